@@ -1,0 +1,25 @@
+//! What was asked, what came back, what to do, what happened: Seawall's decisions, without a
+//! clock, a lock, a socket or a log line.
+//!
+//! The modules in the order of a request's life:
+//!
+//! - [`time`] and [`dice`]: the moment and the chance, handed in by whoever has them.
+//! - [`request`]: what was asked, never its words.
+//! - [`upstream`]: a place a request can be sent to.
+//! - [`plan`]: what to do next, for one request.
+//! - [`verdict`]: what came back, and what it means.
+//! - [`event`]: what happened and why, as facts for a record.
+//! - [`redact`]: what may be written down.
+//! - [`json`]: the top of a JSON document, looked at without parsing the rest.
+
+mod words;
+
+pub mod dice;
+pub mod event;
+pub mod json;
+pub mod plan;
+pub mod redact;
+pub mod request;
+pub mod time;
+pub mod upstream;
+pub mod verdict;

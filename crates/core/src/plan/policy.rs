@@ -1,0 +1,156 @@
+//! All that an operator may decide about trying again; each part owns its own knobs.
+
+use std::time::Duration;
+
+use super::backoff::{Backoff, Jitter};
+use super::budget;
+
+use crate::verdict::Class;
+use crate::words::words;
+
+words! {
+    /// A named set of retry settings.
+    pub enum Preset {
+        /// Seawall's own: full jitter, a base wait for each class, four attempts.
+        Seawall = "seawall",
+        /// What the official SDKs do: 0.5·2ⁿ s up to 8 s, less up to a quarter, two retries.
+        OpenaiSdk = "openai-sdk",
+        /// What most hand-written loops do: 2ⁿ s and up to a second more, five attempts.
+        Classic = "classic",
+    }
+}
+
+/// Everything about trying again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How often, how soon, and what for.
+    pub retry: Retry,
+    /// How many extra attempts all requests together may spend.
+    pub budget: budget::Config,
+    /// How long to wait for what.
+    pub timeout: Timeouts,
+}
+
+/// How often, how soon, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts per request, the first included. 1..=20.
+    pub max_attempts: u32,
+    /// Retries after an ambiguous failure, per request.
+    pub ambiguous_max: u32,
+    /// Longest wait before asking *another* upstream: there is nothing to wait for.
+    pub failover_jitter: Duration,
+    /// An attempt that would have less time than this is not begun.
+    pub min_useful: Duration,
+    /// How waits vary.
+    pub jitter: Jitter,
+    classes: [ClassRetry; RETRIED.len()],
+}
+
+/// How one class of failure is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassRetry {
+    /// Attempts at a request whose latest failure is of this class.
+    pub max_attempts: u32,
+    /// The waits.
+    pub backoff: Backoff,
+    /// A longer `Retry-After` than this is not waited for.
+    pub retry_after_max: Duration,
+}
+
+/// The classes that may be tried again: the keys of `[retry.class.*]`.
+pub const RETRIED: [Class; 7] = [
+    Class::NotSent,
+    Class::StaleConnection,
+    Class::BadGateway,
+    Class::ServerError,
+    Class::Overloaded,
+    Class::Ambiguous,
+    Class::RateLimited,
+];
+
+/// How long to wait for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name resolution, TCP and TLS together.
+    pub connect: Duration,
+    /// From the end of the request to the first content of a stream.
+    pub first_content: Duration,
+    /// Between two pieces of a stream, after the first content.
+    pub byte_idle: Duration,
+    /// To the answer (of a stream: to its first content), where the caller says nothing.
+    pub total: Duration,
+    /// The most that a caller may ask for.
+    pub total_max: Duration,
+}
+
+impl Default for Timeouts {
+    /// 5 s, 300 s, 300 s, 600 s (the SDKs' own), 3600 s.
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(5),
+            first_content: Duration::from_secs(300),
+            byte_idle: Duration::from_secs(300),
+            total: Duration::from_secs(600),
+            total_max: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy { retry: Retry::preset(Preset::Seawall), budget: budget::Config::default(), timeout: Timeouts::default() }
+    }
+}
+
+impl Retry {
+    /// The settings of a preset.
+    #[must_use]
+    pub fn preset(preset: Preset) -> Retry {
+        let (max_attempts, cap, jitter) = match preset {
+            Preset::Seawall => (4, 8, Jitter::Full),
+            Preset::OpenaiSdk => (3, 8, Jitter::LessAQuarter),
+            Preset::Classic => (5, 60, Jitter::PlusASecond),
+        };
+        let class = |class: Class| ClassRetry {
+            max_attempts,
+            backoff: Backoff {
+                base: match preset {
+                    Preset::Seawall => base(class),
+                    Preset::OpenaiSdk => Duration::from_millis(500),
+                    Preset::Classic => Duration::from_secs(1),
+                },
+                cap: Duration::from_secs(cap),
+            },
+            retry_after_max: Duration::from_secs(60),
+        };
+        Retry {
+            max_attempts,
+            ambiguous_max: 1,
+            failover_jitter: Duration::from_millis(50),
+            min_useful: Duration::from_secs(1),
+            jitter,
+            classes: RETRIED.map(class),
+        }
+    }
+
+    /// How `class` is tried again; `None` for a class that never is.
+    #[must_use]
+    pub fn class(&self, class: Class) -> Option<&ClassRetry> {
+        RETRIED.iter().position(|&c| c == class).map(|at| &self.classes[at])
+    }
+
+    /// How `class` is tried again, to change it; `None` for a class that never is.
+    pub fn class_mut(&mut self, class: Class) -> Option<&mut ClassRetry> {
+        RETRIED.iter().position(|&c| c == class).map(|at| &mut self.classes[at])
+    }
+}
+
+/// The first wait of each class: short where the failure was a moment's, long where load caused it.
+fn base(class: Class) -> Duration {
+    Duration::from_millis(match class {
+        Class::NotSent | Class::StaleConnection | Class::BadGateway => 100,
+        Class::Overloaded | Class::Ambiguous | Class::RateLimited => 1_000,
+        _ => 250,
+    })
+}
