@@ -1,1 +1,77 @@
-fn main(){}
+//! `seawall`: the program. Picks the command and the exit code.
+
+mod cli;
+mod commands;
+mod config;
+mod data_dir;
+mod exit;
+mod gateway;
+mod observe;
+mod server;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, ServeArgs, Verb};
+use config::{Environment, Overrides};
+use exit::Exit;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let env = Environment::of_process();
+    ExitCode::from(run(cli.verb, &env).unwrap_or_else(|error| match error.kind() {
+        // Whoever read the output has seen enough.
+        io::ErrorKind::BrokenPipe => exit::OK,
+        _ => exit::fail(exit::INTERNAL, &error, ""),
+    }))
+}
+
+fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
+    let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr());
+    match verb {
+        Verb::Serve(args) => {
+            drop(out);
+            runtime()?.block_on(serve(args, env))
+        }
+        Verb::Demo(args) => runtime()?.block_on(commands::demo::run(&args, env, &mut out, &mut err)),
+        Verb::Exec(args) => {
+            drop(out);
+            runtime()?.block_on(commands::exec::run(args, env))
+        }
+        Verb::Chaos(args) => {
+            drop(out);
+            runtime()?.block_on(commands::chaos::run(&args, env))
+        }
+        Verb::Explain(args) => {
+            let what = (!args.what.is_empty()).then(|| args.what.join(" "));
+            let is_recognised = commands::explain::run(what, io::stdin().lock(), args.json, &mut out)?;
+            Ok(if is_recognised { exit::OK } else { exit::FOUND })
+        }
+        Verb::Failures(args) => {
+            commands::failures::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
+        }
+        Verb::Show(args) => commands::show::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err),
+        Verb::Config(verb) => {
+            let styled = io::stderr().is_terminal() && env.wants_colour();
+            commands::config::run(verb, env, &mut out, &mut err, styled)
+        }
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut out);
+            Ok(exit::OK)
+        }
+    }
+}
+
+async fn serve(args: ServeArgs, env: &Environment) -> io::Result<Exit> {
+    let overrides: Overrides = args.overrides();
+    Ok(commands::serve::run(&overrides, env).await)
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

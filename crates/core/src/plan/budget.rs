@@ -147,3 +147,203 @@ impl Budget {
 fn signed(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn at(micros: u64) -> Time {
+        Time::from_micros(micros)
+    }
+
+    fn purse(start: u64) -> Budget {
+        Budget::new(Config { start, ..Config::default() }, Time::ZERO)
+    }
+
+    #[test]
+    fn a_full_purse_pays_for_ten_retries() {
+        let mut budget = purse(10_000);
+        assert_eq!((0..20).filter(|_| budget.withdraw(at(0), COST)).count(), 10);
+        let mut budget = purse(10_000);
+        assert_eq!((0..20).filter(|_| budget.withdraw(at(0), COST_AMBIGUOUS)).count(), 5);
+    }
+
+    #[test]
+    fn a_withdrawal_that_is_refused_takes_nothing() {
+        let mut budget = purse(1_500);
+        assert!(!budget.withdraw(at(0), COST_AMBIGUOUS));
+        assert_eq!(budget.tokens(), 1_500);
+    }
+
+    #[test]
+    fn a_first_success_earns_a_fifth_of_a_retry_and_a_failure_nothing() {
+        let mut budget = purse(10_000);
+        assert!(budget.withdraw(at(0), COST));
+        for is_ok in [true, false, true] {
+            budget.begin(at(0));
+            budget.first_ended(at(0), is_ok);
+        }
+        assert_eq!(budget.tokens(), 9_400);
+    }
+
+    #[test]
+    fn time_alone_earns_a_retry_in_ten_seconds_however_it_is_cut() {
+        for step in [1, 7, 9_999, 10_000, SECOND, 10 * SECOND] {
+            let mut budget = purse(10_000);
+            assert!(budget.withdraw(at(0), 10_000));
+            // By the finest cut, only a tenth of a second is walked.
+            let span = if step < 9_999 { SECOND / 10 } else { 10 * SECOND };
+            for now in (0..span).step_by(usize::try_from(step).unwrap()) {
+                budget.refund(at(now), 0);
+            }
+            budget.refund(at(span), 0);
+            assert_eq!(budget.tokens(), i64::try_from(span / 10_000).unwrap(), "{step}");
+        }
+    }
+
+    #[test]
+    fn time_earned_does_not_exceed_the_cap() {
+        let mut budget = purse(10_000);
+        budget.refund(at(3_600 * SECOND), 0);
+        assert_eq!(budget.tokens(), 10_000);
+        budget.refund(Time::NEVER, u64::MAX);
+        assert_eq!(budget.tokens(), 10_000);
+    }
+
+    #[test]
+    fn time_that_runs_backwards_stands_still() {
+        let mut budget = purse(10_000);
+        assert!(budget.withdraw(at(10 * SECOND), 10_000));
+        budget.refund(at(0), 0);
+        assert_eq!(budget.tokens(), 0);
+        budget.refund(at(20 * SECOND), 0);
+        assert_eq!(budget.tokens(), 1_000);
+    }
+
+    #[test]
+    fn a_busy_service_may_save_a_tenth_of_its_last_minute() {
+        let mut budget = purse(10_000);
+        // 100 requests suffice for the start alone, 101 for a tenth of a token more.
+        for (requests, cap) in [(100, 10_000), (101, 10_100), (300, 30_000)] {
+            while budget.recent_total < requests {
+                budget.begin(at(0));
+                budget.first_ended(at(0), true);
+            }
+            budget.refund(at(0), 1_000_000);
+            assert_eq!(budget.tokens(), cap, "{requests}");
+        }
+        // The second that they were in is forgotten when it is a minute old, and the savings with it.
+        budget.refund(at(60 * SECOND - 1), 0);
+        assert_eq!(budget.tokens(), 30_000);
+        budget.refund(at(60 * SECOND), 0);
+        assert_eq!(budget.tokens(), 10_000);
+    }
+
+    #[test]
+    fn no_more_than_a_minute_is_remembered() {
+        let mut budget = purse(10_000);
+        for second in 0..200 {
+            budget.begin(at(second * SECOND));
+            budget.first_ended(at(second * SECOND), true);
+        }
+        assert_eq!((budget.recent.len(), budget.recent_total), (60, 60));
+    }
+
+    #[test]
+    fn first_attempts_under_way_stand_for_their_deposits() {
+        let mut budget = purse(0);
+        for _ in 0..9 {
+            budget.begin(at(0));
+        }
+        assert!(budget.withdraw(at(0), COST), "nine fifths are one and four fifths");
+        assert!(!budget.withdraw(at(0), COST));
+        assert_eq!(budget.tokens(), -1_000);
+        // Those that fail after all leave a debt, which later successes work off.
+        for _ in 0..9 {
+            budget.first_ended(at(0), false);
+        }
+        assert!(!budget.could_withdraw(1));
+        for _ in 0..5 {
+            budget.begin(at(0));
+            budget.first_ended(at(0), true);
+        }
+        assert_eq!(budget.tokens(), 0);
+    }
+
+    #[test]
+    fn an_end_without_a_beginning_is_no_negative_count() {
+        let mut budget = purse(0);
+        budget.first_ended(at(0), false);
+        budget.begin(at(0));
+        assert!(budget.could_withdraw(200) && !budget.could_withdraw(201));
+    }
+
+    /// What may happen to a purse; the numbers choose among what is under way.
+    #[derive(Debug, Clone)]
+    enum Happening {
+        Begin,
+        FirstEnded(bool),
+        Withdraw(u64),
+        RetryEnded(bool),
+        Pass(u64),
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        prop_oneof![
+            4 => Just(Happening::Begin),
+            4 => any::<bool>().prop_map(Happening::FirstEnded),
+            4 => prop_oneof![Just(COST), Just(COST_AMBIGUOUS)].prop_map(Happening::Withdraw),
+            4 => any::<bool>().prop_map(Happening::RetryEnded),
+            1 => (0..90 * SECOND).prop_map(Happening::Pass),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn retries_that_fail_are_paid_for_at_every_moment(
+            start in 0_u64..20_000,
+            deposit in 0_u64..1_000,
+            happenings in prop::collection::vec(happening(), 1..400),
+        ) {
+            let mut budget = Budget::new(Config { deposit, start }, Time::ZERO);
+            let (mut now, mut in_flight, mut peak, mut successes) = (0, 0_u64, 0_u64, 0_u64);
+            // What was withdrawn and has not come back, and what of that is still under way.
+            let (mut spent, mut retries) = (0_u64, Vec::new());
+            for happening in happenings {
+                match happening {
+                    Happening::Begin => {
+                        budget.begin(at(now));
+                        in_flight += 1;
+                        peak = peak.max(in_flight);
+                    }
+                    Happening::FirstEnded(is_ok) if in_flight > 0 => {
+                        budget.first_ended(at(now), is_ok);
+                        in_flight -= 1;
+                        successes += u64::from(is_ok);
+                    }
+                    Happening::Withdraw(cost) => {
+                        if budget.withdraw(at(now), cost) {
+                            spent += cost;
+                            retries.push(cost);
+                        }
+                    }
+                    Happening::RetryEnded(is_ok) => {
+                        if let Some(cost) = retries.pop() && is_ok {
+                            budget.refund(at(now), cost);
+                            spent -= cost;
+                        }
+                    }
+                    Happening::FirstEnded(_) => {}
+                    Happening::Pass(micros) => now += micros,
+                }
+                let income = start + deposit * (successes + peak) + now * EARNED_A_SECOND / SECOND;
+                prop_assert!(spent <= income, "{spent} of {income} at {now}");
+                prop_assert!(budget.tokens() <= signed(budget.cap()));
+                prop_assert!(budget.tokens() >= -signed(deposit * peak));
+            }
+        }
+    }
+}

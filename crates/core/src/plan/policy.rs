@@ -99,7 +99,11 @@ impl Default for Timeouts {
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { retry: Retry::preset(Preset::Seawall), budget: budget::Config::default(), timeout: Timeouts::default() }
+        Policy {
+            retry: Retry::preset(Preset::Seawall),
+            budget: budget::Config::default(),
+            timeout: Timeouts::default(),
+        }
     }
 }
 

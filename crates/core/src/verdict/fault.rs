@@ -46,13 +46,13 @@ words! {
         Html = "html",
         /// An error status with plain text.
         Text = "text",
-        /// An error status with no body.
+        /// An error status with no body, or an unreadable one.
         Empty = "empty",
         /// A success status with an error object inside.
         ErrorIn200 = "error_in_200",
         /// A success status with an empty body where JSON was promised.
         Empty200 = "empty_200",
-        /// A success status with an HTML page.
+        /// A success status with an HTML page, or other text, where JSON was promised.
         Html200 = "html_200",
         /// A stream whose first event is an error.
         StreamError = "stream_error",

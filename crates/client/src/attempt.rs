@@ -1,0 +1,333 @@
+//! The loop: ask the plan, do the step.
+//!
+//! There is no policy in here. If an `if` about policy wants to grow here, it belongs in
+//! `seawall_core::plan`. Dropping the future drops the attempt under way, which closes its
+//! connection, and tells the plan that the caller left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Version, header::HeaderName, response};
+use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::plan::route::Candidates;
+use seawall_core::plan::{Ask, Plan, Step};
+use seawall_core::redact;
+use seawall_core::request::Request;
+use seawall_core::time::Time;
+use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::{Class, Fault, Said};
+use tokio::time::{Instant, sleep_until};
+
+use crate::body::{Payload, SendBody};
+use crate::client::Inner;
+use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
+use crate::relay::Relay;
+use crate::shared::instant;
+use crate::tale::{self, FailedAttempt, Labels, Tale};
+
+/// The name under which an attempt can be found by the provider's support when no reply came.
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+
+/// A request, ready to be sent.
+pub struct Call {
+    /// What is known of it.
+    pub facts: Request,
+    /// Path and query, as asked for.
+    pub target: PathAndQuery,
+    /// Headers, without those of the caller's connection.
+    pub headers: HeaderMap,
+    /// The body.
+    pub payload: Payload,
+    /// Whether the body can be sent again, and if not, why.
+    pub replay: Result<(), Reason>,
+    /// `x-seawall-max-retries`.
+    pub max_retries: Option<u32>,
+    /// What identifies it.
+    pub labels: Labels,
+    /// When it arrived.
+    pub arrived: Instant,
+    /// The same by the wall clock, in microseconds since the Unix epoch.
+    pub arrived_unix_micros: i64,
+}
+
+/// How a call ended.
+pub enum Conclusion {
+    /// An upstream answered.
+    Answer(Box<Answer>),
+    /// None did.
+    Failure(Box<Failure>),
+}
+
+/// An upstream's answer.
+pub struct Answer {
+    /// Status and headers, as the upstream sent them.
+    pub head: response::Parts,
+    /// The body.
+    pub relay: Relay,
+    /// How it came to be.
+    pub outcome: Outcome,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The name of the upstream that answered.
+    pub upstream: HeaderValue,
+    /// From the beginning of the attempt that answered to its first content.
+    pub upstream_time: Duration,
+}
+
+/// Why there is no answer.
+pub struct Failure {
+    /// The last reply that tells the caller something.
+    pub reply: Option<(response::Parts, Bytes)>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why no further attempt was made.
+    pub reason: Reason,
+    /// What the last attempt ended in.
+    pub class: Option<Class>,
+    /// What went wrong with it.
+    pub fault: Option<Fault>,
+    /// What the informative reply said about itself.
+    pub said: Option<Box<Said>>,
+    /// How the upstream asked to be left alone.
+    pub wait: Option<Duration>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The name of the upstream asked last.
+    pub upstream: Option<HeaderValue>,
+    /// The upstreams' own ids of the attempts.
+    pub upstream_ids: Vec<String>,
+    /// Whether the caller should be asked to come back by itself.
+    pub invites: bool,
+    /// How long the request had, to its deadline.
+    pub patience: Duration,
+    record: Option<Arc<event::Request>>,
+    tale: Option<Tale>,
+}
+
+impl Failure {
+    /// The request as it is on record, if an attempt was made.
+    #[must_use]
+    pub fn record(&self) -> Option<&Arc<event::Request>> {
+        self.record.as_ref()
+    }
+
+    /// Tells the observer that the caller is answered with `status`; call it once.
+    pub fn answered_with(&mut self, status: u16) {
+        if let Some(mut tale) = self.tale.take() {
+            tale.ended(self.outcome, self.reason, status);
+        }
+    }
+}
+
+/// Tells the plan that the caller left, if the loop is dropped before its end.
+struct Course<'a> {
+    inner: &'a Inner,
+    facts: Option<&'a Request>,
+    plan: Plan,
+}
+
+impl Course<'_> {
+    fn step(&mut self) -> (Time, Step) {
+        let Course { inner, plan, .. } = self;
+        inner.shared.decide(|now, fleet, dice| (now, plan.step(now, &inner.policy, fleet, dice)))
+    }
+}
+
+impl Drop for Course<'_> {
+    fn drop(&mut self) {
+        let Course { inner, plan, facts } = self;
+        inner.shared.decide(|now, fleet, _| plan.left(now, fleet));
+        if let Some(facts) = facts {
+            inner.observer.left(facts, plan.attempts());
+        }
+    }
+}
+
+/// Runs a call to its conclusion.
+pub(crate) async fn run(inner: &Arc<Inner>, call: Call) -> Conclusion {
+    let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } = call;
+    let candidates = Candidates::of(&inner.routes, facts.model.as_deref());
+    let ask = Ask::of(&facts, candidates, replay, max_retries);
+    let plan = inner.shared.decide(|_, fleet, _| Plan::new(inner.shared.time(arrived), &inner.policy, ask, fleet));
+    let patience = plan.deadline().since(inner.shared.time(arrived));
+    let own_id = !headers.contains_key(&CLIENT_REQUEST_ID);
+    let mut tale = Tale {
+        inner: Arc::clone(inner),
+        facts: facts.clone(),
+        labels,
+        arrived,
+        arrived_unix_micros,
+        record: None,
+        attempts: 0,
+        upstream_ids: Vec::new(),
+    };
+    let mut course = Course { inner, facts: Some(&facts), plan };
+    let mut last: Option<FailedAttempt> = None;
+    let mut informative: Option<(u32, response::Parts, Bytes, Option<Box<Said>>)> = None;
+    let (mut class, mut fault, mut wait, mut upstream_name) = (None, None, None, None);
+    loop {
+        let (now, step) = course.step();
+        if let Some(failed) = last.take() {
+            let (reason, pause) = decision(&step, failed.upstream, now);
+            let kept = match &payload {
+                Payload::Kept(bytes) => Some(bytes.as_ref()),
+                Payload::Flow(_) => None,
+            };
+            tale.failed(redact::Input { headers: &headers, body: kept }, failed, reason, pause);
+        }
+        match step {
+            Step::Wait { until, .. } => sleep_until(inner.shared.instant(until)).await,
+            Step::Send { attempt, upstream: id, until, is_last_moment } => {
+                let upstream = inner.upstream(id);
+                upstream_name = Some(upstream.name_value.clone());
+                tale.attempts = attempt;
+                if own_id {
+                    headers.insert(CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, attempt));
+                }
+                let request = request(upstream, &facts, &target, &headers, &mut payload);
+                let began_unix_micros = tale::began();
+                let exchange = exchange::run(Try {
+                    upstream,
+                    request,
+                    facts: &facts,
+                    memory: &inner.memory,
+                    connect: inner.policy.timeout.connect,
+                    until: inner.shared.instant(until),
+                    is_last_moment,
+                })
+                .await;
+                let Exchange { verdict, reply, seen, detail } = exchange;
+                let is_ok = verdict.class == Class::Ok;
+                let plan = &mut course.plan;
+                let is_informative = reply.is_some();
+                inner.shared.decide(|now, fleet, _| plan.heard(now, fleet, attempt, &verdict, is_informative));
+                if is_ok {
+                    course.facts = None;
+                    let outcome = course.plan.success();
+                    let Some(Reply { head, body }) = reply else { continue };
+                    let upstream_time = seen.first_content.unwrap_or_default();
+                    inner.observer.answered(&facts, id, upstream_time);
+                    let relay = relay(tale, body, &head, outcome, id, began_unix_micros, seen, own_id);
+                    let upstream = upstream.name_value.clone();
+                    let answer = Answer { head, relay, outcome, attempts: attempt, upstream, upstream_time };
+                    return Conclusion::Answer(Box::new(answer));
+                }
+                (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
+                if let Some(Reply { head, body: ReplyBody::Whole(body, _) }) = reply {
+                    informative = Some((attempt, head, body, verdict.said.clone()));
+                }
+                let client_request_id = headers.get(&CLIENT_REQUEST_ID).and_then(|v| v.to_str().ok()).map(Into::into);
+                last = Some(FailedAttempt {
+                    number: attempt,
+                    upstream: id,
+                    began_unix_micros,
+                    verdict,
+                    seen,
+                    detail,
+                    client_request_id,
+                    bytes_out: 0,
+                });
+            }
+            Step::Relay { .. } => unreachable!("an answered request has returned"),
+            Step::Fail { reason, .. } => {
+                course.facts = None;
+                let (reply, said) = match informative {
+                    Some((_, head, body, said)) => (Some((head, body)), said),
+                    None => (None, None),
+                };
+                return Conclusion::Failure(Box::new(Failure {
+                    reply,
+                    outcome: tale::outcome(reason, class),
+                    reason,
+                    class,
+                    fault,
+                    said,
+                    wait,
+                    attempts: tale.attempts,
+                    upstream: upstream_name,
+                    upstream_ids: std::mem::take(&mut tale.upstream_ids),
+                    invites: course.plan.invites(),
+                    patience,
+                    record: tale.record.clone(),
+                    tale: Some(tale),
+                }));
+            }
+        }
+    }
+}
+
+/// What was decided after an attempt at `asked`, and the wait before the next.
+fn decision(step: &Step, asked: UpstreamId, now: Time) -> (Reason, Option<Duration>) {
+    let again = |upstream: UpstreamId| if upstream == asked { Reason::Retry } else { Reason::Failover };
+    match *step {
+        Step::Send { upstream, .. } => (again(upstream), Some(Duration::ZERO)),
+        Step::Wait { until, upstream } => (again(upstream), Some(until.since(now))),
+        Step::Relay { .. } => (Reason::Answered, None),
+        Step::Fail { reason, .. } => (reason, None),
+    }
+}
+
+fn request(
+    upstream: &crate::upstream::Upstream,
+    facts: &Request,
+    target: &PathAndQuery,
+    headers: &HeaderMap,
+    payload: &mut Payload,
+) -> http::Request<SendBody> {
+    let body = match payload {
+        Payload::Kept(bytes) => SendBody::Kept(bytes.clone()),
+        Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
+            Payload::Flow(flow) => SendBody::Flow(flow),
+            Payload::Kept(bytes) => SendBody::Kept(bytes),
+        },
+    };
+    let mut request = http::Request::new(body);
+    *request.method_mut() = facts.method.clone();
+    *request.version_mut() = Version::HTTP_11;
+    // Two valid paths make a valid path; were it not so, the upstream would say 404.
+    *request.uri_mut() = upstream.uri(target).unwrap_or_default();
+    *request.headers_mut() = headers.clone();
+    upstream.sign(request.headers_mut());
+    request
+}
+
+fn attempt_id(id: &str, attempt: u32) -> HeaderValue {
+    HeaderValue::try_from(format!("{id}-{attempt}")).expect("hex digits and a number")
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that a broken stream's record needs")]
+fn relay(
+    mut tale: Tale,
+    body: ReplyBody,
+    head: &response::Parts,
+    outcome: Outcome,
+    upstream: UpstreamId,
+    began_unix_micros: i64,
+    seen: exchange::Seen,
+    own_id: bool,
+) -> Relay {
+    match body {
+        ReplyBody::Whole(bytes, hold) => {
+            tale.ended(outcome, Reason::Answered, head.status.as_u16());
+            Relay::whole(bytes, hold)
+        }
+        ReplyBody::Flowing(flowing) => {
+            let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, tale.attempts));
+            let idle = tale.inner.policy.timeout.byte_idle;
+            Relay::flowing(crate::relay::Begun {
+                tale,
+                flowing,
+                outcome,
+                upstream,
+                began_unix_micros,
+                seen,
+                headers: head.headers.clone(),
+                client_request_id,
+                idle,
+                since: instant(),
+            })
+        }
+    }
+}

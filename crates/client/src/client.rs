@@ -1,0 +1,145 @@
+//! A client: built once, shared by every request.
+
+use std::sync::Arc;
+
+use seawall_core::event;
+use seawall_core::plan::policy::Policy;
+use seawall_core::plan::route::UPSTREAMS_MAX;
+use seawall_core::request::Request;
+use seawall_core::upstream::{self as routes, UpstreamId};
+
+use crate::attempt::{self, Call, Conclusion};
+use crate::error::BuildError;
+use crate::memory::Memory;
+use crate::shared::Shared;
+use crate::tale::Observer;
+use crate::upstream::{Settings, Upstream};
+
+/// Sends requests to the upstreams it was built with, and tries again where that helps.
+///
+/// Cheap to clone; clones share connections, budget and observer.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) policy: Policy,
+    pub(crate) routes: Vec<routes::Upstream>,
+    pub(crate) shared: Shared,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) memory: Arc<Memory>,
+    upstreams: Vec<Upstream>,
+}
+
+/// The room for held bytes where nothing else is said.
+const MEMORY_MAX: usize = 512 * 1024 * 1024;
+
+/// What a [`Client`] is made of.
+pub struct Builder {
+    upstreams: Vec<Settings>,
+    policy: Policy,
+    observer: Arc<dyn Observer>,
+    seed: Option<u64>,
+    memory: Option<Arc<Memory>>,
+}
+
+impl Client {
+    /// A client of `upstreams`, in the order in which ties are broken.
+    #[must_use]
+    pub fn builder(upstreams: Vec<Settings>) -> Builder {
+        Builder { upstreams, policy: Policy::default(), observer: Arc::new(Nobody), seed: None, memory: None }
+    }
+
+    /// Sends `call`, as often as the policy allows. Dropping the future stops the attempt under way.
+    pub async fn run(&self, call: Call) -> Conclusion {
+        attempt::run(&self.inner, call).await
+    }
+
+    /// A new id for a request: `sw_` and 32 hex digits, the first twelve its time in milliseconds.
+    #[must_use]
+    pub fn new_id(&self, unix_micros: i64) -> String {
+        let (high, low) = self.inner.shared.decide(|_, _, dice| (dice.throw(), dice.throw()));
+        let millis = u64::try_from(unix_micros / 1_000).unwrap_or_default();
+        format!("sw_{millis:012x}{:04x}{low:016x}", high & 0xffff)
+    }
+
+    /// Milli-tokens in the retry budget.
+    #[must_use]
+    pub fn budget_tokens(&self) -> i64 {
+        self.inner.shared.decide(|_, fleet, _| fleet.budget.tokens())
+    }
+
+    /// The names of the upstreams.
+    #[must_use]
+    pub fn upstream_names(&self) -> Vec<String> {
+        self.inner.upstreams.iter().map(|u| u.name.clone()).collect()
+    }
+}
+
+impl Builder {
+    /// Retries, budget, timeouts.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Builder {
+        self.policy = policy;
+        self
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
+        self.observer = observer;
+        self
+    }
+
+    /// The seed of the jitter, for a run that can be repeated.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The room for bytes that are held; 512 MiB of its own if unsaid.
+    #[must_use]
+    pub fn memory(mut self, memory: Arc<Memory>) -> Builder {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// When there is no upstream or there are more than [`UPSTREAMS_MAX`], or one has no usable
+    /// address or certificates.
+    pub fn build(self) -> Result<Client, BuildError> {
+        if self.upstreams.is_empty() || self.upstreams.len() > UPSTREAMS_MAX {
+            return Err(BuildError::new(format!("{} upstreams, allowed 1 to {UPSTREAMS_MAX}", self.upstreams.len())));
+        }
+        let routes = self
+            .upstreams
+            .iter()
+            .map(|u| routes::Upstream { name: u.name.clone(), priority: u.priority, models: u.models.clone() })
+            .collect();
+        let shared = Shared::new(&self.policy, self.seed);
+        let upstreams = self.upstreams.into_iter().map(Upstream::build).collect::<Result<_, _>>()?;
+        let memory = self.memory.unwrap_or_else(|| Memory::new(MEMORY_MAX));
+        let inner = Inner { policy: self.policy, routes, shared, observer: self.observer, memory, upstreams };
+        Ok(Client { inner: Arc::new(inner) })
+    }
+}
+
+impl Inner {
+    pub(crate) fn upstream(&self, id: UpstreamId) -> &Upstream {
+        &self.upstreams[id.index()]
+    }
+}
+
+/// An observer that does not care.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn failed(&self, _: &Arc<event::Request>, _: event::Attempt) {}
+    fn answered(&self, _: &Request, _: UpstreamId, _: std::time::Duration) {}
+    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
+    fn left(&self, _: &Request, _: u32) {}
+}

@@ -1,0 +1,366 @@
+//! One attempt on the wire: connect, send, read until it is clear what the attempt is worth.
+//!
+//! That is the end of the answer for JSON up to 8 MiB and for every error, the first content for
+//! a stream, and the first byte for everything else. Until then nothing has gone to the caller,
+//! so the attempt can still be judged a failure and be made again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header, response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use seawall_core::request::{Endpoint, Request};
+use seawall_core::verdict::stream::{End, Signal, Watch};
+use seawall_core::verdict::{self, Class, Fault, Verdict};
+use tokio::time::{Instant, timeout_at};
+
+use crate::body::SendBody;
+use crate::decode;
+use crate::memory::{Hold, Memory};
+use crate::pool::Connection;
+use crate::shared::{instant, unix_micros};
+use crate::upstream::Upstream;
+
+/// A JSON answer up to this size is held to its end, so that an error inside it can be retried.
+pub const HELD_ANSWER_MAX: usize = 8 * 1024 * 1024;
+/// Of an error's body, this much is read.
+pub const ERROR_BODY_MAX: usize = 1024 * 1024;
+/// An error's body must come within this; then it is judged by what there is.
+pub const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
+/// Events without content are held up to this size, then they go to the caller.
+pub const HELD_EVENTS_MAX: usize = 256 * 1024;
+/// A reused connection that ends this soon after the write, without a byte, was dead before it.
+pub const STALE_WITHIN: Duration = Duration::from_millis(250);
+
+/// One attempt, about to be made.
+pub(crate) struct Try<'a> {
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) request: http::Request<SendBody>,
+    pub(crate) facts: &'a Request,
+    pub(crate) memory: &'a Arc<Memory>,
+    pub(crate) connect: Duration,
+    pub(crate) until: Instant,
+    pub(crate) is_last_moment: bool,
+}
+
+/// What became of it.
+pub(crate) struct Exchange {
+    pub(crate) verdict: Verdict,
+    /// The reply, where one came: an answer, or an error to pass on.
+    pub(crate) reply: Option<Reply>,
+    pub(crate) seen: Seen,
+    /// What the system said about a fault: for the log.
+    pub(crate) detail: Option<String>,
+}
+
+/// What was noticed on the way.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) began: Option<Instant>,
+    pub(crate) ended: Option<Instant>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) first_content: Option<Duration>,
+    pub(crate) bytes_in: u64,
+    /// The head's headers, of a reply that was not an answer.
+    pub(crate) headers: Option<HeaderMap>,
+}
+
+/// A reply as far as it has been read.
+pub(crate) struct Reply {
+    pub(crate) head: response::Parts,
+    pub(crate) body: ReplyBody,
+}
+
+pub(crate) enum ReplyBody {
+    /// All of it.
+    Whole(Bytes, Hold),
+    /// The rest is still coming.
+    Flowing(Flowing),
+}
+
+/// A reply that goes to the caller while it comes.
+pub(crate) struct Flowing {
+    pub(crate) held: VecDeque<Bytes>,
+    /// The room that `held` takes up.
+    pub(crate) hold: Hold,
+    pub(crate) rest: Incoming,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) connection: Connection,
+}
+
+/// Makes one attempt.
+pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
+    let (until, is_last_moment) = (attempt.until, attempt.is_last_moment);
+    let began = instant();
+    let mut seen = Seen { began: Some(began), ..Seen::default() };
+    let outcome = timeout_at(until, go(attempt, began, &mut seen)).await;
+    seen.ended = Some(instant());
+    let failed = |fault, detail| (verdict::judge_fault(fault), None, Some(detail));
+    let (verdict, reply, detail) = match outcome {
+        Ok(Ok((verdict, reply))) => (verdict, Some(reply), None),
+        Ok(Err((fault, detail))) => failed(fault, detail),
+        Err(_) if is_last_moment => failed(Fault::Deadline, "the deadline passed".to_string()),
+        Err(_) => failed(Fault::FirstContentTimeout, "no first content in time".to_string()),
+    };
+    Exchange { verdict, reply, seen, detail }
+}
+
+type Failed = (Fault, String);
+
+async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdict, Reply), Failed> {
+    let Try { upstream, request, facts, memory, connect, until, .. } = attempt;
+    let mut connection = upstream.pool.take((began + connect).min(until), began).await?;
+    let (read, written) = (connection.meter.read(), connection.meter.written());
+    let sent = connection.sender.send_request(request).await;
+    let response = match sent {
+        Ok(response) => response,
+        Err(error) => {
+            let silent = connection.meter.read() == read;
+            let unsent = connection.meter.written() == written;
+            let quick = instant().saturating_duration_since(began) <= STALE_WITHIN;
+            let fault = match () {
+                () if error.is_parse() => Fault::Garbage,
+                () if unsent => Fault::NotSent,
+                () if connection.is_reused && silent && quick => Fault::Stale,
+                () if silent => Fault::Reset,
+                () => Fault::Garbage,
+            };
+            return Err((fault, error.to_string()));
+        }
+    };
+    let (head, body) = response.into_parts();
+    seen.status = Some(head.status);
+    let held = Held::of(memory);
+    let reading = Reading { upstream, facts, connection, body, held, began, until, seen };
+    match kind(&head, facts) {
+        Kind::Error => reading.error(head).await,
+        Kind::Stream(watch) => reading.stream(head, watch).await,
+        Kind::Json => reading.json(head).await,
+        Kind::Opaque => reading.opaque(head).await,
+    }
+}
+
+enum Kind {
+    Error,
+    Stream(Watch),
+    Json,
+    Opaque,
+}
+
+/// How far a reply must be read before it is known for what it is.
+fn kind(head: &response::Parts, facts: &Request) -> Kind {
+    if !head.status.is_success() {
+        return Kind::Error;
+    }
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(|v| v.as_bytes()).unwrap_or_default();
+    let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if is(b"text/event-stream") {
+        return match facts.endpoint.dialect() {
+            Some(dialect) if !decode::is_encoded(&head.headers) => Kind::Stream(Watch::new(dialect, facts.choices)),
+            _ => Kind::Opaque,
+        };
+    }
+    if is(b"application/json") || promises_json(facts.endpoint) {
+        return Kind::Json;
+    }
+    Kind::Opaque
+}
+
+/// Whether an answer must be JSON, whatever it calls itself: a page in its place is a failure.
+const fn promises_json(endpoint: Endpoint) -> bool {
+    use Endpoint as E;
+    matches!(
+        endpoint,
+        E::ChatCompletions | E::Completions | E::Responses | E::Embeddings | E::Moderations | E::Models | E::Messages
+    )
+}
+
+struct Reading<'a> {
+    upstream: &'a Upstream,
+    facts: &'a Request,
+    connection: Connection,
+    body: Incoming,
+    held: Held,
+    began: Instant,
+    until: Instant,
+    seen: &'a mut Seen,
+}
+
+impl Reading<'_> {
+    /// An error: its body is read to its end, so that it can be judged and framed anew.
+    async fn error(mut self, head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+        let limit = (instant() + ERROR_BODY_TIME).min(self.until);
+        let whole = timeout_at(limit, self.held.fill(&mut self.body, ERROR_BODY_MAX)).await;
+        self.seen.bytes_in = self.held.len as u64;
+        let is_whole = matches!(whole, Ok(Ok(true)));
+        let bytes = self.held.join();
+        let plain = if is_whole { decode::plain(&head.headers, &bytes) } else { None };
+        let mut verdict = self.judge(&head, plain.as_deref().unwrap_or_default());
+        if plain.is_none() {
+            verdict.fault = Some(if is_whole { Fault::Undecodable } else { Fault::Truncated });
+        }
+        self.seen.headers = Some(head.headers.clone());
+        Ok((verdict, self.whole(head, plain.unwrap_or_default(), is_whole)))
+    }
+
+    /// A JSON answer: held to its end, up to a size.
+    async fn json(mut self, head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+        let is_whole = self.held.fill(&mut self.body, HELD_ANSWER_MAX).await.map_err(|e| cut(&e))?;
+        self.seen.bytes_in = self.held.len as u64;
+        if !is_whole {
+            return Ok(self.commit(head, None));
+        }
+        let bytes = self.held.join();
+        let verdict = match decode::copy(&head.headers, &bytes) {
+            decode::Copy::Same => self.judge(&head, &bytes),
+            decode::Copy::Decoded(plain) => self.judge(&head, &plain),
+            decode::Copy::Unknown => Verdict::OK,
+            decode::Copy::Broken => return Err((Fault::Undecodable, "the body cannot be decompressed".into())),
+        };
+        if verdict.class != Class::Ok {
+            self.seen.headers = Some(head.headers.clone());
+        }
+        self.seen.first_content = Some(instant().saturating_duration_since(self.began));
+        Ok((verdict, self.whole(head, bytes, true)))
+    }
+
+    /// A stream: held until an event has content, ends it, or is an error.
+    async fn stream(mut self, head: response::Parts, mut watch: Watch) -> Result<(Verdict, Reply), Failed> {
+        loop {
+            let Some(frame) = self.body.frame().await else {
+                if watch.end() == End::Complete {
+                    return Ok(self.commit(head, Some(watch)));
+                }
+                let fault = if watch.is_mid_event() { Fault::StreamCut } else { Fault::StreamEmpty };
+                return Err((fault, "the stream ended before any content".into()));
+            };
+            let frame = frame.map_err(|e| cut(&e))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let signal = watch.push(&data);
+            let has_room = self.held.push(data);
+            self.seen.bytes_in = self.held.len as u64;
+            match signal {
+                Signal::Meta if has_room && self.held.len <= HELD_EVENTS_MAX => {}
+                Signal::Error => {
+                    let event = watch.error().map(|error| (error.name, &*error.data));
+                    let verdict = event.and_then(|(name, data)| verdict::judge_event(name, data));
+                    let mut verdict = verdict.unwrap_or(verdict::judge_fault(Fault::StreamError));
+                    verdict.fault = Some(Fault::StreamError);
+                    self.seen.headers = Some(head.headers.clone());
+                    // What was held is events, not an error body: the answer is framed anew from what was said.
+                    return Ok((verdict, self.whole(head, Bytes::new(), false)));
+                }
+                _ => return Ok(self.commit(head, Some(watch))),
+            }
+        }
+    }
+
+    /// Anything else: the first byte decides that it is an answer.
+    async fn opaque(mut self, head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+        while self.held.len == 0 {
+            match self.body.frame().await {
+                Some(frame) => {
+                    if let Ok(data) = frame.map_err(|e| cut(&e))?.into_data() {
+                        // One piece passes whether or not there is room to hold it.
+                        let _ = self.held.push(data);
+                    }
+                }
+                None => {
+                    let verdict = self.judge(&head, &[]);
+                    return Ok((verdict, self.whole(head, Bytes::new(), true)));
+                }
+            }
+        }
+        Ok(self.commit(head, None))
+    }
+
+    /// A reply that has been read; its connection is kept if nothing is left in it.
+    fn whole(self, head: response::Parts, body: Bytes, is_reusable: bool) -> Reply {
+        if is_reusable {
+            self.upstream.pool.put_back(self.connection, instant());
+        }
+        Reply { head, body: ReplyBody::Whole(body, self.held.hold) }
+    }
+
+    fn commit(self, head: response::Parts, watch: Option<Watch>) -> (Verdict, Reply) {
+        self.seen.first_content = Some(instant().saturating_duration_since(self.began));
+        let Held { frames, hold, .. } = self.held;
+        let flowing = Flowing { held: frames, hold, rest: self.body, watch, connection: self.connection };
+        (Verdict::OK, Reply { head, body: ReplyBody::Flowing(flowing) })
+    }
+
+    fn judge(&self, head: &response::Parts, body: &[u8]) -> Verdict {
+        let now = instant();
+        verdict::judge(&verdict::Reply {
+            status: head.status,
+            headers: &head.headers,
+            body,
+            // A HEAD has no body to look for.
+            endpoint: if self.facts.method == http::Method::HEAD { Endpoint::Other } else { self.facts.endpoint },
+            stream: self.facts.stream,
+            elapsed: now.saturating_duration_since(self.began),
+            limit: self.until.saturating_duration_since(self.began),
+            now_unix: unix_micros() / 1_000_000,
+        })
+    }
+}
+
+fn cut(error: &hyper::Error) -> Failed {
+    let fault = if error.is_incomplete_message() {
+        Fault::Truncated
+    } else if error.is_parse() {
+        Fault::Undecodable
+    } else {
+        Fault::BodyReset
+    };
+    (fault, error.to_string())
+}
+
+/// Pieces of a body, as they came.
+struct Held {
+    frames: VecDeque<Bytes>,
+    len: usize,
+    hold: Hold,
+}
+
+impl Held {
+    fn of(memory: &Arc<Memory>) -> Held {
+        Held { frames: VecDeque::new(), len: 0, hold: Hold::of(memory) }
+    }
+
+    /// Takes a piece in; false if there was no room left to hold it.
+    fn push(&mut self, data: Bytes) -> bool {
+        let has_room = self.hold.grow(data.len());
+        self.len += data.len();
+        self.frames.push_back(data);
+        has_room
+    }
+
+    /// Takes in all of `body` (true), or its beginning up to a piece that exceeds `max` or finds
+    /// no room (false).
+    async fn fill(&mut self, body: &mut Incoming, max: usize) -> Result<bool, hyper::Error> {
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data()
+                && (!self.push(data) || self.len > max)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One piece; without copying where there is only one.
+    fn join(&mut self) -> Bytes {
+        if self.frames.len() <= 1 {
+            return self.frames.pop_front().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.len);
+        for frame in self.frames.drain(..) {
+            whole.extend_from_slice(&frame);
+        }
+        whole.freeze()
+    }
+}

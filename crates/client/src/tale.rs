@@ -1,0 +1,193 @@
+//! The tale of one request: what its record needs, gathered on the way.
+//!
+//! A request that passes at the first attempt leaves no record, so nothing is prepared for one
+//! until the first failure. Whatever is prepared holds facts and identifiers only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header::HeaderName};
+use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::redact;
+use seawall_core::request::{Request, Shape};
+use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::{self, Class, Verdict};
+use tokio::time::Instant;
+
+use crate::client::Inner;
+use crate::exchange::Seen;
+use crate::shared::{instant, unix_micros};
+
+/// Whoever wants to know what happens: metrics, a log, a journal.
+///
+/// Every method is called on the request's own task and must return at once.
+pub trait Observer: Send + Sync + 'static {
+    /// An attempt failed, and what comes next is decided.
+    fn failed(&self, request: &Arc<event::Request>, attempt: event::Attempt);
+
+    /// An attempt at `upstream` was answered; its first content came after `first_content`.
+    fn answered(&self, facts: &Request, upstream: UpstreamId, first_content: Duration);
+
+    /// A request ended. `record` is there if an attempt failed, or if [`Observer::samples`] said so.
+    fn ended(&self, facts: &Request, record: Option<&Arc<event::Request>>, ended: event::Ended);
+
+    /// The caller left before the answer: `attempts` had been begun.
+    fn left(&self, facts: &Request, attempts: u32);
+
+    /// Whether this success should be recorded too.
+    fn samples(&self) -> bool {
+        false
+    }
+}
+
+/// What identifies a request in its record.
+#[derive(Debug, Clone, Default)]
+pub struct Labels {
+    /// Seawall's id of the request: `sw_` and 32 hex digits.
+    pub id: String,
+    /// `x-seawall-tag`.
+    pub tag: Option<String>,
+    /// The client whose token it carried.
+    pub client: Option<String>,
+}
+
+pub(crate) struct Tale {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) facts: Request,
+    pub(crate) labels: Labels,
+    pub(crate) arrived: Instant,
+    pub(crate) arrived_unix_micros: i64,
+    pub(crate) record: Option<Arc<event::Request>>,
+    pub(crate) attempts: u32,
+    /// The upstream's ids of the attempts so far.
+    pub(crate) upstream_ids: Vec<String>,
+}
+
+/// A failed attempt, before it is known what comes next.
+pub(crate) struct FailedAttempt {
+    pub(crate) number: u32,
+    pub(crate) upstream: UpstreamId,
+    pub(crate) began_unix_micros: i64,
+    pub(crate) verdict: Verdict,
+    pub(crate) seen: Seen,
+    pub(crate) detail: Option<String>,
+    pub(crate) client_request_id: Option<String>,
+    pub(crate) bytes_out: u64,
+}
+
+/// The most bytes of an identifier that are kept.
+const ID_BYTES_MAX: usize = 256;
+
+impl Tale {
+    /// The record of the request, made when it is first needed.
+    pub(crate) fn record(&mut self) -> &Arc<event::Request> {
+        let (facts, labels, began_unix_micros) = (&self.facts, &self.labels, self.arrived_unix_micros);
+        self.record.get_or_insert_with(|| {
+            Arc::new(event::Request {
+                id: labels.id.clone(),
+                began_unix_micros,
+                endpoint: facts.endpoint.name(),
+                method: facts.method.as_str().to_string(),
+                model: facts.model.as_deref().map(|m| bounded(m, 128)),
+                stream: facts.stream,
+                tools: facts.tools,
+                max_tokens: facts.max_tokens,
+                body_bytes: facts.body_bytes,
+                shape: Shape::of(facts).to_string(),
+                sdk: facts.sdk.as_deref().map(ToString::to_string),
+                client_retries: facts.client_retries,
+                tag: labels.tag.clone(),
+                client: labels.client.clone(),
+            })
+        })
+    }
+
+    /// Tells of a failed attempt.
+    pub(crate) fn failed(&mut self, input: redact::Input<'_>, failed: FailedAttempt, reason: Reason, wait: Option<Duration>) {
+        let FailedAttempt { number, upstream, verdict, seen, detail, .. } = failed;
+        let headers = seen.headers.as_ref();
+        let said = verdict.said.as_deref();
+        let upstream_request_id = headers
+            .and_then(verdict::request_id)
+            .map(ToString::to_string)
+            .or_else(|| said.and_then(|s| s.request_id.clone()));
+        if let Some(id) = &upstream_request_id {
+            self.upstream_ids.push(id.clone());
+        }
+        let message = said.and_then(|s| s.message.as_deref()).map(|m| redact::message(m, Some(&input))).or(detail);
+        let ended = seen.ended.unwrap_or_else(instant);
+        let began = seen.began.unwrap_or(ended);
+        let attempt = event::Attempt {
+            number,
+            began_unix_micros: failed.began_unix_micros,
+            upstream: self.inner.upstream(upstream).name.clone(),
+            status: seen.status.map(|s| s.as_u16()),
+            class: verdict.class,
+            whose: verdict.whose,
+            fault: verdict.fault,
+            billed: verdict.billed,
+            error_type: said.and_then(|s| s.kind.as_deref()).map(|t| redact::message(t, Some(&input))),
+            error_code: said.and_then(|s| s.code.as_deref()).map(|t| redact::message(t, Some(&input))),
+            message,
+            upstream_request_id,
+            client_request_id: failed.client_request_id,
+            processing_ms: text(headers, "openai-processing-ms").and_then(|v| v.parse().ok()),
+            organization: text(headers, "openai-organization"),
+            project: text(headers, "openai-project"),
+            cf_ray: text(headers, "cf-ray"),
+            elapsed: ended.saturating_duration_since(began),
+            first_content: seen.first_content,
+            bytes_in: seen.bytes_in,
+            bytes_out: failed.bytes_out,
+            reason,
+            wait,
+        };
+        let record = Arc::clone(self.record());
+        self.inner.observer.failed(&record, attempt);
+    }
+
+    /// Tells of the end.
+    pub(crate) fn ended(&mut self, outcome: Outcome, reason: Reason, status: u16) {
+        if self.record.is_none() && self.inner.observer.samples() {
+            self.record();
+        }
+        let ended = event::Ended {
+            outcome,
+            reason,
+            status,
+            attempts: self.attempts,
+            elapsed: instant().saturating_duration_since(self.arrived),
+        };
+        self.inner.observer.ended(&self.facts, self.record.as_ref(), ended);
+    }
+}
+
+/// How a request that failed for `reason`, with a last attempt of `class`, ended.
+pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
+    match reason {
+        Reason::Attempts | Reason::CallerLimit | Reason::ClientRetry => Outcome::Exhausted,
+        Reason::AmbiguousMax => Outcome::Ambiguous,
+        Reason::NotRepeatable if class == Some(Class::Ambiguous) => Outcome::Ambiguous,
+        Reason::Budget => Outcome::Budget,
+        Reason::Deadline => Outcome::Deadline,
+        Reason::NoUpstream => Outcome::Unavailable,
+        Reason::Committed => Outcome::Interrupted,
+        _ => Outcome::NotRetryable,
+    }
+}
+
+/// Now, for a record.
+pub(crate) fn began() -> i64 {
+    unix_micros()
+}
+
+fn text(headers: Option<&HeaderMap>, name: &'static str) -> Option<String> {
+    let value: &HeaderValue = headers?.get(HeaderName::from_static(name))?;
+    let text = value.to_str().ok()?;
+    Some(bounded(text, ID_BYTES_MAX))
+}
+
+/// `text`, cut to at most `max` bytes between two characters.
+fn bounded(text: &str, max: usize) -> String {
+    text[..text.floor_char_boundary(max)].to_string()
+}

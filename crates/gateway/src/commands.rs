@@ -1,0 +1,10 @@
+//! The verbs, one file each.
+
+pub(crate) mod chaos;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod exec;
+pub(crate) mod explain;
+pub(crate) mod failures;
+pub(crate) mod serve;
+pub(crate) mod show;

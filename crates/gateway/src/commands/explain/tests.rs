@@ -1,0 +1,285 @@
+//! What people paste, and what they must be told.
+
+use super::*;
+
+#[track_caller]
+fn is(what: &str, kind: Kind, status: impl Into<Option<u16>>, class: Class) -> Explained {
+    let explained = explain(what);
+    let found = (explained.recognised, explained.status, explained.class);
+    assert_eq!(found, (Some(kind), status.into(), Some(class)), "{what}");
+    assert!(!explained.next.is_empty() && explained.meaning.is_some(), "{what}");
+    explained
+}
+
+#[test]
+fn a_word_is_a_status_a_class_a_code_or_a_fault() {
+    is("500", Kind::Status, 500, Class::ServerError);
+    is(" 502\n", Kind::Status, 502, Class::BadGateway);
+    is("503", Kind::Status, 503, Class::Overloaded);
+    is("504", Kind::Status, 504, Class::Ambiguous);
+    is("529", Kind::Status, 529, Class::Overloaded);
+    is("200", Kind::Status, 200, Class::Ok);
+    is("301", Kind::Status, 301, Class::CallerFault);
+    is("HTTP 502", Kind::Status, 502, Class::BadGateway);
+    is("503 Service Unavailable", Kind::Status, 503, Class::Overloaded);
+    is("error code: 520", Kind::Status, 520, Class::BadGateway);
+    is("insufficient_quota", Kind::Code, 429, Class::Quota);
+    is("Insufficient_Quota", Kind::Code, 429, Class::Quota);
+    is("\"server_is_overloaded\"", Kind::Code, 503, Class::Overloaded);
+    is("seawall_deadline", Kind::Code, 504, Class::Ambiguous);
+    is("seawall_loop", Kind::Code, 508, Class::CallerFault);
+    is("connect_timeout", Kind::Code, None, Class::NotSent);
+    is("RateLimitError", Kind::PythonException, 429, Class::RateLimited);
+    is("openai.APITimeoutError", Kind::PythonException, None, Class::Ambiguous);
+    for &class in Class::ALL {
+        is(class.name(), Kind::Class, class.status(), class);
+    }
+    for code in Code::ALL {
+        is(code.name(), Kind::Code, code.status(), code.meaning().class);
+    }
+    for row in provider::TABLE {
+        for word in row.words {
+            assert!(explain(word).recognised.is_some(), "{word}");
+        }
+    }
+}
+
+#[test]
+fn an_error_body_is_judged_by_its_words() {
+    let openai = |code: &str| format!(r#"{{"error":{{"message":"m","type":"t","param":null,"code":"{code}"}}}}"#);
+    is(&openai("insufficient_quota"), Kind::ErrorJson, 429, Class::Quota);
+    is(&openai("server_error"), Kind::ErrorJson, 500, Class::ServerError);
+    is(r#"{"error":{"message":"m","type":"invalid_request_error"}}"#, Kind::ErrorJson, 400, Class::CallerFault);
+    is(r#"[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}]"#, Kind::ErrorJson, 503, Class::Overloaded);
+    is(r#"{"error":"model runner has unexpectedly stopped"}"#, Kind::ErrorJson, 500, Class::ServerError);
+    is(r#"{"detail":"Internal Server Error"}"#, Kind::ErrorJson, 500, Class::ServerError);
+    is(r#"{"statusCode":429,"message":"m"}"#, Kind::ErrorJson, 429, Class::RateLimited);
+    is("{'error': {'message': 'm', 'code': 'rate_limit_exceeded'}}", Kind::ErrorJson, 429, Class::RateLimited);
+    is(r#"got status 502 with {"error":{"message":"m"}} from x"#, Kind::ErrorJson, 502, Class::BadGateway);
+    is(
+        r#"POST "https://api.openai.com/v1/chat/completions": 500 Internal Server Error {"message":"m","type":"server_error","param":null,"code":null}"#,
+        Kind::ErrorJson,
+        500,
+        Class::ServerError,
+    );
+    is("data: {\"error\":{\"message\":\"m\",\"code\":\"server_error\"}}\n\ndata: [DONE]", Kind::StreamEvent, 500, Class::ServerError);
+    is("event: error\ndata: {\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}", Kind::StreamEvent, 429, Class::RateLimited);
+    is(
+        r#"{"object":"response","status":"failed","error":{"code":"server_is_overloaded","message":"m"}}"#,
+        Kind::ErrorJson,
+        503,
+        Class::Overloaded,
+    );
+}
+
+const PYTHON: &str = "openai.InternalServerError: Error code: 500 - {'error': {'message': \"The server had an error while processing your request. Sorry about that! (request ID req_0123456789abcdef0123456789abcdef)\", 'type': 'server_error', 'param': None, 'code': None}}";
+
+#[test]
+fn an_exception_of_python_is_read_with_and_without_its_traceback() {
+    let plain = is(PYTHON, Kind::PythonException, 500, Class::ServerError);
+    assert_eq!(plain.request_id.as_deref(), Some("req_0123456789abcdef0123456789abcdef"));
+    let traceback = format!(
+        "Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\n    client.chat.completions.create(\n{PYTHON}\n"
+    );
+    is(&traceback, Kind::PythonException, 500, Class::ServerError);
+    is(
+        "openai.RateLimitError: Error code: 429 - {'error': {'message': 'You exceeded your current quota', 'type': 'insufficient_quota', 'param': None, 'code': 'insufficient_quota'}}",
+        Kind::PythonException,
+        429,
+        Class::Quota,
+    );
+    is("openai.InternalServerError: Error code: 502", Kind::PythonException, 502, Class::BadGateway);
+    is("openai.InternalServerError: Error code: 503 - <html><title>503</title></html>", Kind::PythonException, 503, Class::Overloaded);
+    is("Error code: 500 - {'error': {'message': 'cut of", Kind::PythonException, 500, Class::ServerError);
+    is("Error code: 500 - {'error': {'type': 'invalid_request_error'}}", Kind::PythonException, 500, Class::CallerFault);
+    is("openai.APITimeoutError: Request timed out.", Kind::PythonException, None, Class::Ambiguous);
+    is("openai.APIConnectionError: Connection error.", Kind::PythonException, None, Class::Ambiguous);
+    is(
+        "httpcore.ConnectError: [Errno 111] Connection refused\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\nopenai.APIConnectionError: Connection error.",
+        Kind::PythonException,
+        None,
+        Class::NotSent,
+    );
+    is(
+        "httpx.ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed\nopenai.APIConnectionError: Connection error.",
+        Kind::PythonException,
+        None,
+        Class::NotSent,
+    );
+    is("openai.APIError: The server had an error while processing your request. Sorry about that!", Kind::PythonException, 500, Class::ServerError);
+}
+
+const NODE: &str = "file:///app/node_modules/openai/core/error.mjs:58
+            return new InternalServerError(status, error, message, headers);
+                   ^
+
+InternalServerError: 503 The server is currently overloaded. Please try again later.
+    at APIError.generate (file:///app/node_modules/openai/core/error.mjs:58:20)
+    at process.processTicksAndRejections (node:internal/process/task_queues:105:5) {
+  status: 503,
+  headers: Headers { 'x-request-id': 'req_abc123def456' },
+  requestID: 'req_abc123def456',
+  error: {
+    message: 'The server is currently overloaded. ' +
+      'Please try again later.',
+    type: 'service_unavailable_error',
+    param: null,
+    code: 'server_is_overloaded'
+  },
+  code: 'server_is_overloaded',
+  param: null,
+  type: 'service_unavailable_error'
+}
+
+Node.js v22.23.3
+";
+
+#[test]
+fn an_error_of_node_is_read_with_and_without_its_dump() {
+    let dumped = is(NODE, Kind::NodeException, 503, Class::Overloaded);
+    assert_eq!(dumped.request_id.as_deref(), Some("req_abc123def456"));
+    is("InternalServerError: 500 The server had an error while processing your request.", Kind::NodeException, 500, Class::ServerError);
+    is("RateLimitError: 429 You exceeded your current quota, please check your plan", Kind::NodeException, 429, Class::Quota);
+    is("InternalServerError: 502 <html><title>502 Bad Gateway</title></html>", Kind::NodeException, 502, Class::BadGateway);
+    is("InternalServerError: 500 status code (no body)", Kind::NodeException, 500, Class::ServerError);
+    is("APIConnectionTimeoutError: Request timed out.", Kind::NodeException, None, Class::Ambiguous);
+    is("APIUserAbortError: Request was aborted.", Kind::NodeException, None, Class::Cancelled);
+    is(
+        "APIConnectionError: Connection error.\n    at x {\n  [cause]: TypeError: fetch failed\n      [cause]: Error: connect ECONNREFUSED 127.0.0.1:9",
+        Kind::NodeException,
+        None,
+        Class::NotSent,
+    );
+    is(
+        "BadRequestError: 400 bad\n    at x {\n  status: 400,\n  error: undefined,\n  code: 'context_length_exceeded',\n}",
+        Kind::NodeException,
+        400,
+        Class::CallerFault,
+    );
+}
+
+#[test]
+fn a_response_is_judged_as_the_gateway_would() {
+    let reply = "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 7\r\nx-request-id: req_42\r\n\r\n{\"error\":{\"message\":\"m\",\"code\":\"rate_limit_exceeded\"}}";
+    let limited = is(reply, Kind::HttpResponse, 429, Class::RateLimited);
+    assert_eq!(limited.request_id.as_deref(), Some("req_42"));
+    assert!(limited.next[0].starts_with("wait 7s"), "{:?}", limited.next);
+    is("HTTP/2 503\nserver: envoy\n\nno healthy upstream", Kind::HttpResponse, 503, Class::Overloaded);
+    is("HTTP/1.1 504 Gateway Time-out", Kind::HttpResponse, 504, Class::Ambiguous);
+    is("HTTP/1.1 100 Continue\n\nHTTP/1.1 502 Bad Gateway\n\n", Kind::HttpResponse, 502, Class::BadGateway);
+    is("HTTP/1.1 200 OK\ncontent-type: application/json\n\n{\"error\":{\"code\":502,\"message\":\"m\"}}", Kind::HttpResponse, 502, Class::BadGateway);
+    is("HTTP/1.1 200 OK\ncontent-type: application/json\n\n{\"choices\":[]}", Kind::HttpResponse, 200, Class::Ok);
+    is("HTTP/1.1 200 OK\ncontent-type: text/event-stream\n\ndata: {\"error\":{\"message\":\"m\"}}\n\n", Kind::HttpResponse, 500, Class::ServerError);
+    is("HTTP/1.1 200 OK\ncontent-type: audio/mpeg\n\nID3", Kind::HttpResponse, 200, Class::Ok);
+    let no = is("HTTP/1.1 500 x\nx-should-retry: false\n\n", Kind::HttpResponse, 500, Class::ServerError);
+    assert_eq!(no.retried, Some(false));
+    let curl = "* Connected to x\n> POST /v1 HTTP/1.1\n> Authorization: Bearer sk-secret\n>\n< HTTP/2 500 \n< x-request-id: req_77\n< \n{ [5 bytes data]\n{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\"}}";
+    let verbose = is(curl, Kind::HttpResponse, 500, Class::CallerFault);
+    assert_eq!(verbose.request_id.as_deref(), Some("req_77"));
+    is(
+        "HTTP/1.1 429 x\ndate: Sun, 22 Nov 2026 12:00:00 GMT\nretry-after: Sun, 22 Nov 2026 12:00:09 GMT\n\n",
+        Kind::HttpResponse,
+        429,
+        Class::RateLimited,
+    )
+    .next
+    .first()
+    .map(|step| assert!(step.starts_with("wait 9s"), "{step}"));
+}
+
+#[test]
+fn pages_and_messages_are_recognised() {
+    is("<html>\n<head><title>api.openai.com | 524: A timeout occurred</title></head></html>", Kind::HtmlPage, 524, Class::Ambiguous);
+    is("<!DOCTYPE html><title>Sign in</title>", Kind::HtmlPage, None, Class::ServerError);
+    is("upstream connect error or disconnect/reset before headers. reset reason: connection termination", Kind::Message, 503, Class::BadGateway);
+    is("Rate limit reached for gpt-4o in organization org-x on tokens per min", Kind::Message, 429, Class::RateLimited);
+    is("curl: (6) Could not resolve host: api.example.com", Kind::Message, None, Class::NotSent);
+    is("Error: read ECONNRESET", Kind::Message, None, Class::Ambiguous);
+}
+
+#[test]
+fn what_is_no_error_is_not_recognised() {
+    for what in [
+        "",
+        "   ",
+        "hello there",
+        "42",
+        "999",
+        r#"{"model":"gpt-4o","messages":[]}"#,
+        r#"{"id":"x","object":"chat.completion","choices":[{"message":{"content":"error 500"}}]}"#,
+        "{",
+        "[]",
+        "HTTP/",
+        "Error code: ",
+        "Error code: \u{20ac}\u{20ac}",
+        "Traceback (most recent call last)",
+    ] {
+        let explained = explain(what);
+        assert_eq!(explained.recognised, None, "{what}");
+        assert!(!explained.next.is_empty());
+    }
+    assert!(explain("insuficient_quota").next[0].contains("`insufficient_quota`"));
+}
+
+#[test]
+fn keys_and_prompts_are_never_printed_back() {
+    const CANARY: &str = "sk-proj-CANARY0123456789";
+    for what in [
+        CANARY.to_owned(),
+        format!("Authorization: Bearer {CANARY}"),
+        format!("HTTP/1.1 401 x\nx-request-id: {CANARY}\n\n{{\"error\":{{\"message\":\"{CANARY}\",\"code\":\"{CANARY}\"}}}}"),
+        format!("openai.AuthenticationError: Error code: 401 - {{'error': {{'message': 'Incorrect API key provided: {CANARY}'}}}}"),
+        format!("request_id: '{CANARY}' {{\"error\":{{\"message\":\"{CANARY}\"}},\"request_id\":\"{CANARY}\"}}"),
+        "HTTP/1.1 500 x\nx-request-id: \u{1b}[31mCANARY\n\n".to_owned(),
+    ] {
+        for json in [false, true] {
+            let mut out = Vec::new();
+            run(Some(what.clone()), io::empty(), json, &mut out).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert!(!out.contains("CANARY") && !out.contains('\u{1b}'), "{what}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn input_comes_from_the_argument_or_from_standard_input() {
+    let told = |what: Option<&str>, stdin: &str, json| {
+        let mut out = Vec::new();
+        let is_recognised = run(what.map(str::to_owned), stdin.as_bytes(), json, &mut out).unwrap();
+        (is_recognised, String::from_utf8(out).unwrap())
+    };
+    assert!(told(None, "502", false).1.starts_with("502 bad_gateway\n"));
+    assert!(told(Some("-"), "503", false).1.starts_with("503 overloaded\n"));
+    assert_eq!(told(Some("what is this"), "", false).0, false);
+    let (is_recognised, line) = told(Some("500"), "", true);
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(is_recognised && line.ends_with("}\n") && line.lines().count() == 1);
+    assert_eq!(json["recognised"], "status");
+    assert_eq!((&json["status"], &json["class"], &json["whose"]), (&500.into(), &"server_error".into(), &"provider".into()));
+    assert_eq!((&json["retried"], &json["billed"]), (&true.into(), &"possibly".into()));
+    assert!(json["next"].as_array().is_some_and(|next| !next.is_empty()) && json["meaning"].is_string());
+    assert!(told(Some("what is this"), "", true).1.starts_with(r#"{"recognised":null"#));
+}
+
+#[test]
+fn input_is_read_up_to_its_limit() {
+    let within = format!("502{}", " ".repeat(INPUT_BYTES_MAX - 3));
+    let mut reader = within.as_bytes().chain(&b"garbage"[..]);
+    assert!(run(None, &mut reader, false, &mut Vec::new()).unwrap());
+    assert!(!run(None, format!(" {}", "x".repeat(INPUT_BYTES_MAX)).as_bytes(), false, &mut Vec::new()).unwrap());
+    let cut = format!("{}\u{20ac}", "x".repeat(INPUT_BYTES_MAX - 1));
+    assert_eq!(explain(&cut).recognised, None);
+}
+
+/// The texts of the statuses people meet, to be read as prose.
+#[test]
+fn the_texts_read_well() {
+    let mut book = Vec::new();
+    for what in ["500", "502", "503", "504", "429", "insufficient_quota", "seawall_stream_interrupted", NODE, "nonsense"] {
+        let shown = what.lines().find(|line| line.contains("Error:")).unwrap_or(what);
+        writeln!(book, "$ seawall explain '{shown}'").unwrap();
+        run(Some(what.to_owned()), io::empty(), false, &mut book).unwrap();
+        writeln!(book).unwrap();
+    }
+    insta::assert_snapshot!("explained", String::from_utf8(book).unwrap());
+}

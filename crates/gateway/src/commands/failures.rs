@@ -1,0 +1,384 @@
+//! `seawall failures`: the failed attempts on record, the newest first.
+//!
+//! A person gets a table and is told how many rows it leaves out; a program gets one JSON object
+//! a line with every field, and no limit unless it asks for one.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::builder::PossibleValuesParser;
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
+use seawall_core::verdict::Class;
+
+use crate::exit::{self, Exit};
+use crate::observe::journal::plain::{json_line, millis, printable};
+use crate::observe::journal::read::{Filter, JournalArgs, Journals, ReadError};
+use crate::observe::journal::row::AttemptRow;
+use crate::observe::journal::when::{When, rfc3339};
+
+/// Rows of the table, unless `--limit` says otherwise.
+const LIMIT: usize = 50;
+
+/// What `seawall failures` was asked.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct FailuresArgs {
+    /// Only attempts begun since then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<When>,
+    /// Only attempts begun before then
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<When>,
+    /// Only attempts for this model
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Only attempts with this status: 503, or 5xx
+    #[arg(long, value_parser = parse_status)]
+    pub(crate) status: Option<(u16, u16)>,
+    /// Only attempts that ended in this class
+    #[arg(long, value_parser = PossibleValuesParser::new(Class::ALL.iter().map(|class| class.name())))]
+    pub(crate) class: Option<String>,
+    /// Only attempts at this upstream
+    #[arg(long, value_name = "NAME")]
+    pub(crate) upstream: Option<String>,
+    /// Only attempts with this id: Seawall's, the upstream's x-request-id, or the client's
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    /// At most so many, the newest ones [default: 50, with --json all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// One JSON object a line, with every field
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where the journal is.
+    #[command(flatten)]
+    pub(crate) place: JournalArgs,
+}
+
+/// Lists the attempts; the exit code. `default_dir` is the data directory where nothing else is
+/// named. A reader of `out` that has seen enough is no error.
+pub(crate) fn run(
+    args: &FailuresArgs,
+    default_dir: Option<&Path>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    match list(args, default_dir, out, err) {
+        Ok(()) => Ok(exit::OK),
+        Err(Stopped::Journal(e)) => no_journal(&e, err),
+        Err(Stopped::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(exit::OK),
+        Err(Stopped::Output(e)) => Err(e),
+    }
+}
+
+/// Says that no journal can be read; the exit code.
+pub(super) fn no_journal(error: &ReadError, err: &mut impl Write) -> io::Result<Exit> {
+    writeln!(err, "error: {error}\nhint: {}", error.hint())?;
+    Ok(exit::CANNOT_START)
+}
+
+/// Why a listing ended early.
+enum Stopped {
+    Journal(ReadError),
+    Output(io::Error),
+}
+
+impl From<ReadError> for Stopped {
+    fn from(e: ReadError) -> Stopped {
+        Stopped::Journal(e)
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(e: io::Error) -> Stopped {
+        Stopped::Output(e)
+    }
+}
+
+fn list(
+    args: &FailuresArgs,
+    default_dir: Option<&Path>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Stopped> {
+    let journals = Journals::open(&args.place, default_dir)?;
+    for warning in &journals.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    let filter = args.filter(seawall::unix_micros());
+    if args.json {
+        for attempt in journals.attempts(&filter).take(args.limit.unwrap_or(usize::MAX)) {
+            out.write_all(json_line(&attempt?).map_err(io::Error::from)?.as_bytes())?;
+        }
+        out.flush()?;
+        return Ok(());
+    }
+    let limit = args.limit.unwrap_or(LIMIT);
+    let attempts: Vec<AttemptRow> = journals.attempts(&filter).take(limit).collect::<Result<_, _>>()?;
+    if attempts.is_empty() && limit > 0 {
+        writeln!(err, "no failed attempt is on record{}", if args.narrows() { " that fits" } else { "" })?;
+        return Ok(());
+    }
+    writeln!(out, "{}", table(&attempts).trim_fmt())?;
+    out.flush()?;
+    let all = journals.count(&filter)?;
+    let left = all.saturating_sub(attempts.len() as u64);
+    if left > 0 {
+        writeln!(err, "{left} older attempts are not shown: --limit {all} shows them all")?;
+    }
+    Ok(())
+}
+
+impl FailuresArgs {
+    fn filter(&self, now: i64) -> Filter {
+        Filter {
+            since: self.since.map(|when| when.unix_micros(now)),
+            until: self.until.map(|when| when.unix_micros(now)),
+            model: self.model.clone(),
+            status: self.status,
+            class: self.class.clone(),
+            upstream: self.upstream.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    fn narrows(&self) -> bool {
+        let words = [&self.model, &self.class, &self.upstream, &self.request_id];
+        self.since.is_some() || self.until.is_some() || self.status.is_some() || words.iter().any(|w| w.is_some())
+    }
+}
+
+fn table(attempts: &[AttemptRow]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header([
+        "TIME (UTC)",
+        "REQUEST",
+        "ATTEMPT",
+        "UPSTREAM",
+        "MODEL",
+        "STATUS",
+        "CLASS",
+        "CODE",
+        "X-REQUEST-ID",
+        "ELAPSED",
+        "DECISION",
+    ]);
+    for row in attempts {
+        let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.add_row([
+            Cell::new(rfc3339(row.time)),
+            Cell::new(printable(&row.request_id)),
+            right(row.attempt.to_string()),
+            Cell::new(printable(&row.upstream)),
+            Cell::new(text(&row.facts.model)),
+            right(row.status.map_or_else(|| "-".to_owned(), |status| status.to_string())),
+            Cell::new(printable(&row.class)),
+            Cell::new(text(&row.error_code)),
+            Cell::new(text(&row.upstream_request_id)),
+            right(millis(row.elapsed_ms)),
+            Cell::new(decision(row)),
+        ]);
+    }
+    table
+}
+
+/// What was done after the attempt and why, in a few words.
+pub(crate) fn decision(row: &AttemptRow) -> String {
+    match (row.decision, row.wait_ms) {
+        ("stop", _) => format!("stop: {}", printable(&row.reason)),
+        (decision, Some(wait)) => format!("{decision} in {}", millis(wait)),
+        (decision, None) => decision.to_owned(),
+    }
+}
+
+/// `503` or `5xx`, as the first and the last status meant.
+fn parse_status(text: &str) -> Result<(u16, u16), String> {
+    if let Some(hundreds) = text.strip_suffix("xx").and_then(|digit| digit.parse::<u16>().ok())
+        && (1..=9).contains(&hundreds)
+    {
+        return Ok((hundreds * 100, hundreds * 100 + 99));
+    }
+    match text.parse() {
+        Ok(status @ 100..=999) => Ok((status, status)),
+        _ => Err("neither a status like 503 nor a group like 5xx".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use clap::Parser;
+    use seawall_core::event::{Attempt, Reason, Request};
+
+    use super::*;
+    use crate::data_dir::{EXEC_DIR, JOURNAL_FILE};
+    use crate::observe::journal::samples::{attempt, request, settled};
+    use crate::observe::journal::{Journal, Settings};
+
+    /// 2026-11-23T06:30:00Z
+    const BEGAN: i64 = 1_795_415_400_000_000;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: FailuresArgs,
+    }
+
+    /// Runs the command on `dir`; its exit code, stdout and stderr.
+    fn run_in(dir: &Path, flags: &[&str]) -> (u8, String, String) {
+        let line = Line::try_parse_from(["failures"].iter().chain(flags)).unwrap();
+        let args = FailuresArgs { place: JournalArgs { data_dir: None, ..line.args.place }, ..line.args };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run(&args, Some(dir), &mut out, &mut err).unwrap();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    /// Fills `file` with one attempt for each of `times`, in seconds after [`BEGAN`].
+    fn fill(file: &Path, times: &[i64], change: impl Fn(i64, &mut Request, &mut Attempt)) {
+        // Kept for a century: the rows are of a fixed day.
+        let settings = Settings { keep: Duration::from_secs(3_155_760_000), ..Settings::default() };
+        let (journal, _) = Journal::open(file, settings).unwrap();
+        for &n in times {
+            let (mut asked, mut tried) = ((*request(n)).clone(), attempt(1));
+            asked.began_unix_micros = BEGAN;
+            tried.began_unix_micros = BEGAN + n * 1_000_000;
+            change(n, &mut asked, &mut tried);
+            let asked = Arc::new(asked);
+            journal.attempt(&asked, tried);
+            settled(&journal, &asked);
+        }
+        journal.close(Duration::from_secs(20));
+    }
+
+    fn unchanged(_: i64, _: &mut Request, _: &mut Attempt) {}
+
+    fn times(ndjson: &str) -> Vec<String> {
+        ndjson
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["time"].as_str().unwrap()[17..19].to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_table_says_what_happened_and_what_was_done() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1, 2], |n, asked, tried| {
+            if n == 2 {
+                asked.model = None;
+                tried.status = None;
+                tried.reason = Reason::Attempts;
+                tried.wait = None;
+            }
+        });
+        let (code, out, err) = run_in(dir.path(), &[]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        insta::assert_snapshot!(out, @r"
+        TIME (UTC)                REQUEST                              ATTEMPT  UPSTREAM  MODEL   STATUS  CLASS       CODE        X-REQUEST-ID  ELAPSED  DECISION
+        2026-11-23T06:30:02.000Z  sw_00000000000000000000000000000002        1  openai    -            -  overloaded  overloaded  req_up_1        81 ms  stop: attempts
+        2026-11-23T06:30:01.000Z  sw_00000000000000000000000000000001        1  openai    gpt-4o     503  overloaded  overloaded  req_up_1        81 ms  retry in 750 ms
+        ");
+    }
+
+    #[test]
+    fn json_has_every_field_of_the_record() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1], unchanged);
+        let (code, out, _) = run_in(dir.path(), &["--json"]);
+        assert_eq!(code, 0);
+        insta::assert_snapshot!(out, @r#"{"time":"2026-11-23T06:30:01.000Z","request_id":"sw_00000000000000000000000000000001","attempt":1,"upstream":"openai","endpoint":"chat_completions","method":"POST","model":"gpt-4o","stream":true,"tools":2,"max_tokens":256,"body_bytes":1234,"shape":"chat/stream/1k/tools","sdk":"openai-python 3.54.0","client_retries":1,"tag":"nightly","client":"team-a","status":503,"class":"overloaded","whose":"provider","fault":"status","billed":"no","error_type":"server_error","error_code":"overloaded","message":"The engine is currently overloaded","upstream_request_id":"req_up_1","client_request_id":"client-1","processing_ms":17,"organization":"org-acme","project":"proj_acme","cf_ray":"8f00ba4-FRA","elapsed_ms":81.25,"first_content_ms":80.0,"bytes_in":321,"bytes_out":0,"decision":"retry","reason":"retry","wait_ms":750.0,"incident":null}"#);
+    }
+
+    #[test]
+    fn the_limit_is_said_and_json_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let all: Vec<i64> = (0..=i64::try_from(LIMIT).unwrap()).collect();
+        fill(&dir.path().join(JOURNAL_FILE), &all, unchanged);
+        let (_, out, err) = run_in(dir.path(), &[]);
+        assert_eq!(out.lines().count(), LIMIT + 1);
+        assert_eq!(err, "1 older attempts are not shown: --limit 51 shows them all\n");
+        assert_eq!(run_in(dir.path(), &["--limit", "51"]).2, "");
+        assert_eq!(run_in(dir.path(), &["--json"]).1.lines().count(), LIMIT + 1);
+    }
+
+    #[test]
+    fn every_filter_narrows_and_the_newest_is_first() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1, 3, 2, 4], |n, asked, tried| match n {
+            2 => (asked.model, tried.class) = (Some("o9".to_owned()), Class::RateLimited),
+            3 => (tried.status, tried.upstream) = (Some(429), "azure".to_owned()),
+            4 => (tried.class, tried.client_request_id) = (Class::Ok, Some("mine".to_owned())),
+            _ => tried.upstream_request_id = Some("req_one".to_owned()),
+        });
+        let listed = |flags: &[&str]| times(&run_in(dir.path(), &[&["--json"], flags].concat()).1);
+        assert_eq!(listed(&[]), ["03", "02", "01"], "what was answered is no failure");
+        assert_eq!(listed(&["--limit", "2"]), ["03", "02"]);
+        assert_eq!(listed(&["--model", "o9"]), ["02"]);
+        assert_eq!(listed(&["--class", "rate_limited"]), ["02"]);
+        assert_eq!(listed(&["--class", "ok"]), ["04"]);
+        assert_eq!(listed(&["--status", "429"]), ["03"]);
+        assert_eq!(listed(&["--status", "5xx"]), ["02", "01"]);
+        assert_eq!(listed(&["--upstream", "azure"]), ["03"]);
+        assert_eq!(listed(&["--request-id", "req_one"]), ["01"]);
+        assert_eq!(listed(&["--request-id", "mine", "--class", "ok"]), ["04"]);
+        assert_eq!(listed(&["--request-id", &request(3).id]), ["03"]);
+        assert_eq!(listed(&["--since", "2026-11-23T06:30:02Z"]), ["03", "02"]);
+        assert_eq!(listed(&["--until", "2026-11-23T06:30:02Z"]), ["01"]);
+        assert_eq!(listed(&["--model", "' OR 1=1 --"]), [""; 0], "a filter is a value, never SQL");
+    }
+
+    #[test]
+    fn more_rows_than_a_page_come_once_each() {
+        let dir = tempfile::tempdir().unwrap();
+        let same: Vec<i64> = (0..600).collect();
+        fill(&dir.path().join(JOURNAL_FILE), &same, |n, _, tried| tried.began_unix_micros = BEGAN + n / 7);
+        let (_, out, _) = run_in(dir.path(), &["--json"]);
+        let ids: std::collections::BTreeSet<&str> =
+            out.lines().map(|line| &line[line.find("sw_").unwrap()..][..35]).collect();
+        assert_eq!((out.lines().count(), ids.len()), (600, 600));
+    }
+
+    #[test]
+    fn the_journals_of_exec_are_told_with_the_gateways() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(EXEC_DIR)).unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1, 4], unchanged);
+        fill(&dir.path().join(EXEC_DIR).join("a.db"), &[3], unchanged);
+        fill(&dir.path().join(EXEC_DIR).join("b.db"), &[2], unchanged);
+        std::fs::write(dir.path().join(EXEC_DIR).join("c.db"), vec![7; 5_000]).unwrap();
+        let (code, out, err) = run_in(dir.path(), &["--json"]);
+        assert_eq!((code, times(&out)), (0, ["04", "03", "02", "01"].map(str::to_owned).to_vec()));
+        assert!(err.starts_with("warning: the journal ") && err.contains("c.db cannot be read"), "{err}");
+    }
+
+    #[test]
+    fn without_a_journal_the_error_says_where_and_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let (code, out, err) = run_in(dir.path(), &[]);
+        assert_eq!((code, out.as_str()), (exit::CANNOT_START, ""));
+        let err = err.replace(&dir.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(err, @r"
+        error: there is no journal at DIR/journal.db
+        hint: `seawall serve` begins one; if it is elsewhere, name it with --data-dir or --journal
+        ");
+        let (code, _, err) = run_in(dir.path(), &["--journal", "/dev/null"]);
+        assert_eq!((code, err.as_str()), (0, "no failed attempt is on record\n"));
+    }
+
+    #[test]
+    fn a_terminal_never_obeys_what_an_upstream_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1], |_, asked, tried| {
+            asked.model = Some("gpt\u{1b}[2J\n".to_owned());
+            tried.error_code = Some("\u{9b}31m\u{202e}".to_owned());
+        });
+        for flags in [&[][..], &["--json"]] {
+            let (_, out, _) = run_in(dir.path(), flags);
+            assert!(out.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{out:?}");
+        }
+    }
+}

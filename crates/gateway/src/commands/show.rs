@@ -1,0 +1,311 @@
+//! `seawall show ID`: one request, attempt by attempt, with everything that is known.
+//!
+//! The id may be any that a person has at hand: Seawall's own, from the error message; the
+//! upstream's `x-request-id`, from its support; or the client's.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::commands::failures::{decision, no_journal};
+use crate::exit::{self, Exit};
+use crate::observe::journal::plain::{json_line, millis, printable};
+use crate::observe::journal::read::{JournalArgs, Journals, REQUESTS_MAX};
+use crate::observe::journal::row::{AttemptRow, Facts, RequestRow};
+use crate::observe::journal::when::rfc3339;
+
+/// The width of the labels' column.
+const LABEL: usize = 20;
+
+/// What `seawall show` was asked.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// A Seawall id (sw_…), an upstream's x-request-id, or an X-Client-Request-Id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// One JSON object a request, its attempts inside
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where the journal is.
+    #[command(flatten)]
+    pub(crate) place: JournalArgs,
+}
+
+/// Shows the request; the exit code. `default_dir` is the data directory where nothing else is
+/// named. A reader of `out` that has seen enough is no error.
+pub(crate) fn run(
+    args: &ShowArgs,
+    default_dir: Option<&Path>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let journals = match Journals::open(&args.place, default_dir) {
+        Ok(journals) => journals,
+        Err(e) => return no_journal(&e, err),
+    };
+    for warning in &journals.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    let (requests, more) = match journals.requests(args.id.trim()) {
+        Ok(found) => found,
+        Err(e) => return no_journal(&e, err),
+    };
+    if requests.is_empty() {
+        writeln!(err, "error: no request on record has the id {}", printable(&args.id))?;
+        writeln!(err, "hint: a request that succeeded at once is not kept; `seawall failures` lists what is")?;
+        return Ok(exit::FOUND);
+    }
+    match tell(&requests, args.json, out) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(exit::OK),
+        told => told?,
+    }
+    if more {
+        writeln!(
+            err,
+            "only the newest {REQUESTS_MAX} requests with this id are shown: `seawall failures --request-id` lists all"
+        )?;
+    }
+    Ok(exit::OK)
+}
+
+fn tell(requests: &[RequestRow], json: bool, out: &mut impl Write) -> io::Result<()> {
+    for (at, request) in requests.iter().enumerate() {
+        if json {
+            out.write_all(json_line(request)?.as_bytes())?;
+            continue;
+        }
+        if at > 0 {
+            writeln!(out)?;
+        }
+        tell_request(request, out)?;
+        for attempt in &request.attempts {
+            tell_attempt(attempt, out)?;
+        }
+    }
+    out.flush()
+}
+
+fn tell_request(request: &RequestRow, out: &mut impl Write) -> io::Result<()> {
+    let Facts {
+        endpoint,
+        method,
+        model,
+        stream,
+        tools,
+        max_tokens,
+        body_bytes,
+        shape,
+        sdk,
+        client_retries,
+        tag,
+        client,
+    } = &request.facts;
+    writeln!(out, "request {}", printable(&request.request_id))?;
+    line(out, "time", Some(rfc3339(request.time)))?;
+    line(out, "asked", Some(format!("{method} {endpoint}{}", if *stream { ", as a stream" } else { "" })))?;
+    line(out, "model", model.clone())?;
+    line(out, "tools", (*tools > 0).then(|| tools.to_string()))?;
+    line(out, "max tokens", max_tokens.map(|n| n.to_string()))?;
+    line(out, "body", Some(format!("{body_bytes} bytes")))?;
+    line(out, "shape", Some(shape.clone()))?;
+    line(out, "sdk", sdk.clone())?;
+    line(out, "caller's own retry", (*client_retries > 0).then(|| client_retries.to_string()))?;
+    line(out, "tag", tag.clone())?;
+    line(out, "client", client.clone())?;
+    let ended = &request.ended;
+    line(out, "outcome", Some(ended.outcome.clone().unwrap_or_else(|| "not on record".to_owned())))?;
+    line(out, "reason", ended.reason.clone())?;
+    line(out, "status", ended.status.map(|status| status.to_string()))?;
+    line(out, "attempts", ended.attempts_made.map(|n| n.to_string()))?;
+    line(out, "elapsed", ended.elapsed_ms.map(millis))
+}
+
+fn tell_attempt(attempt: &AttemptRow, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nattempt {} at {}", attempt.attempt, printable(&attempt.upstream))?;
+    line(out, "time", Some(rfc3339(attempt.time)))?;
+    line(out, "status", Some(attempt.status.map_or_else(|| "none received".to_owned(), |status| status.to_string())))?;
+    line(out, "class", Some(attempt.class.clone()))?;
+    line(out, "whose fault", Some(attempt.whose.clone()))?;
+    line(out, "fault", attempt.fault.clone())?;
+    line(out, "billed", Some(attempt.billed.clone()))?;
+    line(out, "error type", attempt.error_type.clone())?;
+    line(out, "error code", attempt.error_code.clone())?;
+    line(out, "message", attempt.message.clone())?;
+    line(out, "x-request-id", attempt.upstream_request_id.clone())?;
+    line(out, "x-client-request-id", attempt.client_request_id.clone())?;
+    line(out, "openai-processing", attempt.processing_ms.map(|ms| format!("{ms} ms")))?;
+    line(out, "organization", attempt.organization.clone())?;
+    line(out, "project", attempt.project.clone())?;
+    line(out, "cf-ray", attempt.cf_ray.clone())?;
+    line(out, "elapsed", Some(millis(attempt.elapsed_ms)))?;
+    line(out, "first content", attempt.first_content_ms.map(millis))?;
+    line(out, "bytes", Some(format!("{} received, {} passed on", attempt.bytes_in, attempt.bytes_out)))?;
+    line(out, "decision", Some(decision(attempt)))?;
+    line(out, "incident", attempt.incident.clone())
+}
+
+/// One labelled value, if there is one.
+fn line(out: &mut impl Write, label: &str, value: Option<String>) -> io::Result<()> {
+    let Some(value) = value else { return Ok(()) };
+    writeln!(out, "  {label:LABEL$} {}", printable(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use seawall_core::event::{Reason, Request};
+
+    use super::*;
+    use crate::data_dir::JOURNAL_FILE;
+    use crate::observe::journal::samples::{attempt, ended, request, settled};
+    use crate::observe::journal::{Journal, Settings};
+
+    /// 2026-11-23T06:30:00Z
+    const BEGAN: i64 = 1_795_415_400_000_000;
+
+    fn show(dir: &Path, id: &str, json: bool) -> (u8, String, String) {
+        let args = ShowArgs { id: id.to_owned(), json, place: JournalArgs::default() };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run(&args, Some(dir), &mut out, &mut err).unwrap();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    fn asked(n: i64) -> Arc<Request> {
+        Arc::new(Request { began_unix_micros: BEGAN + n, ..(*request(n)).clone() })
+    }
+
+    /// A journal with requests 0 to `requests`, of two attempts each; only even ones ended.
+    fn fill(dir: &Path, requests: i64) {
+        let settings = Settings { keep: Duration::from_secs(3_155_760_000), ..Settings::default() };
+        let (journal, _) = Journal::open(&dir.join(JOURNAL_FILE), settings).unwrap();
+        for n in 0..requests {
+            let asked = asked(n);
+            for number in [1, 2] {
+                let mut tried = attempt(number);
+                tried.began_unix_micros = BEGAN + n * 1_000 + i64::from(number) * 1_000_000;
+                tried.upstream_request_id = Some(format!("req_{n}_{number}"));
+                tried.client_request_id = Some("every-time".to_owned());
+                if number == 2 {
+                    (tried.reason, tried.wait) = (Reason::Attempts, None);
+                }
+                journal.attempt(&asked, tried);
+            }
+            if n % 2 == 0 {
+                journal.request(&asked, ended(2));
+            }
+            settled(&journal, &asked);
+        }
+        journal.close(Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_request_is_told_attempt_by_attempt() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), 1);
+        let (code, out, err) = show(dir.path(), &request(0).id, false);
+        assert_eq!((code, err.as_str()), (0, ""));
+        insta::assert_snapshot!(out, @r"
+        request sw_00000000000000000000000000000000
+          time                 2026-11-23T06:30:00.000Z
+          asked                POST chat_completions, as a stream
+          model                gpt-4o
+          tools                2
+          max tokens           256
+          body                 1234 bytes
+          shape                chat/stream/1k/tools
+          sdk                  openai-python 3.54.0
+          caller's own retry   1
+          tag                  nightly
+          client               team-a
+          outcome              exhausted
+          reason               attempts
+          status               503
+          attempts             2
+          elapsed              1.5 s
+
+        attempt 1 at openai
+          time                 2026-11-23T06:30:01.000Z
+          status               503
+          class                overloaded
+          whose fault          provider
+          fault                status
+          billed               no
+          error type           server_error
+          error code           overloaded
+          message              The engine is currently overloaded
+          x-request-id         req_0_1
+          x-client-request-id  every-time
+          openai-processing    17 ms
+          organization         org-acme
+          project              proj_acme
+          cf-ray               8f00ba4-FRA
+          elapsed              81 ms
+          first content        80 ms
+          bytes                321 received, 0 passed on
+          decision             retry in 750 ms
+
+        attempt 2 at openai
+          time                 2026-11-23T06:30:02.000Z
+          status               503
+          class                overloaded
+          whose fault          provider
+          fault                status
+          billed               no
+          error type           server_error
+          error code           overloaded
+          message              The engine is currently overloaded
+          x-request-id         req_0_2
+          x-client-request-id  every-time
+          openai-processing    17 ms
+          organization         org-acme
+          project              proj_acme
+          cf-ray               8f00ba4-FRA
+          elapsed              81 ms
+          first content        80 ms
+          bytes                321 received, 0 passed on
+          decision             stop: attempts
+        ");
+    }
+
+    #[test]
+    fn any_of_its_ids_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), 3);
+        for id in [request(1).id.as_str(), "req_1_1", "req_1_2", " req_1_2\n"] {
+            let (code, out, _) = show(dir.path(), id, true);
+            let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert_eq!((code, &told["request_id"]), (0, &request(1).id.clone().into()), "{id}");
+            assert_eq!(told["attempts"].as_array().unwrap().len(), 2);
+            assert_eq!(told["outcome"], serde_json::Value::Null, "its end is not on record");
+        }
+    }
+
+    #[test]
+    fn an_id_of_many_requests_shows_the_newest_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), i64::try_from(REQUESTS_MAX).unwrap() + 1);
+        let (_, out, err) = show(dir.path(), "every-time", true);
+        assert_eq!(out.lines().count(), REQUESTS_MAX);
+        assert!(!out.contains(&request(0).id), "the oldest is the one left out");
+        assert!(err.starts_with("only the newest 20 requests"), "{err}");
+    }
+
+    #[test]
+    fn an_unknown_id_is_exit_1_with_a_hint() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), 1);
+        let (code, out, err) = show(dir.path(), "req_nobody\u{1b}[2J", false);
+        assert_eq!((code, out.as_str()), (1, ""));
+        insta::assert_snapshot!(err, @r"
+        error: no request on record has the id req_nobody\u{1b}[2J
+        hint: a request that succeeded at once is not kept; `seawall failures` lists what is
+        ");
+    }
+
+    #[test]
+    fn without_a_journal_it_is_exit_4() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(show(dir.path(), "req_x", false).0, 4);
+    }
+}

@@ -1,0 +1,92 @@
+//! A configuration to start from: every key with what it is for and its default, commented out.
+//!
+//! It is made from the same keys, descriptions and defaults as the check, so it cannot go stale;
+//! tests check it as it is, and again with every comment sign in front of a key removed.
+
+use super::schema;
+use super::show::{Row, Shown, default_rows};
+
+/// What the keys without a default could look like.
+const SAMPLES: [(&str, &str); 6] = [
+    ("server.admin_token", "\"${SEAWALL_ADMIN_TOKEN}\""),
+    ("upstream.api_key", "\"${OPENAI_API_KEY}\""),
+    ("upstream.models", "[\"gpt-*\", \"o3\"]"),
+    ("upstream.ca_file", "\"/etc/ssl/certs/company.pem\""),
+    ("client.name", "\"billing\""),
+    ("client.token", "\"${BILLING_TOKEN}\""),
+];
+/// Keys that stand there without a comment sign: they are what makes an upstream.
+const ACTIVE: [&str; 2] = ["upstream.name", "upstream.base_url"];
+
+const INTRODUCTION: &str = "\
+# Seawall's configuration. Every key is here with its default, commented out.
+#
+# Durations are \"250ms\", \"5s\" or \"1h30m\"; sizes are \"64 KB\" (1,000 each) or \"32 MiB\" (1,024 each).
+# In strings ${NAME}, ${NAME:-otherwise} and ${file:/path} stand for a variable or a file: the place
+# for credentials. $${ stands for the two characters themselves.
+#
+# seawall config check    tells what is wrong with it
+# seawall config show     tells what is in force, and why
+";
+
+/// The text of the example.
+pub(crate) fn example() -> String {
+    let mut schema = schema::json();
+    let mut describe = |path: &str| {
+        let text = schema::at(&mut schema, path).and_then(|key| key["description"].as_str().map(str::to_owned));
+        text.unwrap_or_default().replace('\n', " ")
+    };
+    let mut text = INTRODUCTION.to_owned();
+    let rows = default_rows();
+    let (classes, plain): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.table.starts_with("retry.class."));
+    let mut table = "";
+    for row in plain {
+        let Some((header, _)) = row.path.as_deref().and_then(|path| path.split_once('.')) else { continue };
+        if header != table {
+            if table == "retry" {
+                text.push_str(&class_lines(&classes, &mut describe));
+            }
+            if header == "log" {
+                text.push_str(&client_lines(&mut describe));
+            }
+            table = header;
+            let brackets = if header == "upstream" { "[[upstream]]".into() } else { format!("[{header}]") };
+            text.push_str(&format!("\n# {}\n{brackets}\n", describe(header)));
+        }
+        text.push_str(&line(row, &mut describe));
+    }
+    text
+}
+
+fn line(row: &Row, describe: &mut impl FnMut(&str) -> String) -> String {
+    let path = row.path.as_deref().unwrap_or_default();
+    let sample = SAMPLES.iter().find(|(key, _)| *key == path).map(|(_, sample)| (*sample).to_owned());
+    let value = match &row.value {
+        Shown::Value(value) => value.to_string(),
+        _ => sample.unwrap_or_default(),
+    };
+    let sign = if ACTIVE.contains(&path) { "" } else { "#" };
+    format!("# {}\n{sign}{} = {value}\n", describe(path), row.key)
+}
+
+/// One line for each class, after the values that hold for all of them.
+fn class_lines(rows: &[&Row], describe: &mut impl FnMut(&str) -> String) -> String {
+    let mut text = "# Other values for single kinds of failure; what is left out is as above.\n".to_owned();
+    for keys in rows.chunk_by(|a, b| a.table == b.table) {
+        let Some(class) = keys.first().and_then(|row| row.table.strip_prefix("retry.")) else { continue };
+        let values: Vec<_> = keys.iter().map(|row| format!("{} = {}", row.key, row.value.text())).collect();
+        text.push_str(&format!("# {}\n#{class} = {{ {} }}\n", describe(&format!("retry.{class}")), values.join(", ")));
+    }
+    text
+}
+
+/// There is no client by default, so none of the rows is one.
+fn client_lines(describe: &mut impl FnMut(&str) -> String) -> String {
+    let mut text = format!("\n# {}\n#[[client]]\n", describe("client"));
+    for (path, sample) in SAMPLES {
+        if let Some(key) = path.strip_prefix("client.") {
+            text.push_str(&format!("# {}\n#{key} = {sample}\n", describe(path)));
+        }
+    }
+    text
+}

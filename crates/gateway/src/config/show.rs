@@ -1,0 +1,260 @@
+//! Every value that is in force, and where it came from: for `config show`, for the defaults in
+//! the schema, and for the commented example.
+//!
+//! A credential is shown by where it is kept, never by what it is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use seawall_core::plan::policy::RETRIED;
+use serde_json::{Value, json};
+
+use super::kind::Word;
+use super::proxy::ProxySetting;
+use super::read::Source;
+use super::secret::Secret;
+use super::units::{show_duration, show_fraction, show_size};
+use super::written::{BUDGET_PARTS, SAMPLE_PARTS};
+use super::{Config, Environment, Overrides, UpstreamConfig, from_text, schema};
+
+/// One key with its effective value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    /// The table as people call it: `server`, `upstream.openai`, `retry.class.overloaded`.
+    pub(crate) table: String,
+    /// The key.
+    pub(crate) key: &'static str,
+    /// What is in force.
+    pub(crate) value: Shown,
+    /// What follows from it, where that is not plain to see.
+    pub(crate) note: Option<String>,
+    /// Where it came from.
+    pub(crate) source: Source,
+    /// The path in the schema: `upstream.name`; `None` for what no file can say.
+    pub(super) path: Option<String>,
+}
+
+/// An effective value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Shown {
+    /// As it would be written.
+    Value(Value),
+    /// There is none.
+    Unset,
+    /// A credential, by its origin: `env OPENAI_API_KEY`.
+    Secret(String),
+}
+
+impl Shown {
+    /// For people, as in the file.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            // What JSON and TOML have in common is all that is ever shown.
+            Shown::Value(value) => value.to_string(),
+            Shown::Unset => "not set".into(),
+            Shown::Secret(origin) => format!("set ({origin})"),
+        }
+    }
+
+    fn secret(secret: Option<&Secret>) -> Shown {
+        secret.map_or(Shown::Unset, |secret| Shown::Secret(secret.origin().to_owned()))
+    }
+
+    fn maybe(value: Option<Value>) -> Shown {
+        value.map_or(Shown::Unset, Shown::Value)
+    }
+}
+
+impl Row {
+    /// For programs.
+    pub(crate) fn json(&self, config: &Config) -> Value {
+        let (kind, place) = match &self.source {
+            Source::Default => ("default", None),
+            Source::Preset(preset) => ("preset", Some(preset.name().to_owned())),
+            Source::File(_) => ("file", Some(self.source_text(config))),
+            Source::Env(name) => ("env", Some((*name).to_owned())),
+            Source::Flag(name) => ("flag", Some((*name).to_owned())),
+        };
+        let dot = if self.table.is_empty() { "" } else { "." };
+        json!({
+            "key": format!("{}{dot}{}", self.table, self.key),
+            "value": match &self.value { Shown::Value(value) => value.clone(), _ => Value::Null },
+            "secret": match &self.value { Shown::Secret(origin) => json!(origin), _ => Value::Null },
+            "source": kind,
+            "at": place,
+        })
+    }
+
+    /// Where it came from, for people.
+    pub(crate) fn source_text(&self, config: &Config) -> String {
+        match &self.source {
+            Source::Default => "default".into(),
+            Source::Preset(preset) => format!("preset {preset}"),
+            Source::File(line) => match config.file.as_deref().map(Path::display) {
+                Some(file) => format!("{file}:{line}"),
+                None => format!("line {line}"),
+            },
+            Source::Env(name) => format!("env {name}"),
+            Source::Flag(name) => (*name).to_owned(),
+        }
+    }
+}
+
+/// All rows, table by table, in the order of the contract.
+pub(crate) fn rows(config: &Config) -> Vec<Row> {
+    let mut list = List { config, rows: Vec::new() };
+    list.server();
+    for (at, upstream) in config.upstreams.iter().enumerate() {
+        list.upstream(at, upstream);
+    }
+    list.retry();
+    list.limits();
+    for (at, client) in config.clients.iter().enumerate() {
+        let [table, place] = [format!("client.{}", client.name), format!("client.{at}")];
+        list.push(&table, &place, "client", "name", Shown::Value(json!(client.name)));
+        list.push(&table, &place, "client", "token", Shown::secret(Some(&client.token)));
+    }
+    list.table("log", "format", json!(config.log.format.name()));
+    list.table("log", "level", json!(config.log.level.name()));
+    let source = config.sources.get("data_dir").cloned().unwrap_or(Source::Default);
+    let value = Shown::Value(json!(config.data_dir.display().to_string()));
+    list.rows.push(Row { table: String::new(), key: "data_dir", value, note: None, source, path: None });
+    list.rows
+}
+
+struct List<'a> {
+    config: &'a Config,
+    rows: Vec<Row>,
+}
+
+impl List<'_> {
+    /// `place` is the table's path among the sources, `path` its path in the schema.
+    fn push(&mut self, table: &str, place: &str, path: &str, key: &'static str, value: Shown) {
+        let source = self.config.sources.get(&format!("{place}.{key}")).cloned().unwrap_or(Source::Default);
+        let path = Some(format!("{path}.{key}"));
+        self.rows.push(Row { table: table.to_owned(), key, value, note: None, source, path });
+    }
+
+    fn table(&mut self, table: &str, key: &'static str, value: Value) {
+        self.push(table, table, table, key, Shown::Value(value));
+    }
+
+    fn server(&mut self) {
+        let server = &self.config.server;
+        self.table("server", "listen", json!(server.listen.to_string()));
+        self.table("server", "admin", json!(server.admin.to_string()));
+        self.table("server", "body_bytes_max", size(server.body_bytes_max));
+        self.table("server", "replay_bytes_max", size(server.replay_bytes_max));
+        self.table("server", "memory_max", size(server.memory_max));
+        self.table("server", "in_flight_max", json!(server.in_flight_max));
+        self.table("server", "connections_max", json!(server.connections_max));
+        self.table("server", "drain", wait(server.drain));
+        self.table("server", "behind_auth", json!(server.behind_auth));
+        self.push("server", "server", "server", "admin_token", Shown::secret(server.admin_token.as_ref()));
+    }
+
+    fn upstream(&mut self, at: usize, upstream: &UpstreamConfig) {
+        let [table, place] = [format!("upstream.{}", upstream.name), format!("upstream.{at}")];
+        let mut push = |key, value| self.push(&table, &place, "upstream", key, value);
+        push("name", Shown::Value(json!(upstream.name)));
+        push("base_url", Shown::Value(json!(upstream.base.to_string())));
+        push("api_key", Shown::secret(upstream.api_key.as_ref()));
+        push("auth", Shown::Value(json!(upstream.auth.name())));
+        push(
+            "proxy",
+            Shown::Value(match &upstream.proxy_setting {
+                ProxySetting::Env => json!("env"),
+                ProxySetting::None => json!("none"),
+                ProxySetting::Url(proxy) => json!(proxy.shown()),
+            }),
+        );
+        push("models", Shown::maybe((!upstream.models.is_empty()).then(|| json!(upstream.models))));
+        push("priority", Shown::Value(json!(upstream.priority)));
+        push("ca_file", Shown::maybe(upstream.roots.as_ref().map(|roots| json!(roots.path.display().to_string()))));
+        for row in &mut self.rows {
+            if row.table == table {
+                row.note = note(row.key, upstream);
+            }
+        }
+    }
+
+    fn retry(&mut self) {
+        let (retry, top) = (&self.config.policy.retry, &self.config.retry);
+        self.table("retry", "preset", json!(top.preset.name()));
+        self.table("retry", "max_attempts", json!(retry.max_attempts));
+        self.table("retry", "cap", wait(top.cap));
+        self.table("retry", "retry_after_max", wait(top.retry_after_max));
+        self.table("retry", "ambiguous_max", json!(retry.ambiguous_max));
+        self.table("retry", "failover_jitter", wait(retry.failover_jitter));
+        self.table("retry", "min_useful", wait(retry.min_useful));
+        self.table("retry", "jitter", json!(retry.jitter.name()));
+        for class in RETRIED {
+            let (Some(settings), table) = (retry.class(class), format!("retry.class.{class}")) else { continue };
+            self.table(&table, "base", wait(settings.backoff.base));
+            self.table(&table, "cap", wait(settings.backoff.cap));
+            self.table(&table, "max_attempts", json!(settings.max_attempts));
+            self.table(&table, "retry_after_max", wait(settings.retry_after_max));
+        }
+    }
+
+    fn limits(&mut self) {
+        let (budget, timeout, journal) =
+            (&self.config.policy.budget, &self.config.policy.timeout, &self.config.journal);
+        let parts = u64::from(BUDGET_PARTS);
+        self.table("budget", "deposit", fraction(u32::try_from(budget.deposit).unwrap_or(u32::MAX), BUDGET_PARTS));
+        self.table("budget", "start", json!(budget.start / parts));
+        self.table("timeout", "connect", wait(timeout.connect));
+        self.table("timeout", "first_content", wait(timeout.first_content));
+        self.table("timeout", "byte_idle", wait(timeout.byte_idle));
+        self.table("timeout", "total", wait(timeout.total));
+        self.table("timeout", "total_max", wait(timeout.total_max));
+        self.table("journal", "keep", wait(journal.keep));
+        self.table("journal", "size_max", size(journal.size_max));
+        self.table("journal", "sync", json!(journal.sync.name()));
+        self.table("journal", "success_sample", fraction(journal.success_sample_ppm, SAMPLE_PARTS));
+    }
+}
+
+fn note(key: &str, upstream: &UpstreamConfig) -> Option<String> {
+    match key {
+        "api_key" if upstream.api_key.is_none() => Some("the caller's own key is passed through".into()),
+        "models" if upstream.models.is_empty() => Some("every model".into()),
+        "ca_file" if upstream.roots.is_none() => Some("the system's certificates".into()),
+        "proxy" if upstream.proxy_setting == ProxySetting::Env => Some(match &upstream.proxy {
+            Some(proxy) => format!("{} by {}", proxy.shown(), proxy.origin),
+            None => "directly".into(),
+        }),
+        _ => None,
+    }
+}
+
+fn wait(duration: Duration) -> Value {
+    json!(show_duration(duration))
+}
+
+fn size(bytes: u64) -> Value {
+    json!(show_size(bytes))
+}
+
+fn fraction(parts: u32, whole: u32) -> Value {
+    json!(show_fraction(parts, whole).parse::<f64>().unwrap_or(0.0))
+}
+
+/// The rows of a gateway about which nobody said anything, in an environment that says nothing.
+pub(super) fn default_rows() -> Vec<Row> {
+    let overrides = Overrides { data_dir: Some(".".into()), ..Overrides::default() };
+    from_text(None, "", &overrides, &Environment::empty()).map(|config| rows(&config)).unwrap_or_default()
+}
+
+/// The JSON schema of the file, for editors: types, bounds, descriptions and defaults.
+pub(crate) fn json_schema() -> Value {
+    let mut schema = schema::json();
+    for row in default_rows() {
+        if let (Some(path), Shown::Value(value)) = (row.path, row.value)
+            && let Some(Value::Object(key)) = schema::at(&mut schema, &path)
+        {
+            key.insert("default".into(), value);
+        }
+    }
+    schema
+}

@@ -1,0 +1,250 @@
+//! The configuration as a person writes it: one struct per table, one field per key.
+//!
+//! This is the only list of keys. The schema, the check for unknown keys and the commented example
+//! of `config init` are made from it, its doc comments included: they are written for whoever
+//! edits the file. Nothing here is checked yet; the way to a [`super::Config`] leads through
+//! [`super::check`].
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use seawall_core::plan::backoff::Jitter;
+use seawall_core::plan::policy::Preset;
+use seawall_core::verdict::Class;
+
+use super::item::Item;
+use super::kind::{
+    Address, BaseUrl, Count, Credential, File, Flag, Fraction, Name, OneOf, Patterns, Proxied, Size, TOKEN_BYTES_MIN,
+    Wait,
+};
+use super::{JournalSync, LogFormat, LogLevel, UpstreamAuth};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The most attempts per request, the first included.
+pub(super) const ATTEMPTS_MAX: u32 = 20;
+/// The most connections and requests at a time.
+const OPEN_MAX: u32 = 1_000_000;
+/// The most retries that the budget can start with.
+const BUDGET_START_MAX: u32 = 10_000;
+/// The largest priority of an upstream.
+const PRIORITY_MAX: u32 = 1_000;
+/// The budget counts in thousandths of a retry.
+pub(super) const BUDGET_PARTS: u32 = 1_000;
+/// Samples are taken in millionths: a busy gateway wants one in a hundred thousand.
+pub(super) const SAMPLE_PARTS: u32 = 1_000_000;
+
+/// The whole file.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "seawall.toml")]
+pub(super) struct Written {
+    /// The doors of the gateway, and how much it takes in.
+    pub(super) server: Server,
+    /// Where requests go. Several are asked in the order of their priority.
+    #[schemars(with = "Vec<Upstream>")]
+    pub(super) upstream: Vec<Spanned<Upstream>>,
+    /// How often and how soon a failed attempt is made again.
+    pub(super) retry: Retry,
+    /// How many extra attempts all requests together may spend, so that an outage is not made worse.
+    pub(super) budget: Budget,
+    /// How long to wait for what.
+    pub(super) timeout: Timeout,
+    /// The record of failures.
+    pub(super) journal: Journal,
+    /// Who may use the gateway. With none, everybody who can reach it.
+    #[schemars(with = "Vec<Client>")]
+    pub(super) client: Vec<Spanned<Client>>,
+    /// What the program says on stderr.
+    pub(super) log: Log,
+}
+
+/// The doors of the gateway, and how much it takes in.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    /// Where callers connect. Beyond loopback it needs `[[client]]` tokens or `behind_auth = true`.
+    pub(super) listen: Item<Address>,
+    /// Where metrics and health are. Beyond loopback it needs an `admin_token`.
+    pub(super) admin: Item<Address>,
+    /// A larger request body is refused with 413.
+    pub(super) body_bytes_max: Item<Size<KIB, { 16 * GIB }>>,
+    /// A larger request body is sent once and not kept for a retry.
+    pub(super) replay_bytes_max: Item<Size<0, GIB>>,
+    /// All kept bodies, held streams and held answers together.
+    pub(super) memory_max: Item<Size<MIB, TIB>>,
+    /// Requests at a time; more are refused with 503.
+    pub(super) in_flight_max: Item<Count<1, OPEN_MAX>>,
+    /// Connections from callers at a time; more wait to be accepted.
+    pub(super) connections_max: Item<Count<1, OPEN_MAX>>,
+    /// How long requests may go on after SIGTERM.
+    pub(super) drain: Item<Wait<0, HOUR>>,
+    /// Whether something in front of the gateway lets only the right callers through.
+    pub(super) behind_auth: Item<Flag>,
+    /// What the admin side asks for. At least 16 bytes.
+    pub(super) admin_token: Item<Credential<TOKEN_BYTES_MIN>>,
+}
+
+/// One place that requests can be sent to.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Upstream {
+    /// Its name in metrics, headers and the journal.
+    pub(super) name: Item<Name>,
+    /// What the path of a request is appended to. A query is kept.
+    pub(super) base_url: Item<BaseUrl>,
+    /// Its key. Left out, the caller's own is passed through.
+    pub(super) api_key: Item<Credential<1>>,
+    /// How the key is sent: as `Authorization: Bearer`, or as `api-key` (Azure).
+    pub(super) auth: Item<OneOf<UpstreamAuth>>,
+    /// "env" follows HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; or "none", or "http://host:port".
+    pub(super) proxy: Item<Proxied>,
+    /// The models it may serve, * for any run of characters. Left out: every model.
+    pub(super) models: Item<Patterns>,
+    /// Lower is asked first.
+    pub(super) priority: Item<Count<0, PRIORITY_MAX>>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub(super) ca_file: Item<File>,
+}
+
+/// How often and how soon a failed attempt is made again.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Retry {
+    /// Where the values below start from: "seawall", "openai-sdk" (two retries after 0.5 s · 2ⁿ) or "classic" (four after 2ⁿ s).
+    pub(super) preset: Item<OneOf<Preset>>,
+    /// Attempts per request, the first included: 1 is no retry.
+    pub(super) max_attempts: Item<Count<1, ATTEMPTS_MAX>>,
+    /// The longest wait that doubling leads to.
+    pub(super) cap: Item<Wait<0, { 10 * MINUTE }>>,
+    /// A longer Retry-After than this is not waited for.
+    pub(super) retry_after_max: Item<Wait<0, HOUR>>,
+    /// Retries of a request after failures that may have been carried out and billed.
+    pub(super) ambiguous_max: Item<Count<0, ATTEMPTS_MAX>>,
+    /// The longest wait before another upstream is asked.
+    pub(super) failover_jitter: Item<Wait<0, { 10 * SECOND }>>,
+    /// An attempt with less time than this before the deadline is not begun.
+    pub(super) min_useful: Item<Wait<0, { 10 * MINUTE }>>,
+    /// How a wait w varies: "full" 0 to w, "less_a_quarter" 3/4 w to w, "plus_a_second" w to w + 1 s.
+    pub(super) jitter: Item<OneOf<Jitter>>,
+    /// Other values for single kinds of failure.
+    pub(super) class: Classes,
+}
+
+/// Other values for single kinds of failure.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Classes {
+    /// No byte of the request reached the upstream.
+    not_sent: ClassRetry,
+    /// A kept connection was already closed by the other side.
+    stale_connection: ClassRetry,
+    /// 502, 520, 521, 523: a middleman could not reach the server.
+    bad_gateway: ClassRetry,
+    /// 500, 409 and other answered failures.
+    server_error: ClassRetry,
+    /// 503, 529: out of capacity.
+    overloaded: ClassRetry,
+    /// 504, 408, 522, 524, timeouts, late resets: nobody knows whether it was carried out.
+    ambiguous: ClassRetry,
+    /// 429 that waiting cures.
+    rate_limited: ClassRetry,
+}
+
+impl Classes {
+    /// What is written for `class`; `None` for a class that is never tried again.
+    pub(super) fn of(&self, class: Class) -> Option<&ClassRetry> {
+        match class {
+            Class::NotSent => Some(&self.not_sent),
+            Class::StaleConnection => Some(&self.stale_connection),
+            Class::BadGateway => Some(&self.bad_gateway),
+            Class::ServerError => Some(&self.server_error),
+            Class::Overloaded => Some(&self.overloaded),
+            Class::Ambiguous => Some(&self.ambiguous),
+            Class::RateLimited => Some(&self.rate_limited),
+            _ => None,
+        }
+    }
+}
+
+/// How one kind of failure is tried again. What is left out is as in `[retry]`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ClassRetry {
+    /// The first wait; it doubles with each failure.
+    pub(super) base: Item<Wait<0, MINUTE>>,
+    /// The longest wait that doubling leads to.
+    pub(super) cap: Item<Wait<0, { 10 * MINUTE }>>,
+    /// Attempts at a request whose latest failure is of this kind.
+    pub(super) max_attempts: Item<Count<1, ATTEMPTS_MAX>>,
+    /// A longer Retry-After than this is not waited for.
+    pub(super) retry_after_max: Item<Wait<0, HOUR>>,
+}
+
+/// How many extra attempts all requests together may spend.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Budget {
+    /// What part of a retry each success earns.
+    pub(super) deposit: Item<Fraction<BUDGET_PARTS>>,
+    /// Failed retries that are paid for before anything was earned.
+    pub(super) start: Item<Count<0, BUDGET_START_MAX>>,
+}
+
+/// How long to wait for what.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Timeout {
+    /// Name resolution, TCP and TLS together.
+    pub(super) connect: Item<Wait<10, { 2 * MINUTE }>>,
+    /// Of a stream: from the end of the request to the first content.
+    pub(super) first_content: Item<Wait<10, DAY>>,
+    /// Of a stream: between two pieces, after the first content.
+    pub(super) byte_idle: Item<Wait<10, DAY>>,
+    /// To the answer, all attempts together, where the caller announces no time of its own.
+    pub(super) total: Item<Wait<10, DAY>>,
+    /// The most that a caller may announce.
+    pub(super) total_max: Item<Wait<10, DAY>>,
+}
+
+/// The record of failures.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Journal {
+    /// Older rows are removed.
+    pub(super) keep: Item<Wait<HOUR, { 3_650 * DAY }>>,
+    /// Beyond this the oldest rows are removed.
+    pub(super) size_max: Item<Size<MIB, TIB>>,
+    /// What a row survives: "normal" the death of the program, "full" the loss of power too.
+    pub(super) sync: Item<OneOf<JournalSync>>,
+    /// What part of the requests that succeeded at once is recorded too, 0.0 to 1.0.
+    pub(super) success_sample: Item<Fraction<SAMPLE_PARTS>>,
+}
+
+/// One who may use the gateway.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Client {
+    /// Its name in the journal.
+    pub(super) name: Item<Name>,
+    /// What it sends as its API key. At least 16 bytes, and its own.
+    pub(super) token: Item<Credential<TOKEN_BYTES_MIN>>,
+}
+
+/// What the program says on stderr.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    /// "auto" is text on a terminal and JSON otherwise.
+    pub(super) format: Item<OneOf<LogFormat>>,
+    /// The least important line that is written.
+    pub(super) level: Item<OneOf<LogLevel>>,
+}

@@ -1,0 +1,168 @@
+//! A gateway, put together from its parts, run and drained.
+//!
+//! `serve`, `exec` and `demo` start the same thing; they differ in where its addresses, its
+//! configuration and its journal come from.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, header};
+use seawall::{BuildError, Client, Key, Memory, Proxy, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, UpstreamAuth, UpstreamConfig};
+use crate::observe::Observe;
+use crate::observe::journal::{Closed, Journal};
+use crate::server::admit::Limits as BodyLimits;
+use crate::server::door::Door;
+use crate::server::{self, Limits, Server, admin};
+
+/// The journal has this long for its last rows at a clean end.
+const JOURNAL_CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// After SIGTERM new requests are refused, and connections still taken, for this long: whoever
+/// routes here has to notice that `/readyz` says no.
+const NOTICE: Duration = Duration::from_millis(500);
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// An address is taken, or not ours.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// An upstream cannot be spoken to as configured.
+    #[error(transparent)]
+    Upstream(#[from] BuildError),
+}
+
+impl StartError {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            StartError::Listen { error, .. } if error.kind() == io::ErrorKind::AddrInUse => {
+                "another program listens there: stop it, or choose another address with --listen and --admin"
+            }
+            StartError::Listen { .. } => "choose an address of this machine with --listen and --admin",
+            StartError::Upstream(_) => "`seawall config check` looks at the configuration",
+        }
+    }
+}
+
+/// A gateway that serves.
+pub(crate) struct Gateway {
+    /// Where callers connect.
+    pub(crate) listen: SocketAddr,
+    /// Where operators connect.
+    pub(crate) admin: SocketAddr,
+    /// What it is made of.
+    pub(crate) server: Arc<Server>,
+    shutdown: watch::Sender<bool>,
+    admin_shutdown: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Gateway {
+    /// Binds both addresses and serves; nothing is written to `journal` before that works.
+    pub(crate) fn start(config: &Config, journal: Journal) -> Result<Gateway, StartError> {
+        let listener = bind(config.server.listen)?;
+        let admin_listener = bind(config.server.admin)?;
+        let address = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
+        let listen = address(&listener, config.server.listen);
+        let admin = address(&admin_listener, config.server.admin);
+
+        let names: Vec<String> = config.upstreams.iter().map(|u| u.name.clone()).collect();
+        let sample = f64::from(config.journal.success_sample_ppm) / 1_000_000.0;
+        let observe = Arc::new(Observe::new(journal, &names, sample));
+        let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
+        let client = Client::builder(config.upstreams.iter().map(upstream).collect())
+            .policy(config.policy.clone())
+            .observer(Arc::clone(&observe) as Arc<dyn seawall::Observer>)
+            .memory(Arc::clone(&memory))
+            .build()?;
+        let door = door(config, listen, &client);
+        let limits = Limits {
+            in_flight_max: config.server.in_flight_max as usize,
+            connections_max: config.server.connections_max as usize,
+            bodies: BodyLimits { body_max: config.server.body_bytes_max, replay_max: config.server.replay_bytes_max },
+        };
+        let server = Server::new(client, observe, door, limits, memory);
+
+        let (shutdown, stop) = watch::channel(false);
+        let (admin_shutdown, admin_stop) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
+        let token = config.server.admin_token.clone();
+        tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
+        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks })
+    }
+
+    /// Stops taking requests, finishes those under way within the drain time, and closes the
+    /// journal. `now` ends the waiting early.
+    pub(crate) async fn stop(mut self, now: impl Future<Output = ()>) -> Closed {
+        self.server.drain();
+        let draining = async {
+            tokio::time::sleep(NOTICE).await;
+            // A receiver that is gone has nothing left to stop.
+            let _ = self.shutdown.send(true);
+            self.tasks.join_next().await;
+        };
+        tokio::select! {
+            () = draining => {}
+            () = now => {}
+        }
+        let _ = self.admin_shutdown.send(true);
+        self.tasks.shutdown().await;
+        let journal = self.server.observe.journal.clone();
+        drop(self);
+        tokio::task::spawn_blocking(move || journal.close(JOURNAL_CLOSE_WITHIN)).await.unwrap_or(Closed::Late)
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    server::listen(address).map_err(|error| StartError::Listen { address, error })
+}
+
+fn upstream(config: &UpstreamConfig) -> Settings {
+    Settings {
+        name: config.name.clone(),
+        base: config.base.clone(),
+        key: config.api_key.as_ref().and_then(|key| match config.auth {
+            UpstreamAuth::Bearer => {
+                let value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
+                Some(Key::new(header::AUTHORIZATION, value))
+            }
+            UpstreamAuth::ApiKey => {
+                let value = HeaderValue::try_from(key.expose()).ok()?;
+                Some(Key::new(header::HeaderName::from_static("api-key"), value))
+            }
+        }),
+        proxy: config.proxy.as_ref().map(|proxy| Proxy {
+            host: proxy.host.clone(),
+            port: proxy.port,
+            authorization: proxy.authorization.clone(),
+        }),
+        roots_pem: config.roots.as_ref().map(|roots| roots.pem.clone()),
+        models: config.models.clone(),
+        priority: config.priority,
+    }
+}
+
+fn door(config: &Config, listen: SocketAddr, client: &Client) -> Door {
+    // The id of this process in `Via`: the end of a request id is as unlike others as can be.
+    let id = client.new_id(seawall::unix_micros());
+    let has_a_key = config.upstreams.iter().any(|u| u.api_key.is_some());
+    Door {
+        via: format!("1.1 seawall-{}", &id[id.len() - 8..]),
+        guards_a_key: has_a_key && config.clients.is_empty() && !config.server.behind_auth,
+        hosts: vec![listen.to_string()],
+        clients: config.clients.iter().map(|c| (c.name.clone(), c.token.clone())).collect(),
+    }
+}

@@ -1,0 +1,127 @@
+//! What happened, told to everyone who wants to know: metrics, log, journal.
+//!
+//! All of it is synchronous and quick: the request path never waits for the record, but for the
+//! one wait that [`Observe::settle`] is, before a failure is told to the caller.
+
+pub(crate) mod journal;
+pub(crate) mod metrics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall::Observer;
+use seawall_core::event::{Attempt, Ended, Outcome, Request as Record};
+use seawall_core::request::Request;
+use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::Class;
+use tokio::time::timeout;
+
+use journal::{Journal, Settled};
+use metrics::Metrics;
+
+/// A failure is told to its caller after this at the latest, recorded or not.
+pub(crate) const SETTLE_WITHIN: Duration = Duration::from_millis(50);
+
+/// Metrics, log and journal.
+pub(crate) struct Observe {
+    /// The numbers.
+    pub(crate) metrics: Metrics,
+    /// The record.
+    pub(crate) journal: Journal,
+    upstreams: Vec<Arc<str>>,
+    /// Of so many successes, in a million, one is recorded.
+    sample_ppm: u32,
+}
+
+impl Observe {
+    /// An observer of `upstreams`, by name in the order of the configuration.
+    pub(crate) fn new(journal: Journal, upstreams: &[String], success_sample: f64) -> Observe {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
+        let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
+        let upstreams = upstreams.iter().map(|name| Arc::from(name.as_str())).collect();
+        Observe { metrics: Metrics::new(), journal, upstreams, sample_ppm }
+    }
+
+    /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.
+    pub(crate) async fn settle(&self, request: &Record) -> bool {
+        let settled = timeout(SETTLE_WITHIN, self.journal.settle(request)).await;
+        let is_durable = matches!(settled, Ok(Settled::Durable));
+        if !is_durable {
+            self.journal.note_late();
+        }
+        is_durable
+    }
+}
+
+/// What happened since the start, in four numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Requests that ended.
+    pub(crate) requests: u64,
+    /// Attempts that ended.
+    pub(crate) attempts: u64,
+    /// Requests that only another attempt saved.
+    pub(crate) saved: u64,
+    /// Requests that got no answer.
+    pub(crate) failed: u64,
+}
+
+impl Observe {
+    /// The numbers so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.metrics.totals()
+    }
+}
+
+impl Observer for Observe {
+    fn failed(&self, request: &Arc<Record>, attempt: Attempt) {
+        if let Some(upstream) = self.upstreams.iter().find(|name| ***name == *attempt.upstream) {
+            self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
+        }
+        // One line for each failed attempt. No field of it can hold a prompt or a key.
+        tracing::warn!(
+            target: "seawall::attempt",
+            request = request.id,
+            attempt = attempt.number,
+            upstream = attempt.upstream,
+            model = request.model.as_deref().unwrap_or("-"),
+            endpoint = request.endpoint,
+            status = attempt.status,
+            class = attempt.class.name(),
+            fault = attempt.fault.map(|f| f.name()),
+            code = attempt.error_code.as_deref(),
+            upstream_request_id = attempt.upstream_request_id.as_deref(),
+            elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),
+            decision = attempt.reason.name(),
+            wait_ms = attempt.wait.map(|w| u64::try_from(w.as_millis()).unwrap_or(u64::MAX)),
+            "attempt failed"
+        );
+        self.journal.attempt(request, attempt);
+    }
+
+    fn answered(&self, facts: &Request, upstream: UpstreamId, first_content: Duration) {
+        if let Some(name) = self.upstreams.get(upstream.index()) {
+            self.metrics.attempt(name, facts.model.as_deref(), Class::Ok);
+        }
+        self.metrics.content_after(facts.endpoint, first_content);
+    }
+
+    fn ended(&self, facts: &Request, record: Option<&Arc<Record>>, ended: Ended) {
+        self.metrics.request(facts, ended.outcome, ended.elapsed);
+        if let Some(record) = record {
+            self.journal.request(record, ended);
+        }
+    }
+
+    fn left(&self, facts: &Request, _attempts: u32) {
+        self.metrics.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
+    }
+
+    fn samples(&self) -> bool {
+        self.sample_ppm > 0 && {
+            // The low bits of the clock are chance enough to pick one success in many.
+            let chance = u32::try_from(seawall::unix_micros().rem_euclid(1_000_000)).unwrap_or_default();
+            chance < self.sample_ppm
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Reading the journal back, whether the gateway runs or not.
+//!
+//! Readers are other processes. They open the files read-only, in short transactions of one page
+//! each, so that they never hold up the writer's checkpoints; a WAL that a `kill -9` left behind
+//! is read like any other. The gateway's own journal and those of `seawall exec` are told as one
+//! list, the newest attempt first.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OpenFlags, named_params};
+
+use super::row::{AttemptRow, RequestRow};
+use super::schema::{APPLICATION, VERSION};
+use super::sqlite::with_suffix;
+use crate::data_dir::{EXEC_DIR, JOURNAL_FILE};
+
+/// Journals of `seawall exec` that are read, the newest ones. Each takes two or three open files.
+pub(crate) const EXEC_JOURNALS_MAX: usize = 256;
+/// Requests that one id may lead to: a caller may send one client request id many times.
+pub(crate) const REQUESTS_MAX: usize = 20;
+/// Rows that one transaction reads.
+const PAGE_ROWS: usize = 256;
+/// How long a reader waits for another process that repairs the WAL's index.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+/// Which journal a command reads.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct JournalArgs {
+    /// The data directory whose journal to read
+    #[arg(long, env = "SEAWALL_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Read this journal file alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+}
+
+/// Which attempts to read; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// Begun at this moment or later, in microseconds since the Unix epoch.
+    pub(crate) since: Option<i64>,
+    /// Begun before this moment.
+    pub(crate) until: Option<i64>,
+    /// Of this model.
+    pub(crate) model: Option<String>,
+    /// With a status from the first to the second, both included.
+    pub(crate) status: Option<(u16, u16)>,
+    /// Ended in this class. Without one: in any class but `ok`.
+    pub(crate) class: Option<String>,
+    /// At this upstream.
+    pub(crate) upstream: Option<String>,
+    /// With this id: Seawall's, the upstream's or the client's.
+    pub(crate) request_id: Option<String>,
+}
+
+/// Why no journal can be read, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct ReadError {
+    what: String,
+    hint: &'static str,
+}
+
+impl ReadError {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        self.hint
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// The journals of one place, as one.
+#[derive(Debug)]
+pub(crate) struct Journals {
+    readers: Vec<Reader>,
+    /// What could not be read beside what could, for stderr.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Journals {
+    /// Opens what `args` name or, if they name nothing, what is in `default_dir`.
+    pub(crate) fn open(args: &JournalArgs, default_dir: Option<&Path>) -> Result<Journals, ReadError> {
+        let mut journals = Journals { readers: Vec::new(), warnings: Vec::new() };
+        if let Some(file) = &args.journal {
+            journals.readers.extend(Reader::open(file)?);
+            return Ok(journals);
+        }
+        let dir = args.data_dir.as_deref().or(default_dir).ok_or_else(|| ReadError {
+            what: "there is no home directory to look for a journal in".to_owned(),
+            hint: "name the directory with --data-dir, or the file with --journal",
+        })?;
+        let exec = journals.exec_files(&dir.join(EXEC_DIR));
+        let main = dir.join(JOURNAL_FILE);
+        if main.exists() || exec.is_empty() {
+            journals.readers.extend(Reader::open(&main)?);
+        }
+        for file in exec {
+            match Reader::open(&file) {
+                Ok(reader) => journals.readers.extend(reader),
+                Err(e) => journals.warnings.push(e.to_string()),
+            }
+        }
+        Ok(journals)
+    }
+
+    /// The newest files in `dir`, at most [`EXEC_JOURNALS_MAX`].
+    fn exec_files(&mut self, dir: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<(SystemTime, PathBuf)> = entries
+            .filter(|path| path.extension().is_some_and(|e| e == "db"))
+            .map(|path| (modified(&path).max(modified(&with_suffix(&path, "-wal"))), path))
+            .collect();
+        files.sort_unstable_by(|a, b| b.cmp(a));
+        if files.len() > EXEC_JOURNALS_MAX {
+            let left = files.len() - EXEC_JOURNALS_MAX;
+            self.warnings.push(format!("{left} older journals in {} are not read", dir.display()));
+            files.truncate(EXEC_JOURNALS_MAX);
+        }
+        files.into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// The attempts that `filter` lets through, the newest first.
+    pub(crate) fn attempts<'j>(&'j self, filter: &'j Filter) -> Attempts<'j> {
+        Attempts { filter, pages: self.readers.iter().map(Pages::new).collect() }
+    }
+
+    /// How many attempts `filter` lets through.
+    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
+        self.readers.iter().map(|reader| reader.count(filter)).sum()
+    }
+
+    /// The requests with the id `id`, the newest first, at most [`REQUESTS_MAX`]; and whether
+    /// there are more.
+    pub(crate) fn requests(&self, id: &str) -> Result<(Vec<RequestRow>, bool), ReadError> {
+        let mut found = Vec::new();
+        for reader in &self.readers {
+            found.extend(reader.requests(id)?);
+        }
+        found.sort_by_key(|request| std::cmp::Reverse(request.time));
+        let more = found.len() > REQUESTS_MAX;
+        found.truncate(REQUESTS_MAX);
+        Ok((found, more))
+    }
+}
+
+/// Attempts of several journals in one order; ends at the first error.
+#[derive(Debug)]
+pub(crate) struct Attempts<'j> {
+    filter: &'j Filter,
+    pages: Vec<Pages<'j>>,
+}
+
+impl Iterator for Attempts<'_> {
+    type Item = Result<AttemptRow, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut newest: Option<(i64, usize)> = None;
+        for (at, pages) in self.pages.iter_mut().enumerate() {
+            match pages.peek(self.filter) {
+                Ok(Some(row)) if newest.is_none_or(|(time, _)| row.time > time) => newest = Some((row.time, at)),
+                Ok(_) => {}
+                Err(e) => {
+                    self.pages.clear();
+                    return Some(Err(e));
+                }
+            }
+        }
+        newest.and_then(|(_, at)| self.pages[at].page.pop_front()).map(Ok)
+    }
+}
+
+/// One journal's attempts, a page at a time.
+#[derive(Debug)]
+struct Pages<'j> {
+    reader: &'j Reader,
+    page: VecDeque<AttemptRow>,
+    /// Time and place of the last row read; `None` when there is nothing more.
+    after: Option<(i64, i64)>,
+}
+
+impl<'j> Pages<'j> {
+    fn new(reader: &'j Reader) -> Pages<'j> {
+        Pages { reader, page: VecDeque::new(), after: Some((i64::MAX, i64::MAX)) }
+    }
+
+    fn peek(&mut self, filter: &Filter) -> Result<Option<&AttemptRow>, ReadError> {
+        if self.page.is_empty()
+            && let Some(after) = self.after
+        {
+            self.page = self.reader.page(filter, after)?;
+            let is_full = self.page.len() == PAGE_ROWS;
+            self.after = self.page.back().filter(|_| is_full).map(|row| (row.time, row.place));
+        }
+        Ok(self.page.front())
+    }
+}
+
+/// One journal file.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// What a [`Filter`] means in SQL. Everything in it is a bound value.
+macro_rules! filter {
+    () => {
+        "began >= :since AND began < :until
+         AND (:model IS NULL OR model = :model) AND (:upstream IS NULL OR upstream = :upstream)
+         AND (:low IS NULL OR status BETWEEN :low AND :high)
+         AND ((:class IS NULL AND class <> 'ok') OR class = :class)
+         AND (:id IS NULL OR request = :id OR upstream_request_id = :id OR client_request_id = :id)"
+    };
+}
+
+const PAGE: &str = concat!(
+    "SELECT * FROM attempts WHERE (began, id) < (:began, :place) AND ",
+    filter!(),
+    " ORDER BY began DESC, id DESC LIMIT :rows"
+);
+const COUNT: &str = concat!("SELECT count(*) FROM attempts WHERE ", filter!());
+/// Whose id `?1` is, asked in this order until there is an answer: the first two have an index.
+const REQUESTS_OF_ID: [&str; 3] = [
+    "SELECT request FROM (SELECT request, began FROM attempts WHERE request = ?1
+     UNION ALL SELECT request, began FROM requests WHERE request = ?1) GROUP BY request ORDER BY max(began) DESC LIMIT ?2",
+    "SELECT request FROM attempts WHERE upstream_request_id = ?1 GROUP BY request ORDER BY max(began) DESC LIMIT ?2",
+    "SELECT request FROM attempts WHERE client_request_id = ?1 GROUP BY request ORDER BY max(began) DESC LIMIT ?2",
+];
+
+impl Reader {
+    /// Opens a journal; `None` if nothing was ever written to it.
+    pub(crate) fn open(path: &Path) -> Result<Option<Reader>, ReadError> {
+        if !path.exists() {
+            return Err(ReadError {
+                what: format!("there is no journal at {}", path.display()),
+                hint: "`seawall serve` begins one; if it is elsewhere, name it with --data-dir or --journal",
+            });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let broken = |e: rusqlite::Error| unreadable(path, &e);
+        let connection = Connection::open_with_flags(path, flags).map_err(broken)?;
+        connection.busy_timeout(BUSY_WAIT).map_err(broken)?;
+        let number = |sql| connection.query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(broken);
+        if number("SELECT count(*) FROM sqlite_schema")? == 0 {
+            return Ok(None);
+        }
+        if number("PRAGMA application_id")? != APPLICATION {
+            return Err(ReadError {
+                what: format!("{} is not a journal of seawall", path.display()),
+                hint: "name the right file with --journal, or the directory with --data-dir",
+            });
+        }
+        let version = number("PRAGMA user_version")?;
+        if version > VERSION {
+            return Err(ReadError {
+                what: format!("the journal {} has layout {version}, this seawall knows {VERSION}", path.display()),
+                hint: "read it with the seawall that wrote it",
+            });
+        }
+        Ok(Some(Reader { connection, path: path.to_owned() }))
+    }
+
+    fn page(&self, filter: &Filter, after: (i64, i64)) -> Result<VecDeque<AttemptRow>, ReadError> {
+        let read = || -> rusqlite::Result<VecDeque<AttemptRow>> {
+            let mut statement = self.connection.prepare_cached(PAGE)?;
+            let rows = statement.query_map(
+                named_params! {
+                    ":began": after.0, ":place": after.1, ":rows": PAGE_ROWS as i64,
+                    ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
+                    ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
+                    ":class": filter.class, ":id": filter.request_id,
+                },
+                AttemptRow::read,
+            )?;
+            rows.collect()
+        };
+        read().map_err(|e| unreadable(&self.path, &e))
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
+        let count = self.connection.query_row(
+            COUNT,
+            named_params! {
+                ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
+                ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
+                ":class": filter.class, ":id": filter.request_id,
+            },
+            |r| r.get::<_, i64>(0),
+        );
+        count.map(|n| u64::try_from(n).unwrap_or(0)).map_err(|e| unreadable(&self.path, &e))
+    }
+
+    /// One more than [`REQUESTS_MAX`] at most, so that the caller sees that there are more.
+    fn requests(&self, id: &str) -> Result<Vec<RequestRow>, ReadError> {
+        let read = || -> rusqlite::Result<Vec<RequestRow>> {
+            let mut requests: Vec<String> = Vec::new();
+            for sql in REQUESTS_OF_ID {
+                let mut statement = self.connection.prepare_cached(sql)?;
+                let found = statement.query_map((id, REQUESTS_MAX as i64 + 1), |r| r.get(0))?;
+                requests = found.collect::<rusqlite::Result<_>>()?;
+                if !requests.is_empty() {
+                    break;
+                }
+            }
+            requests.iter().filter_map(|request| self.request(request).transpose()).collect()
+        };
+        read().map_err(|e| unreadable(&self.path, &e))
+    }
+
+    fn request(&self, id: &str) -> rusqlite::Result<Option<RequestRow>> {
+        let mut attempts =
+            self.connection.prepare_cached("SELECT * FROM attempts WHERE request = ?1 ORDER BY number")?;
+        let attempts: Vec<AttemptRow> = attempts.query_map([id], AttemptRow::read)?.collect::<rusqlite::Result<_>>()?;
+        let mut ended = self.connection.prepare_cached("SELECT * FROM requests WHERE request = ?1")?;
+        let ended = ended.query_map([id], RequestRow::read)?.next().transpose()?;
+        let request = ended.or_else(|| attempts.first().map(RequestRow::of_attempt));
+        Ok(request.map(|request| RequestRow { attempts, ..request }))
+    }
+}
+
+fn unreadable(path: &Path, error: &rusqlite::Error) -> ReadError {
+    let hint = if super::sqlite::is_damage(error) {
+        "the file is damaged or no journal: the gateway moves it aside when it starts"
+    } else {
+        "read it as the user that runs the gateway: the directory must be writable, even to read"
+    };
+    ReadError { what: format!("the journal {} cannot be read: {error}", path.display()), hint }
+}
+
+fn modified(path: &Path) -> SystemTime {
+    std::fs::metadata(path).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+}

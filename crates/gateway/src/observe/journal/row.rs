@@ -1,0 +1,252 @@
+//! What is read back from the journal: the public shape of an attempt and of a request.
+//!
+//! The field names here are the keys of `--json`, in this order, and every key is always there.
+//! Words are text and not enums, so that an older program can read what a newer one wrote.
+
+use rusqlite::{Row, types::FromSql};
+use seawall_core::event::Reason;
+use serde::{Serialize, Serializer};
+
+use super::when::rfc3339;
+
+/// One attempt, with the facts of its request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct AttemptRow {
+    /// When it began, in microseconds since the Unix epoch; RFC 3339 in JSON.
+    #[serde(serialize_with = "time")]
+    pub(crate) time: i64,
+    /// Seawall's id of the request.
+    pub(crate) request_id: String,
+    /// 1 for the first.
+    pub(crate) attempt: u32,
+    /// The upstream's name.
+    pub(crate) upstream: String,
+    /// What was asked.
+    #[serde(flatten)]
+    pub(crate) facts: Facts,
+    /// The status received, if a head came.
+    pub(crate) status: Option<u16>,
+    /// What it ended in.
+    pub(crate) class: String,
+    /// Who has to change something.
+    pub(crate) whose: String,
+    /// What went wrong on the wire, if something did.
+    pub(crate) fault: Option<String>,
+    /// Whether it costs money.
+    pub(crate) billed: String,
+    /// `error.type` as sent.
+    pub(crate) error_type: Option<String>,
+    /// `error.code` as sent.
+    pub(crate) error_code: Option<String>,
+    /// `error.message`, redacted.
+    pub(crate) message: Option<String>,
+    /// The upstream's own request id: what its support asks for.
+    pub(crate) upstream_request_id: Option<String>,
+    /// The `X-Client-Request-Id` that the attempt carried.
+    pub(crate) client_request_id: Option<String>,
+    /// `openai-processing-ms`.
+    pub(crate) processing_ms: Option<u64>,
+    /// `openai-organization`.
+    pub(crate) organization: Option<String>,
+    /// `openai-project`.
+    pub(crate) project: Option<String>,
+    /// `cf-ray`.
+    pub(crate) cf_ray: Option<String>,
+    /// To its end, in milliseconds.
+    pub(crate) elapsed_ms: f64,
+    /// To its first content, in milliseconds.
+    pub(crate) first_content_ms: Option<f64>,
+    /// Bytes of body received.
+    pub(crate) bytes_in: u64,
+    /// Bytes of it that went to the caller.
+    pub(crate) bytes_out: u64,
+    /// What was done after it: `retry`, `failover`, `answer` or `stop`.
+    pub(crate) decision: &'static str,
+    /// Why.
+    pub(crate) reason: String,
+    /// The wait before the next attempt, in milliseconds.
+    pub(crate) wait_ms: Option<f64>,
+    /// The incident that claims it.
+    pub(crate) incident: Option<String>,
+    /// The row's place in its file: with the time, its place in the order of a list.
+    #[serde(skip)]
+    pub(crate) place: i64,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Facts {
+    /// The operation's name.
+    pub(crate) endpoint: String,
+    /// The method.
+    pub(crate) method: String,
+    /// The model asked for.
+    pub(crate) model: Option<String>,
+    /// Whether a stream was asked for.
+    pub(crate) stream: bool,
+    /// The number of tool definitions.
+    pub(crate) tools: u32,
+    /// `max_tokens` or its newer names.
+    pub(crate) max_tokens: Option<u64>,
+    /// Bytes of the request's body.
+    pub(crate) body_bytes: u64,
+    /// Equal for requests of the same form.
+    pub(crate) shape: String,
+    /// The SDK and its version.
+    pub(crate) sdk: Option<String>,
+    /// Above zero it was the caller's own retry.
+    pub(crate) client_retries: u32,
+    /// `x-seawall-tag`.
+    pub(crate) tag: Option<String>,
+    /// The name of the client whose token it carried.
+    pub(crate) client: Option<String>,
+}
+
+/// One request and what is known of its attempts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct RequestRow {
+    /// Seawall's id.
+    pub(crate) request_id: String,
+    /// When it arrived or, if its end is not on record, when its first attempt began.
+    #[serde(serialize_with = "time")]
+    pub(crate) time: i64,
+    /// What was asked.
+    #[serde(flatten)]
+    pub(crate) facts: Facts,
+    /// How it ended, if that is on record.
+    #[serde(flatten)]
+    pub(crate) ended: EndedRow,
+    /// The attempts on record, the first one first.
+    pub(crate) attempts: Vec<AttemptRow>,
+}
+
+/// How a request ended; all empty if the gateway did not live to see it, or did not write it down.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub(crate) struct EndedRow {
+    /// The outcome.
+    pub(crate) outcome: Option<String>,
+    /// The reason of the last decision.
+    pub(crate) reason: Option<String>,
+    /// The status that the caller got.
+    pub(crate) status: Option<u16>,
+    /// Attempts made; more than are on record if some were answered.
+    pub(crate) attempts_made: Option<u32>,
+    /// From arrival to the end of the answer, in milliseconds.
+    pub(crate) elapsed_ms: Option<f64>,
+}
+
+impl AttemptRow {
+    /// Reads a row of `attempts`.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+        let reason: String = row.get("reason")?;
+        Ok(AttemptRow {
+            time: row.get("began")?,
+            request_id: row.get("request")?,
+            attempt: row.get("number")?,
+            upstream: row.get("upstream")?,
+            facts: Facts::read(row)?,
+            status: row.get("status")?,
+            class: row.get("class")?,
+            whose: row.get("whose")?,
+            fault: row.get("fault")?,
+            billed: row.get("billed")?,
+            error_type: row.get("error_type")?,
+            error_code: row.get("error_code")?,
+            message: row.get("message")?,
+            upstream_request_id: row.get("upstream_request_id")?,
+            client_request_id: row.get("client_request_id")?,
+            processing_ms: row.get::<_, Option<i64>>("processing_ms")?.map(count),
+            organization: row.get("organization")?,
+            project: row.get("project")?,
+            cf_ray: row.get("cf_ray")?,
+            elapsed_ms: millis(row.get("elapsed")?),
+            first_content_ms: row.get::<_, Option<i64>>("first_content")?.map(millis),
+            bytes_in: count(row.get("bytes_in")?),
+            bytes_out: count(row.get("bytes_out")?),
+            decision: decision(&reason),
+            reason,
+            wait_ms: row.get::<_, Option<i64>>("wait")?.map(millis),
+            incident: row.get("incident")?,
+            place: row.get("id")?,
+        })
+    }
+}
+
+impl Facts {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Facts> {
+        Ok(Facts {
+            endpoint: row.get("endpoint")?,
+            method: row.get("method")?,
+            model: row.get("model")?,
+            stream: row.get("stream")?,
+            tools: row.get("tools")?,
+            max_tokens: row.get::<_, Option<i64>>("max_tokens")?.map(count),
+            body_bytes: count(row.get("body_bytes")?),
+            shape: row.get("shape")?,
+            sdk: row.get("sdk")?,
+            client_retries: row.get("client_retries")?,
+            tag: row.get("tag")?,
+            client: row.get("client")?,
+        })
+    }
+}
+
+impl RequestRow {
+    /// Reads a row of `requests`; its attempts are read apart.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
+        let ended = EndedRow {
+            outcome: row.get("outcome")?,
+            reason: row.get("reason")?,
+            status: row.get("status")?,
+            attempts_made: row.get("attempts")?,
+            elapsed_ms: some(row, "elapsed")?.map(millis),
+        };
+        Ok(RequestRow {
+            request_id: row.get("request")?,
+            time: row.get("began")?,
+            facts: Facts::read(row)?,
+            ended,
+            attempts: Vec::new(),
+        })
+    }
+
+    /// A request whose end is not on record, from its first attempt.
+    pub(super) fn of_attempt(first: &AttemptRow) -> RequestRow {
+        RequestRow {
+            request_id: first.request_id.clone(),
+            time: first.time,
+            facts: first.facts.clone(),
+            ended: EndedRow::default(),
+            attempts: Vec::new(),
+        }
+    }
+}
+
+fn some<T: FromSql>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    row.get(column)
+}
+
+/// What was done, told from why: a reason that leads nowhere else is one to stop.
+fn decision(reason: &str) -> &'static str {
+    match Reason::from_name(reason) {
+        Some(Reason::Retry) => "retry",
+        Some(Reason::Failover) => "failover",
+        Some(Reason::Answered) => "answer",
+        _ => "stop",
+    }
+}
+
+fn count(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+/// Microseconds as milliseconds with three places: exact up to 285 years.
+#[expect(clippy::cast_precision_loss, reason = "a duration beyond 285 years may lose microseconds")]
+fn millis(micros: i64) -> f64 {
+    micros as f64 / 1_000.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn time<S: Serializer>(micros: &i64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&rfc3339(*micros))
+}

@@ -1,0 +1,154 @@
+//! The journal's tables: which fact of a request or an attempt is kept in which column.
+//!
+//! An attempt's row repeats the facts of its request. That costs some 150 bytes a row, and it
+//! means that a row is complete on its own: after a `kill -9` half-way through a request, what
+//! was acknowledged can still say which model, endpoint and SDK it was about.
+//!
+//! Times and durations are whole microseconds, words are the public spellings, and there is no
+//! column for a body, a header or a key. Every value is bound; no statement is put together from
+//! text at run time.
+
+use std::time::Duration;
+
+use rusqlite::{CachedStatement, params};
+use seawall_core::event::{Attempt, Ended, Request};
+
+/// The layout below, in SQLite's `user_version`; a file with a higher one is left alone.
+pub(super) const VERSION: i64 = 1;
+/// Marks a file as ours in SQLite's `application_id`: "SWLJ" in ASCII.
+pub(super) const APPLICATION: i64 = 0x5357_4c4a;
+
+/// Creates the tables and marks the file; runs as one transaction.
+///
+/// `id` grows with every row, so that the oldest row is the first, and pruning takes a prefix.
+/// The client's own ids have no index: each one costs a tenth of a row, and they are seldom asked
+/// for. `incident` is empty until an incident claims the attempt.
+pub(super) const CREATE: &str = "
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    request TEXT NOT NULL, number INTEGER NOT NULL, began INTEGER NOT NULL, upstream TEXT NOT NULL,
+    endpoint TEXT NOT NULL, method TEXT NOT NULL, model TEXT, stream INTEGER NOT NULL, tools INTEGER NOT NULL,
+    max_tokens INTEGER, body_bytes INTEGER NOT NULL, shape TEXT NOT NULL, sdk TEXT, client_retries INTEGER NOT NULL,
+    tag TEXT, client TEXT,
+    status INTEGER, class TEXT NOT NULL, whose TEXT NOT NULL, fault TEXT, billed TEXT NOT NULL,
+    error_type TEXT, error_code TEXT, message TEXT, upstream_request_id TEXT, client_request_id TEXT,
+    processing_ms INTEGER, organization TEXT, project TEXT, cf_ray TEXT,
+    elapsed INTEGER NOT NULL, first_content INTEGER, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+    reason TEXT NOT NULL, wait INTEGER, incident TEXT,
+    UNIQUE (request, number)
+) STRICT;
+CREATE INDEX attempts_began ON attempts (began);
+CREATE INDEX attempts_upstream_id ON attempts (upstream_request_id) WHERE upstream_request_id IS NOT NULL;
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY,
+    request TEXT NOT NULL UNIQUE, began INTEGER NOT NULL,
+    endpoint TEXT NOT NULL, method TEXT NOT NULL, model TEXT, stream INTEGER NOT NULL, tools INTEGER NOT NULL,
+    max_tokens INTEGER, body_bytes INTEGER NOT NULL, shape TEXT NOT NULL, sdk TEXT, client_retries INTEGER NOT NULL,
+    tag TEXT, client TEXT,
+    outcome TEXT NOT NULL, reason TEXT NOT NULL, status INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    elapsed INTEGER NOT NULL
+) STRICT;
+PRAGMA application_id = 0x53574c4a;
+PRAGMA user_version = 1;
+";
+
+/// Keeps one attempt; a second row for the same request and number changes nothing.
+pub(super) const INSERT_ATTEMPT: &str = "
+INSERT INTO attempts (request, number, began, upstream,
+    endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk, client_retries, tag, client,
+    status, class, whose, fault, billed, error_type, error_code, message, upstream_request_id, client_request_id,
+    processing_ms, organization, project, cf_ray, elapsed, first_content, bytes_in, bytes_out, reason, wait)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)
+ON CONFLICT (request, number) DO NOTHING";
+
+/// Keeps one request; a second row for the same request changes nothing.
+pub(super) const INSERT_REQUEST: &str = "
+INSERT INTO requests (request, began, endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk,
+    client_retries, tag, client, outcome, reason, status, attempts, elapsed)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+ON CONFLICT (request) DO NOTHING";
+
+/// Runs [`INSERT_ATTEMPT`]; the number of rows added, 0 or 1.
+pub(super) fn insert_attempt(
+    statement: &mut CachedStatement<'_>,
+    request: &Request,
+    attempt: &Attempt,
+) -> rusqlite::Result<usize> {
+    statement.execute(params![
+        request.id,
+        attempt.number,
+        attempt.began_unix_micros,
+        attempt.upstream,
+        request.endpoint,
+        request.method,
+        request.model,
+        request.stream,
+        request.tools,
+        request.max_tokens.map(whole),
+        whole(request.body_bytes),
+        request.shape,
+        request.sdk,
+        request.client_retries,
+        request.tag,
+        request.client,
+        attempt.status,
+        attempt.class.name(),
+        attempt.whose.name(),
+        attempt.fault.map(seawall_core::verdict::Fault::name),
+        attempt.billed.name(),
+        attempt.error_type,
+        attempt.error_code,
+        attempt.message,
+        attempt.upstream_request_id,
+        attempt.client_request_id,
+        attempt.processing_ms.map(whole),
+        attempt.organization,
+        attempt.project,
+        attempt.cf_ray,
+        micros(attempt.elapsed),
+        attempt.first_content.map(micros),
+        whole(attempt.bytes_in),
+        whole(attempt.bytes_out),
+        attempt.reason.name(),
+        attempt.wait.map(micros),
+    ])
+}
+
+/// Runs [`INSERT_REQUEST`]; the number of rows added, 0 or 1.
+pub(super) fn insert_request(
+    statement: &mut CachedStatement<'_>,
+    request: &Request,
+    ended: &Ended,
+) -> rusqlite::Result<usize> {
+    statement.execute(params![
+        request.id,
+        request.began_unix_micros,
+        request.endpoint,
+        request.method,
+        request.model,
+        request.stream,
+        request.tools,
+        request.max_tokens.map(whole),
+        whole(request.body_bytes),
+        request.shape,
+        request.sdk,
+        request.client_retries,
+        request.tag,
+        request.client,
+        ended.outcome.name(),
+        ended.reason.name(),
+        ended.status,
+        ended.attempts,
+        micros(ended.elapsed),
+    ])
+}
+
+/// SQLite's integers are signed; a count beyond them is as good as their largest.
+fn whole(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn micros(duration: Duration) -> i64 {
+    whole(seawall_core::time::micros(duration))
+}

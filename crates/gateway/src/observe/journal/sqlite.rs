@@ -1,0 +1,556 @@
+//! The journal's file: opening it whatever state it is in, writing rows, keeping it small.
+//!
+//! SQLite in WAL mode. A commit survives the death of the process under `synchronous = NORMAL`
+//! and the death of the machine under `FULL`. Checkpoints never happen by themselves
+//! (`wal_autocheckpoint = 0`): the writer runs them when nobody waits.
+//!
+//! A file that is damaged, or is another program's, is moved aside and never deleted. A file that
+//! a newer Seawall wrote is refused instead: it is fine, only not for us.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use seawall_core::event::{Attempt, Ended, Request};
+
+use super::schema::{self, APPLICATION, CREATE, INSERT_ATTEMPT, INSERT_REQUEST, VERSION};
+use super::{OpenError, Opened, Settings, Sync};
+
+/// How long a write waits for another process (`seawall journal prune`, a `sqlite3` shell).
+const BUSY_WAIT: Duration = Duration::from_millis(250);
+/// What the WAL may keep on disk after it was emptied.
+const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+/// A file up to this size is checked page by page when it is opened, about 1 ms per MiB; a larger
+/// one shows its damage when the damaged page is used.
+const CHECK_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Rows of each table that one step of pruning looks at: a few milliseconds.
+pub(super) const PRUNE_ROWS: i64 = 500;
+/// Pages that one step gives back to the file system.
+const VACUUM_PAGES: i64 = 256;
+
+/// One thing to keep.
+#[derive(Debug)]
+pub(super) enum Row {
+    /// How one attempt went.
+    Attempt(Arc<Request>, Box<Attempt>),
+    /// How one request ended.
+    Request(Arc<Request>, Box<Ended>),
+}
+
+impl Row {
+    /// The request that the row is about.
+    pub(super) fn request(&self) -> &Request {
+        match self {
+            Row::Attempt(request, _) | Row::Request(request, _) => request,
+        }
+    }
+}
+
+/// What one transaction did.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Written {
+    /// Rows added; a repeated row adds none.
+    pub(super) rows: u64,
+    /// Rows that SQLite will never take, and the latest arrival among their requests.
+    pub(super) refused: u64,
+    pub(super) refused_began: i64,
+}
+
+/// What one step of pruning did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pruned {
+    /// Rows removed.
+    pub(super) rows: u64,
+    /// Whether another step would find something to do.
+    pub(super) more: bool,
+}
+
+/// The open file. Only the writer's thread has one.
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: Connection,
+}
+
+/// Why a file cannot be used as it is.
+enum Refusal {
+    /// Damaged, or not ours: move it aside and begin a new one.
+    Aside(String),
+    /// Written by a newer Seawall.
+    Newer(i64),
+    /// The place cannot be written to.
+    Unusable(String),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Refusal {
+        if is_damage(&error) {
+            Refusal::Aside("it is damaged or no database".to_owned())
+        } else {
+            Refusal::Unusable(error.to_string())
+        }
+    }
+}
+
+impl Database {
+    /// Opens the journal at `path`, moving aside what is not one.
+    pub(super) fn open(path: &Path, settings: &Settings) -> Result<(Database, Opened), OpenError> {
+        let refused = |refusal| match refusal {
+            Refusal::Newer(found) => OpenError::Newer { path: path.to_owned(), found },
+            Refusal::Aside(why) | Refusal::Unusable(why) => OpenError::Unusable { path: path.to_owned(), why },
+        };
+        match Database::open_as_is(path, settings) {
+            Ok((database, 0)) => Ok((database, Opened::Fresh)),
+            Ok((database, rows)) => Ok((database, Opened::Existing { rows })),
+            Err(Refusal::Aside(why)) => {
+                let to = move_aside(path).map_err(|e| OpenError::Unusable {
+                    path: path.to_owned(),
+                    why: format!("{why}, and it cannot be moved aside: {e}"),
+                })?;
+                let (database, _) = Database::open_as_is(path, settings).map_err(refused)?;
+                Ok((database, Opened::MovedAside { to, why }))
+            }
+            Err(refusal) => Err(refused(refusal)),
+        }
+    }
+
+    /// The database and the number of attempts in it.
+    fn open_as_is(path: &Path, settings: &Settings) -> Result<(Database, u64), Refusal> {
+        let bytes = private_file(path).map_err(|e| Refusal::Unusable(e.to_string()))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_WAIT)?;
+        let mut database = Database { connection };
+        if database.is_empty()? {
+            database.prepare(settings)?;
+            database.create()?;
+        } else {
+            database.recognise(bytes)?;
+            database.prepare(settings)?;
+        }
+        let rows = database.attempts()?;
+        Ok((database, rows))
+    }
+
+    /// Whether nobody has written anything to the file yet.
+    fn is_empty(&self) -> Result<bool, Refusal> {
+        let tables: i64 = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+        Ok(tables == 0 && self.pragma("application_id")? == 0 && self.pragma("user_version")? == 0)
+    }
+
+    /// Makes sure that the file is a journal of ours.
+    fn recognise(&self, bytes: u64) -> Result<(), Refusal> {
+        if self.pragma("application_id")? != APPLICATION {
+            return Err(Refusal::Aside("it is another program's database".to_owned()));
+        }
+        let version = self.pragma("user_version")?;
+        if version > VERSION {
+            return Err(Refusal::Newer(version));
+        }
+        if version < VERSION {
+            return Err(Refusal::Aside(format!("its layout has the unknown version {version}")));
+        }
+        if bytes <= CHECK_BYTES_MAX {
+            let said: String = self.connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+            if said != "ok" {
+                return Err(Refusal::Aside("it is damaged".to_owned()));
+            }
+        }
+        for statement in [INSERT_ATTEMPT, INSERT_REQUEST] {
+            if let Err(e) = self.connection.prepare_cached(statement) {
+                return Err(Refusal::Aside(format!("its tables are not the journal's: {e}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets how the file is written. The order matters: `auto_vacuum` before the first page.
+    fn prepare(&self, settings: &Settings) -> Result<(), Refusal> {
+        let set = |name: &str, value: &dyn rusqlite::ToSql| {
+            self.connection.pragma_update_and_check(None, name, value, |_| Ok(())).or_else(no_answer)
+        };
+        set("auto_vacuum", &"INCREMENTAL")?;
+        let mode: String = self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0))?;
+        if !mode.eq_ignore_ascii_case("wal") {
+            return Err(Refusal::Unusable("a write-ahead log is not possible on this file system".to_owned()));
+        }
+        let sync = match settings.sync {
+            Sync::Normal => "NORMAL",
+            Sync::Full => "FULL",
+        };
+        set("synchronous", &sync)?;
+        set("wal_autocheckpoint", &0)?;
+        set("journal_size_limit", &WAL_BYTES_KEPT)?;
+        Ok(())
+    }
+
+    fn create(&mut self) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(CREATE)?;
+        transaction.commit()
+    }
+
+    /// The number of attempts kept. Ids have no gaps, because pruning takes a prefix.
+    fn attempts(&self) -> rusqlite::Result<u64> {
+        let sql = "SELECT ifnull(max(id) - min(id) + 1, 0) FROM attempts";
+        let rows: i64 = self.connection.query_row(sql, [], |r| r.get(0))?;
+        Ok(u64::try_from(rows).unwrap_or(0))
+    }
+
+    /// Keeps all of `rows`, or, if this fails, none of them.
+    pub(super) fn write<'r>(&mut self, rows: impl Iterator<Item = &'r Row>) -> rusqlite::Result<Written> {
+        let mut written = Written { refused_began: i64::MIN, ..Written::default() };
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut attempts = transaction.prepare_cached(INSERT_ATTEMPT)?;
+            let mut requests = transaction.prepare_cached(INSERT_REQUEST)?;
+            for row in rows {
+                let added = match row {
+                    Row::Attempt(request, attempt) => schema::insert_attempt(&mut attempts, request, attempt),
+                    Row::Request(request, ended) => schema::insert_request(&mut requests, request, ended),
+                };
+                match added {
+                    Ok(n) => written.rows += n as u64,
+                    // It would fail for ever, and keep every other row out with it.
+                    Err(e) if is_about_the_row(&e) => {
+                        written.refused += 1;
+                        written.refused_began = written.refused_began.max(row.request().began_unix_micros);
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(written)
+    }
+
+    /// Pages that are in the WAL and not yet in the database.
+    pub(super) fn pages_ahead(&self) -> rusqlite::Result<u64> {
+        self.run_checkpoint("PRAGMA wal_checkpoint(NOOP)")
+    }
+
+    /// Moves what it can from the WAL into the database without waiting for a reader; the pages
+    /// that are left.
+    pub(super) fn checkpoint(&self) -> rusqlite::Result<u64> {
+        self.run_checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    fn run_checkpoint(&self, pragma: &str) -> rusqlite::Result<u64> {
+        let mut statement = self.connection.prepare_cached(pragma)?;
+        let (log, done): (i64, i64) = statement.query_row([], |r| Ok((r.get(1)?, r.get(2)?)))?;
+        Ok(u64::try_from(log - done).unwrap_or(0))
+    }
+
+    /// Moves the whole WAL into the database and empties it.
+    pub(super) fn close(self) -> rusqlite::Result<()> {
+        self.run_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        self.connection.close().map_err(|(_, e)| e)
+    }
+
+    /// Removes rows that are older than `keep`, or the oldest if the file is over `size_max`: at
+    /// most [`PRUNE_ROWS`] of each table.
+    pub(super) fn prune(&mut self, settings: &Settings) -> rusqlite::Result<Pruned> {
+        let keep = i64::try_from(settings.keep.as_micros()).unwrap_or(i64::MAX);
+        let too_old = seawall::unix_micros().saturating_sub(keep);
+        let rows =
+            if self.bytes_used()? > settings.size_max { self.prune_oldest()? } else { self.prune_older_than(too_old)? };
+        if rows > 0 {
+            return Ok(Pruned { rows, more: true });
+        }
+        Ok(Pruned { rows: 0, more: self.shrink(settings)? })
+    }
+
+    /// The oldest attempts, and the requests that arrived before the next one.
+    fn prune_oldest(&mut self) -> rusqlite::Result<u64> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let attempts = transaction.execute(
+            "DELETE FROM attempts WHERE id <= (SELECT max(id) FROM (SELECT id FROM attempts ORDER BY id LIMIT ?1))",
+            [PRUNE_ROWS],
+        )?;
+        let next: i64 = transaction.query_row(
+            "SELECT ifnull((SELECT began FROM attempts ORDER BY id LIMIT 1), 9223372036854775807)",
+            [],
+            |r| r.get(0),
+        )?;
+        let requests = transaction.execute(PRUNE_REQUESTS, [next, PRUNE_ROWS])?;
+        transaction.commit()?;
+        Ok((attempts + requests) as u64)
+    }
+
+    fn prune_older_than(&mut self, began: i64) -> rusqlite::Result<u64> {
+        let is_oldest_young: bool =
+            self.connection.prepare_cached(OLDEST_ARE_YOUNG)?.query_row([began], |r| r.get(0))?;
+        if is_oldest_young {
+            return Ok(0);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let attempts = transaction.execute(PRUNE_ATTEMPTS, [began, PRUNE_ROWS])?;
+        let requests = transaction.execute(PRUNE_REQUESTS, [began, PRUNE_ROWS])?;
+        transaction.commit()?;
+        Ok((attempts + requests) as u64)
+    }
+
+    /// Gives free pages back while the file is longer than it may be; whether it helped, so that
+    /// another step may too.
+    fn shrink(&self, settings: &Settings) -> rusqlite::Result<bool> {
+        let free = self.number("freelist_count")?;
+        if free == 0 || self.number("page_count")? * self.number("page_size")? <= settings.size_max {
+            return Ok(false);
+        }
+        self.connection.pragma(None, "incremental_vacuum", VACUUM_PAGES, |_| Ok(())).or_else(no_answer)?;
+        Ok(self.number("freelist_count")? < free)
+    }
+
+    /// What the rows and their indexes take up; the file may be longer by free pages.
+    fn bytes_used(&self) -> rusqlite::Result<u64> {
+        let pages = self.number("page_count")?.saturating_sub(self.number("freelist_count")?);
+        Ok(pages * self.number("page_size")?)
+    }
+
+    fn number(&self, pragma: &str) -> rusqlite::Result<u64> {
+        Ok(u64::try_from(self.pragma(pragma)?).unwrap_or(0))
+    }
+
+    fn pragma(&self, name: &str) -> rusqlite::Result<i64> {
+        self.connection.pragma_query_value(None, name, |r| r.get(0))
+    }
+}
+
+/// Whether neither table begins with a row older than `?1`: then there is nothing to do, for the
+/// price of two rows.
+const OLDEST_ARE_YOUNG: &str = "
+SELECT ifnull((SELECT began FROM attempts ORDER BY id LIMIT 1), ?1) >= ?1
+   AND ifnull((SELECT began FROM requests ORDER BY id LIMIT 1), ?1) >= ?1";
+/// The leading rows that are older than `?1`: the first `?2` rows up to the first young one, so
+/// that a clock that was wrong for a while never takes a young row away.
+const PRUNE_ATTEMPTS: &str = "
+DELETE FROM attempts WHERE id IN (SELECT id FROM attempts ORDER BY id LIMIT ?2) AND id < ifnull((SELECT min(id)
+    FROM (SELECT id, began FROM attempts ORDER BY id LIMIT ?2) WHERE began >= ?1), 9223372036854775807)";
+/// The same for requests.
+const PRUNE_REQUESTS: &str = "
+DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?2) AND id < ifnull((SELECT min(id)
+    FROM (SELECT id, began FROM requests ORDER BY id LIMIT ?2) WHERE began >= ?1), 9223372036854775807)";
+
+/// Whether `error` means that the file itself is bad, so that no retry can help.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Whether the connection is of no more use after `error`, though the file may be.
+pub(super) fn needs_reopening(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+fn is_about_the_row(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+    )
+}
+
+/// Some pragmas answer with the new value and some with nothing; neither is a failure.
+fn no_answer(error: rusqlite::Error) -> rusqlite::Result<()> {
+    if matches!(error, rusqlite::Error::QueryReturnedNoRows) { Ok(()) } else { Err(error) }
+}
+
+/// Makes sure that the file exists and only its owner may read it; its length. SQLite gives the
+/// WAL and the shared memory the same mode.
+fn private_file(path: &Path) -> std::io::Result<u64> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let metadata = options.open(path)?.metadata()?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        // An older or foreign hand was laxer. If it cannot be changed, the rows matter more.
+        let _ = fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    }
+    Ok(metadata.len())
+}
+
+/// Renames the file, its WAL and its shared memory to `….corrupt-<time>`; where to.
+pub(super) fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let stamp = jiff::Timestamp::from_microsecond(seawall::unix_micros())
+        .map_or_else(|_| "undated".to_owned(), |t| t.strftime("%Y%m%dT%H%M%SZ").to_string());
+    let mut to = with_suffix(path, &format!(".corrupt-{stamp}"));
+    let mut again = 1;
+    while to.exists() {
+        again += 1;
+        to = with_suffix(path, &format!(".corrupt-{stamp}-{again}"));
+    }
+    // The database last: should a rename fail, it is still there to be tried again.
+    for part in ["-wal", "-shm", ""] {
+        match fs::rename(with_suffix(path, part), with_suffix(&to, part)) {
+            Err(e) if part.is_empty() || e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(to)
+}
+
+/// `path` with `suffix` after its whole name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{PATIENCE, attempt, count, ended, open, request, settled, texts, until};
+    use super::super::{Journal, Settled};
+    use super::*;
+
+    #[test]
+    fn what_is_no_journal_is_moved_aside_and_said() {
+        let foreign = |path: &Path| {
+            let connection = Connection::open(path).unwrap();
+            connection.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        };
+        let garbage = |path: &Path| fs::write(path, vec![0x5a; 20_000]).unwrap();
+        let damaged = |path: &Path| {
+            let journal = open(path);
+            for n in 0..500 {
+                journal.attempt(&request(n), attempt(1));
+            }
+            journal.close(PATIENCE);
+            let mut bytes = fs::read(path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle - 8_192..middle + 8_192].fill(0xff);
+            fs::write(path, bytes).unwrap();
+        };
+        for what in ["foreign", "garbage", "damaged"] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("journal.db");
+            match what {
+                "foreign" => foreign(&path),
+                "garbage" => garbage(&path),
+                _ => damaged(&path),
+            }
+            let before = fs::read(&path).unwrap();
+            let (journal, opened) = Journal::open(&path, Settings::default()).unwrap();
+            let Opened::MovedAside { to, why } = opened else { panic!("{what}: {opened:?}") };
+            assert!(to.file_name().unwrap().to_str().unwrap().starts_with("journal.db.corrupt-2"), "{what}: {to:?}");
+            assert_eq!(fs::read(&to).unwrap(), before, "{what}: not a byte is lost ({why})");
+            let request = request(1);
+            journal.attempt(&request, attempt(1));
+            assert_eq!(settled(&journal, &request), Settled::Durable, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_newer_layout_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        open(&path).close(PATIENCE);
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+        let before = fs::read(&path).unwrap();
+        let refused = Journal::open(&path, Settings::default()).unwrap_err();
+        assert!(refused.is_newer());
+        assert!(refused.to_string().contains("layout 2"), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn the_size_is_kept_and_the_oldest_go_first() {
+        const SIZE_MAX: u64 = 512 * 1024;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let settings = Settings { size_max: SIZE_MAX, ..Settings::default() };
+        let (journal, _) = Journal::open(&path, settings).unwrap();
+        for n in 0..4_000 {
+            journal.attempt(&request(n), attempt(1));
+            if n % 500 == 0 {
+                assert_eq!(settled(&journal, &request(n)), Settled::Durable);
+            }
+        }
+        assert_eq!(settled(&journal, &request(0)), Settled::Durable);
+        until(|| {
+            let connection = Connection::open(&path).unwrap();
+            let bytes: i64 = connection
+                .query_row("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", [], |r| r.get(0))
+                .unwrap();
+            u64::try_from(bytes).unwrap() <= SIZE_MAX
+        });
+        let stats = journal.stats();
+        assert_eq!(stats.rows - stats.pruned, u64::try_from(count(&path)).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        let (oldest, newest): (i64, i64) =
+            connection.query_row("SELECT min(id), max(id) FROM attempts", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert_eq!((oldest, newest), (i64::try_from(stats.pruned).unwrap() + 1, 4_000));
+    }
+
+    #[test]
+    fn a_row_past_its_time_goes_and_a_young_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let (journal, _) =
+            Journal::open(&path, Settings { keep: Duration::from_secs(3_600), ..Settings::default() }).unwrap();
+        let now = seawall::unix_micros();
+        for n in 0..1_200 {
+            let mut old = attempt(1);
+            old.began_unix_micros = now - 3_700_000_000;
+            let old_request = Arc::new(Request { began_unix_micros: now - 3_700_000_000, ..(*request(n)).clone() });
+            journal.attempt(&old_request, old);
+            journal.request(&old_request, ended(1));
+            if n % 400 == 0 {
+                settled(&journal, &request(n));
+            }
+        }
+        let mut young = attempt(1);
+        young.began_unix_micros = now;
+        journal.attempt(&request(7_000), young);
+        until(|| journal.stats().rows - journal.stats().pruned == 1);
+        assert_eq!(count(&path), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_files_are_for_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let journal = open(&path);
+        let asked = request(1);
+        journal.attempt(&asked, attempt(1));
+        assert_eq!(settled(&journal, &asked), Settled::Durable);
+        for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+            let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_fields_of_an_event_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let journal = open(&path);
+        let asked = request(1);
+        journal.attempt(&asked, attempt(1));
+        journal.request(&asked, ended(1));
+        journal.close(PATIENCE);
+        let connection = Connection::open(&path).unwrap();
+        let mut kept = std::collections::BTreeSet::new();
+        for sql in ["SELECT * FROM attempts", "SELECT * FROM requests"] {
+            let mut statement = connection.prepare(sql).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                for at in 0..columns {
+                    match row.get_ref(at).unwrap() {
+                        rusqlite::types::ValueRef::Text(text) => kept.insert(String::from_utf8(text.to_vec()).unwrap()),
+                        rusqlite::types::ValueRef::Blob(_) => panic!("no column holds bytes"),
+                        _ => false,
+                    };
+                }
+            }
+        }
+        let allowed = texts(&asked, &attempt(1), &ended(1));
+        assert!(kept.is_subset(&allowed), "{:?}", kept.difference(&allowed));
+    }
+}

@@ -1,0 +1,258 @@
+//! The numbers: what `/metrics` shows.
+//!
+//! Labels come from closed lists, but for the model, which comes from the caller: its first
+//! hundred names are kept, and what comes after is `other`. A name from outside must not be able
+//! to use up memory.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use seawall_core::event::Outcome;
+use seawall_core::request::{Endpoint, Request};
+use seawall_core::verdict::Class;
+
+use super::Totals;
+
+/// Models that get a label of their own.
+pub(crate) const MODELS_MAX: usize = 100;
+
+/// Seconds, from a hundredth up: the buckets of the `GenAI` conventions, and three more for long answers.
+const SECONDS: [f64; 17] = [
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36,
+];
+/// Seconds that Seawall itself adds: from 10 µs.
+const OVERHEAD: [f64; 10] = [0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.025, 0.1];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct ModelLabel(Arc<str>);
+
+impl EncodeLabelValue for ModelLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    endpoint: &'static str,
+    model: ModelLabel,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AttemptLabels {
+    upstream: Arc<str>,
+    model: ModelLabel,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndpointLabels {
+    endpoint: &'static str,
+}
+
+/// Every metric.
+pub(crate) struct Metrics {
+    registry: Registry,
+    models: RwLock<HashSet<Arc<str>>>,
+    other: Arc<str>,
+    none: Arc<str>,
+    requests: Family<RequestLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    duration: Family<EndpointLabels, Histogram>,
+    first_content: Family<EndpointLabels, Histogram>,
+    /// What Seawall adds to an answered request, in seconds.
+    pub(crate) overhead: Histogram,
+    /// Requests that only another attempt saved.
+    saved: Counter,
+    /// Requests that were a client's own retry.
+    pub(crate) client_retries: Counter,
+    /// Replies to callers that are open and streaming.
+    pub(crate) streams_open: Gauge,
+    /// Requests being served.
+    pub(crate) in_flight: Gauge,
+    /// What was not HTTP, or beyond what is read of it.
+    pub(crate) malformed: Counter,
+    budget: Gauge<f64, AtomicU64>,
+    journal_rows: Gauge,
+    journal_dropped: Gauge,
+    journal_late: Gauge,
+    memory_held: Gauge,
+    /// Requests, attempts, failed requests.
+    totals: [AtomicU64; 3],
+}
+
+/// What is read when somebody asks, and not counted on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Readings {
+    /// Milli-tokens in the budget.
+    pub(crate) budget_tokens: i64,
+    /// Rows committed.
+    pub(crate) journal_rows: u64,
+    /// Rows lost, and counted.
+    pub(crate) journal_dropped: u64,
+    /// Answers that went out before their record was durable.
+    pub(crate) journal_late: u64,
+    /// Bytes held for callers.
+    pub(crate) memory_held: usize,
+}
+
+impl Metrics {
+    /// Every metric, at zero.
+    pub(crate) fn new() -> Metrics {
+        let mut registry = Registry::with_prefix("seawall");
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Version of this program", build);
+        let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        let metrics = Metrics {
+            models: RwLock::default(),
+            other: "other".into(),
+            none: "-".into(),
+            requests: Family::default(),
+            attempts: Family::default(),
+            duration: Family::new_with_constructor(seconds),
+            first_content: Family::new_with_constructor(seconds),
+            overhead: Histogram::new(OVERHEAD),
+            saved: Counter::default(),
+            client_retries: Counter::default(),
+            streams_open: Gauge::default(),
+            in_flight: Gauge::default(),
+            malformed: Counter::default(),
+            budget: Gauge::default(),
+            journal_rows: Gauge::default(),
+            journal_dropped: Gauge::default(),
+            journal_late: Gauge::default(),
+            memory_held: Gauge::default(),
+            totals: Default::default(),
+            registry,
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Metrics {
+        let r = &mut self.registry;
+        r.register("requests", "Requests by how they ended", self.requests.clone());
+        r.register("attempts", "Attempts by what they ended in", self.attempts.clone());
+        r.register("request_duration_seconds", "From arrival to the end of the answer", self.duration.clone());
+        r.register("first_content_seconds", "From an attempt's beginning to its content", self.first_content.clone());
+        r.register("overhead_seconds", "What Seawall adds to an answered request", self.overhead.clone());
+        r.register("saved", "Requests that failed at first and were answered after all", self.saved.clone());
+        r.register("client_retries", "Requests that were a client's own retry", self.client_retries.clone());
+        r.register("streams_open", "Streams open to callers", self.streams_open.clone());
+        r.register("requests_in_flight", "Requests being served", self.in_flight.clone());
+        r.register("malformed", "Connections that did not speak HTTP within its limits", self.malformed.clone());
+        r.register("retry_budget_tokens", "Retries that the budget would pay for", self.budget.clone());
+        // Counted by the journal and read when asked for, so they are gauges here with a counter's name.
+        r.register("journal_rows_total", "Rows committed", self.journal_rows.clone());
+        r.register("journal_dropped_total", "Rows lost", self.journal_dropped.clone());
+        r.register("journal_late_total", "Answers given before their record was durable", self.journal_late.clone());
+        r.register("memory_held_bytes", "Bytes held for callers", self.memory_held.clone());
+        self
+    }
+
+    /// The label of a model: its name, if it is among the first [`MODELS_MAX`].
+    fn model(&self, name: Option<&str>) -> ModelLabel {
+        let Some(name) = name else { return ModelLabel(Arc::clone(&self.none)) };
+        if let Some(known) = self.models.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return ModelLabel(Arc::clone(known));
+        }
+        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        if models.len() >= MODELS_MAX {
+            return ModelLabel(Arc::clone(&self.other));
+        }
+        let name: Arc<str> = name.into();
+        models.insert(Arc::clone(&name));
+        ModelLabel(name)
+    }
+
+    /// Counts an attempt.
+    pub(crate) fn attempt(&self, upstream: &Arc<str>, model: Option<&str>, class: Class) {
+        let labels = AttemptLabels { upstream: Arc::clone(upstream), model: self.model(model), class: class.name() };
+        self.attempts.get_or_create(&labels).inc();
+        self.totals[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes how long an attempt took to its content.
+    pub(crate) fn content_after(&self, endpoint: Endpoint, after: Duration) {
+        let labels = EndpointLabels { endpoint: endpoint.name() };
+        self.first_content.get_or_create(&labels).observe(after.as_secs_f64());
+    }
+
+    /// Counts a request that ended.
+    pub(crate) fn request(&self, facts: &Request, outcome: Outcome, elapsed: Duration) {
+        self.refused(facts.endpoint, facts.model.as_deref(), outcome);
+        let labels = EndpointLabels { endpoint: facts.endpoint.name() };
+        self.duration.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        if matches!(outcome, Outcome::Retried | Outcome::FailedOver | Outcome::Hedged) {
+            self.saved.inc();
+        }
+    }
+
+    /// Counts a request that was refused without an attempt.
+    pub(crate) fn refused(&self, endpoint: Endpoint, model: Option<&str>, outcome: Outcome) {
+        let labels = RequestLabels { endpoint: endpoint.name(), model: self.model(model), outcome: outcome.name() };
+        self.requests.get_or_create(&labels).inc();
+        self.totals[0].fetch_add(1, Ordering::Relaxed);
+        if !matches!(outcome, Outcome::Passed | Outcome::Retried | Outcome::FailedOver | Outcome::Hedged) {
+            self.totals[2].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests, attempts, saved and failed so far.
+    pub(crate) fn totals(&self) -> Totals {
+        let [requests, attempts, failed] = &self.totals;
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        Totals { requests: read(requests), attempts: read(attempts), saved: self.saved.get(), failed: read(failed) }
+    }
+
+    /// Everything in Prometheus' text form.
+    pub(crate) fn text(&self, readings: &Readings) -> String {
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        #[expect(clippy::cast_precision_loss, reason = "tokens are far below 2^52")]
+        self.budget.set(readings.budget_tokens as f64 / 1_000.0);
+        self.journal_rows.set(gauge(readings.journal_rows));
+        self.journal_dropped.set(gauge(readings.journal_dropped));
+        self.journal_late.set(gauge(readings.journal_late));
+        self.memory_held.set(gauge(readings.memory_held as u64));
+        let mut text = String::with_capacity(8 * 1024);
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_model_names_make_a_hundred_labels() {
+        let metrics = Metrics::new();
+        let upstream: Arc<str> = "u".into();
+        for n in 0..100_000 {
+            metrics.attempt(&upstream, Some(&format!("model-{n}")), Class::Ok);
+        }
+        let text = metrics.text(&Readings::default());
+        let series = text.lines().filter(|l| l.starts_with("seawall_attempts_total{")).count();
+        assert_eq!(series, MODELS_MAX + 1);
+        assert!(text.contains("model=\"other\",class=\"ok\"} 99900"));
+    }
+
+    #[test]
+    fn a_hostile_model_name_cannot_leave_its_label() {
+        let metrics = Metrics::new();
+        metrics.attempt(&"u".into(), Some("a\"} 1\nseawall_evil 1\\"), Class::Ok);
+        let text = metrics.text(&Readings::default());
+        assert!(!text.lines().any(|l| l.starts_with("seawall_evil")), "{text}");
+    }
+}

@@ -1,0 +1,138 @@
+//! The operators' door: health and numbers.
+//!
+//! `/livez` says that the process turns, `/readyz` that it takes requests; both are open, and
+//! neither depends on an upstream: if they did, one provider's outage would take the whole fleet
+//! out of rotation. Everything else wants the admin token where one is set.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::Server;
+use crate::config::Secret;
+use crate::observe::metrics::Readings;
+
+/// Operators' connections at once.
+const CONNECTIONS_MAX: usize = 256;
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// A connection to the admin side lasts this long at most.
+const CONNECTION_MAX: Duration = Duration::from_secs(300);
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Serves operators until `shutdown` changes.
+pub(crate) async fn serve(
+    server: Arc<Server>,
+    token: Option<Secret>,
+    listener: TcpListener,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let token = Arc::new(token);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|down| *down) => break,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((socket, _)) if connections.len() < CONNECTIONS_MAX => {
+                connections.spawn(connection(Arc::clone(&server), Arc::clone(&token), socket));
+            }
+            Ok((socket, _)) => drop(socket),
+            Err(_) => sleep(ACCEPT_REST).await,
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(server: Arc<Server>, token: Arc<Option<Secret>>, socket: TcpStream) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer(&server, token.as_ref().as_ref(), &request);
+        async move { Ok::<_, Infallible>(answer.map(Full::new)) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(socket), service);
+    // An operator's connection that fails concerns nobody else.
+    let _ = timeout(CONNECTION_MAX, serving).await;
+}
+
+fn answer(server: &Server, token: Option<&Secret>, request: &Request<Incoming>) -> Response<Bytes> {
+    let path = request.uri().path();
+    match path {
+        "/livez" => return text(StatusCode::OK, "alive\n"),
+        "/readyz" | "/healthz" => return ready(server, request.uri().query()),
+        _ => {}
+    }
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    if let Some(token) = token
+        && !given.and_then(|v| v.strip_prefix("Bearer ")).is_some_and(|given| token.is(given.as_bytes()))
+    {
+        return text(StatusCode::UNAUTHORIZED, "this needs the admin token: Authorization: Bearer …\n");
+    }
+    match path {
+        _ if request.method() != Method::GET => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
+        "/metrics" => metrics(server),
+        "/" => text(StatusCode::OK, "seawall admin: /livez /readyz /metrics\n"),
+        _ => text(StatusCode::NOT_FOUND, "no such page; there are /livez /readyz /metrics\n"),
+    }
+}
+
+fn ready(server: &Server, query: Option<&str>) -> Response<Bytes> {
+    let is_draining = server.is_draining();
+    let status = if is_draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    if query.is_some_and(|q| q.split('&').any(|p| p.starts_with("verbose"))) {
+        let journal = server.observe.journal.stats();
+        let checks = json!({
+            "ready": !is_draining,
+            "config": "loaded",
+            "listener": "up",
+            "draining": is_draining,
+            "journal": if journal.degraded { "degraded" } else { "ok" },
+            "upstreams": server.client.upstream_names(),
+        });
+        let mut response = text(status, &format!("{checks}\n"));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        return response;
+    }
+    text(status, if is_draining { "draining\n" } else { "ready\n" })
+}
+
+fn metrics(server: &Server) -> Response<Bytes> {
+    let journal = server.observe.journal.stats();
+    let readings = Readings {
+        budget_tokens: server.client.budget_tokens(),
+        journal_rows: journal.rows,
+        journal_dropped: journal.dropped,
+        journal_late: journal.late,
+        memory_held: server.memory.held(),
+    };
+    let mut response = text(StatusCode::OK, &server.observe.metrics.text(&readings));
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("content-security-policy", HeaderValue::from_static("default-src 'self'"));
+    response
+}

@@ -1,0 +1,319 @@
+//! What we say ourselves: every answer that no upstream worded, and the headers on those it did.
+//!
+//! The meaning of a code and the advice are `verdict::code`'s; here is the shape: status, the
+//! OpenAI error object, exactly one `x-request-id`, and the word on whether to try again. The
+//! texts are made of our own words and numbers, never of what another request or its reply said.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use seawall::headers::strip_hop_by_hop;
+use seawall::{Answer, Broken, Failure};
+use seawall_core::event::Outcome;
+use seawall_core::request::Dialect;
+use seawall_core::verdict::code::Code;
+use seawall_core::verdict::{self, Class, Fault};
+use serde_json::json;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const OWN_ID: HeaderName = HeaderName::from_static("x-seawall-request-id");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-seawall-attempts");
+const UPSTREAM: HeaderName = HeaderName::from_static("x-seawall-upstream");
+const OUTCOME: HeaderName = HeaderName::from_static("x-seawall-outcome");
+const REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
+const UPSTREAM_IDS: HeaderName = HeaderName::from_static("x-seawall-upstream-request-ids");
+const RECORD: HeaderName = HeaderName::from_static("x-seawall-record");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What an upstream sets for its own host or its own connection.
+const UPSTREAMS_OWN: [HeaderName; 3] =
+    [header::SET_COOKIE, HeaderName::from_static("alt-svc"), HeaderName::from_static("x-should-retry")];
+/// A wait that every SDK reads the same way: 1 to 59 whole seconds.
+const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=59;
+
+/// Makes the head of an upstream's answer the caller's. `overhead_us` is what Seawall added.
+pub(crate) fn success(answer: &mut Answer, id: &str, overhead_us: u64) {
+    let headers = &mut answer.head.headers;
+    pass(headers, id);
+    headers.insert(ATTEMPTS, number(answer.attempts));
+    headers.insert(UPSTREAM, answer.upstream.clone());
+    headers.insert(OUTCOME, HeaderValue::from_static(answer.outcome.name()));
+    let upstream_us = u64::try_from(answer.upstream_time.as_micros()).unwrap_or(u64::MAX);
+    headers.append(SERVER_TIMING, timing(overhead_us, upstream_us));
+}
+
+/// The answer to a request that no upstream answered well.
+pub(crate) fn failure(failure: &mut Failure, id: &str) -> Response<Bytes> {
+    let mut response = match failure.reply.take() {
+        Some((head, body)) => forwarded(failure, head, body, id),
+        None => own(code(failure), &says(failure), id),
+    };
+    let headers = response.headers_mut();
+    headers.insert(ATTEMPTS, number(failure.attempts));
+    headers.insert(OUTCOME, HeaderValue::from_static(failure.outcome.name()));
+    headers.insert(REASON, HeaderValue::from_static(failure.reason.name()));
+    if let Some(upstream) = &failure.upstream {
+        headers.insert(UPSTREAM, upstream.clone());
+    }
+    if let Ok(ids) = HeaderValue::try_from(failure.upstream_ids.join(", "))
+        && !failure.upstream_ids.is_empty()
+    {
+        headers.insert(UPSTREAM_IDS, ids);
+    }
+    if failure.invites {
+        come_back(headers, 1);
+    }
+    response
+}
+
+/// An answer of our own making, for a request without an attempt. `detail` adds what is particular
+/// to this request, in our own words.
+pub(crate) fn refusal(code: Code, detail: &str, id: &str, outcome: Outcome) -> Response<Bytes> {
+    let mut response = own(code, detail, id);
+    response.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("0"));
+    response.headers_mut().insert(OUTCOME, HeaderValue::from_static(outcome.name()));
+    response
+}
+
+/// Asks the caller's SDK to come back after `seconds`.
+pub(crate) fn come_back(headers: &mut HeaderMap, seconds: u64) {
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
+    let seconds = seconds.clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end());
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+}
+
+/// Says that the answer went out before its record was durable.
+pub(crate) fn mark_late(headers: &mut HeaderMap) {
+    headers.insert(RECORD, HeaderValue::from_static("late"));
+}
+
+/// The last event of a broken stream: the form that every official SDK raises. `None` where no
+/// event can be understood, or the upstream's own has said it already.
+pub(crate) fn broken_event(broken: &Broken, id: &str, is_recorded: bool) -> Option<Bytes> {
+    let request_id = broken.upstream_request_id.as_deref().unwrap_or(id);
+    let message = format!(
+        "the stream broke off after its first content ({}), which no retry can mend; what came is incomplete \
+         (request id {request_id}; seawall show {id})",
+        plainly(broken.fault)
+    );
+    let mut error = json!({
+        "message": message, "type": Code::StreamInterrupted.kind(), "param": null,
+        "code": Code::StreamInterrupted.name(), "request_id": request_id,
+    });
+    if !is_recorded {
+        error["recorded"] = false.into();
+    }
+    let dialect = broken.dialect?;
+    if broken.was_told && dialect != Dialect::Responses {
+        return None;
+    }
+    let event = match dialect {
+        Dialect::Responses => {
+            let mut event = json!({
+                "type": "error", "code": error["code"], "message": error["message"], "param": null,
+                "sequence_number": broken.sequence.map_or(0, |n| n + 1), "request_id": request_id,
+            });
+            event["error"] = error;
+            format!("event: error\ndata: {event}\n\n")
+        }
+        Dialect::Messages => {
+            format!("event: error\ndata: {}\n\n", json!({"type": "error", "error": error, "request_id": request_id}))
+        }
+        Dialect::Assistants => format!("event: error\ndata: {}\n\n", json!({ "error": error })),
+        _ => format!("data: {}\n\n", json!({ "error": error })),
+    };
+    // A line or an event that was cut half-way must not swallow ours.
+    Some(Bytes::from(format!("\n\n{event}")))
+}
+
+/// An upstream's error, on its way to the caller.
+fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str) -> Response<Bytes> {
+    let said = failure.said.as_deref();
+    let status = match said.and_then(|s| s.status).map(StatusCode::from_u16) {
+        Some(Ok(meant)) if head.status.is_success() => meant,
+        _ if head.status.is_success() => StatusCode::BAD_GATEWAY,
+        _ => head.status,
+    };
+    let headers = &mut head.headers;
+    pass(headers, id);
+    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::ETAG] {
+        headers.remove(name);
+    }
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    let has_no_body = status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT;
+    let reads_as_it_is = said.is_some_and(|s| s.is_json) && !body.is_empty();
+    let body = if has_no_body || status.is_redirection() {
+        body
+    } else if reads_as_it_is {
+        headers.insert(header::CONTENT_TYPE, JSON);
+        body
+    } else {
+        headers.insert(header::CONTENT_TYPE, JSON);
+        let request_id = headers.get(&REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or(id);
+        translated(failure, status, request_id, id)
+    };
+    let mut response = Response::from_parts(head, body);
+    *response.status_mut() = status;
+    response
+}
+
+/// An error object for an upstream's page, text or silence: an SDK prints nothing otherwise.
+fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str) -> Bytes {
+    let said = failure.said.as_deref();
+    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("the upstream");
+    // What an event said in its own words goes to the request that it belongs to; a page does not.
+    let quoted = said.filter(|_| failure.fault == Some(Fault::StreamError)).and_then(|s| s.message.clone());
+    let message = quoted.unwrap_or_else(|| {
+        format!(
+            "{upstream} answered {} {}; {} (request id {request_id}; seawall show {id})",
+            status.as_u16(),
+            failure.fault.map_or("without an error object", in_place_of_an_error),
+            advice(Code::UpstreamError)
+        )
+    });
+    let kind = said.and_then(|s| s.kind.clone()).unwrap_or_else(|| kind_of(status).to_string());
+    let code = said.and_then(|s| s.code.clone()).unwrap_or_else(|| Code::UpstreamError.name().to_string());
+    object(&message, &kind, &code, request_id)
+}
+
+/// The code of a failure that no upstream worded.
+fn code(failure: &Failure) -> Code {
+    match (failure.fault, failure.class) {
+        (None, _) => Code::Unavailable,
+        (Some(Fault::Deadline), _) => Code::Deadline,
+        (Some(Fault::FirstContentTimeout | Fault::Stall), _) => Code::Timeout,
+        (Some(Fault::Tls), _) => Code::Tls,
+        (_, Some(Class::NotSent)) => Code::Connect,
+        (Some(Fault::StreamEmpty | Fault::StreamCut), _) => Code::BadReply,
+        _ => Code::UpstreamProtocol,
+    }
+}
+
+/// What happened to a request that no upstream worded an answer to.
+fn says(failure: &Failure) -> String {
+    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("no upstream");
+    let Some(fault) = failure.fault else {
+        return "no upstream serves this model".to_string();
+    };
+    let attempts = failure.attempts;
+    let times = if attempts == 1 { "1 attempt".to_string() } else { format!("{attempts} attempts") };
+    let mut says = format!("{upstream}: {} ({times}", plainly(fault));
+    if fault == Fault::Deadline {
+        says.push_str(&format!(", deadline {:.1} s", failure.patience.as_secs_f64()));
+    }
+    says.push(')');
+    says
+}
+
+/// A fault, for a person.
+fn plainly(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Resolve => "its name does not resolve",
+        Fault::Refused => "the connection was refused",
+        Fault::ConnectTimeout => "no connection in time",
+        Fault::Tls => "no secure connection: certificate, name or protocol",
+        Fault::NotSent => "the connection ended before the request was sent",
+        Fault::Stale => "a kept connection had been closed",
+        Fault::Reset => "the connection ended before any answer",
+        Fault::Garbage => "the answer was not HTTP",
+        Fault::FirstContentTimeout => "no content in time",
+        Fault::Deadline => "no answer before the deadline",
+        Fault::Truncated => "the answer was cut short",
+        Fault::BodyReset => "the connection was reset half-way",
+        Fault::Stall => "it stopped sending",
+        Fault::Undecodable => "the answer could not be decoded",
+        Fault::StreamCut => "the stream ended without its last event",
+        Fault::StreamEmpty => "the stream ended without any content",
+        Fault::StreamError => "the stream reported an error",
+        _ => "the answer was no answer",
+    }
+}
+
+/// What stood where an error object should have been.
+fn in_place_of_an_error(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Html | Fault::Html200 => "with an HTML page in place of an error object",
+        Fault::Text => "with plain text in place of an error object",
+        Fault::Empty | Fault::Empty200 => "with an empty body in place of an error object",
+        Fault::Truncated => "with an error that was cut short",
+        Fault::Undecodable => "with an error that could not be decoded",
+        _ => "without an error object",
+    }
+}
+
+fn own(code: Code, detail: &str, id: &str) -> Response<Bytes> {
+    let meaning = code.meaning();
+    let says = meaning.says.trim_end_matches('.');
+    let message = if detail.is_empty() {
+        format!("{says}; {} (seawall show {id})", advice(code))
+    } else {
+        format!("{says}: {detail}; {} (seawall show {id})", advice(code))
+    };
+    let mut response = Response::new(object(&message, code.kind(), code.name(), id));
+    *response.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id.clone());
+        headers.insert(OWN_ID, id);
+    }
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    response
+}
+
+fn advice(code: Code) -> &'static str {
+    code.next().first().map_or("see the record", |step| step.trim_end_matches('.'))
+}
+
+fn object(message: &str, kind: &str, code: &str, request_id: &str) -> Bytes {
+    let error = json!({
+        "message": message, "type": kind, "param": null, "code": code, "request_id": request_id,
+    });
+    Bytes::from(json!({ "error": error }).to_string())
+}
+
+fn kind_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        429 => "rate_limit_error",
+        401 => "authentication_error",
+        403 => "permission_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    }
+}
+
+/// Makes an upstream's headers fit for the caller: nothing of its connection, exactly one
+/// `x-request-id`, and ours.
+fn pass(headers: &mut HeaderMap, id: &str) {
+    strip_hop_by_hop(headers);
+    for name in &UPSTREAMS_OWN {
+        headers.remove(name);
+    }
+    let own = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("-"));
+    let first = headers.get(&REQUEST_ID).filter(|v| !v.is_empty()).cloned();
+    let request_id = first
+        .or_else(|| verdict::request_id(headers).and_then(|id| HeaderValue::from_str(id).ok()))
+        .unwrap_or_else(|| own.clone());
+    headers.insert(REQUEST_ID, request_id);
+    headers.insert(OWN_ID, own);
+}
+
+fn number(n: u32) -> HeaderValue {
+    match n {
+        1 => HeaderValue::from_static("1"),
+        2 => HeaderValue::from_static("2"),
+        n => HeaderValue::from(n),
+    }
+}
+
+fn timing(overhead_us: u64, upstream_us: u64) -> HeaderValue {
+    let text = format!(
+        "seawall;dur={}.{:03}, upstream;dur={}.{:03}",
+        overhead_us / 1_000,
+        overhead_us % 1_000,
+        upstream_us / 1_000,
+        upstream_us % 1_000
+    );
+    HeaderValue::try_from(text).expect("digits and names")
+}

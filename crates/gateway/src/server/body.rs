@@ -1,0 +1,131 @@
+//! An answer's body on its way out: whole, or relayed and, if it breaks, ended loudly.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use seawall::{Broken, Hold, Piece, Relay};
+
+use super::loud::{Conn, LoudEnd};
+use super::{InFlight, Server, answer};
+
+/// An answer's body.
+pub(crate) enum AnswerBody {
+    /// All of it.
+    Whole(Bytes),
+    /// From an upstream, piece by piece.
+    Relayed(Box<Relayed>),
+}
+
+/// A reply on its way through.
+pub(crate) struct Relayed {
+    state: State,
+    id: String,
+    server: Arc<Server>,
+    conn: Arc<Conn>,
+    is_h2: bool,
+    _held: (InFlight, Hold),
+}
+
+enum State {
+    Flowing(Relay),
+    /// It broke; what is known of that is on its way to the record.
+    Recording(Broken, Pin<Box<dyn Future<Output = bool> + Send>>),
+    /// The last event has been handed over, and must reach the wire before the end.
+    Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Over,
+}
+
+impl AnswerBody {
+    pub(crate) fn whole(bytes: Bytes) -> AnswerBody {
+        AnswerBody::Whole(bytes)
+    }
+
+    /// A reply that is relayed; what is held for the request is held until its end.
+    pub(crate) fn relayed(
+        mut relay: Relay,
+        id: String,
+        server: Arc<Server>,
+        conn: Arc<Conn>,
+        is_h2: bool,
+        held: (InFlight, Hold),
+    ) -> AnswerBody {
+        if let Some(bytes) = relay.take_whole() {
+            return AnswerBody::Whole(bytes);
+        }
+        server.observe.metrics.streams_open.inc();
+        let state = State::Flowing(relay);
+        AnswerBody::Relayed(Box::new(Relayed { state, id, server, conn, is_h2, _held: held }))
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        self.server.observe.metrics.streams_open.dec();
+    }
+}
+
+impl Relayed {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, LoudEnd>>> {
+        loop {
+            match &mut self.state {
+                State::Flowing(relay) => match ready!(relay.poll_piece(cx)) {
+                    Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    Some(Piece::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                    None => {
+                        self.state = State::Over;
+                        return Poll::Ready(None);
+                    }
+                    Some(Piece::Broken(broken)) => {
+                        let (server, record) = (Arc::clone(&self.server), Arc::clone(&broken.record));
+                        let settle = Box::pin(async move { server.observe.settle(&record).await });
+                        self.state = State::Recording(broken, settle);
+                    }
+                },
+                State::Recording(broken, settle) => {
+                    let is_recorded = ready!(settle.as_mut().poll(cx));
+                    let Some(event) = answer::broken_event(broken, &self.id, is_recorded) else {
+                        self.state = State::Over;
+                        return Poll::Ready(Some(Err(LoudEnd)));
+                    };
+                    let (event, written) = self.conn.hook(event, self.is_h2);
+                    self.state = State::Ending(written);
+                    return Poll::Ready(Some(Ok(Frame::data(event))));
+                }
+                State::Ending(written) => {
+                    ready!(written.as_mut().poll(cx));
+                    self.state = State::Over;
+                    return Poll::Ready(Some(Err(LoudEnd)));
+                }
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = LoudEnd;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, LoudEnd>>> {
+        match &mut *self {
+            AnswerBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            AnswerBody::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            AnswerBody::Relayed(relayed) => relayed.poll_next(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, AnswerBody::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            AnswerBody::Relayed(_) => SizeHint::default(),
+        }
+    }
+}

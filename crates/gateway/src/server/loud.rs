@@ -1,0 +1,201 @@
+//! The loud ending: a broken stream ends so that its caller always learns it.
+//!
+//! The last event must arrive, and the end behind it must not look like one: no last chunk on
+//! HTTP/1.1, a reset on HTTP/2. hyper drops what it has queued when a body fails, so the failure
+//! has to wait until the event is on the wire. Two signs together say so: hyper lets go of the
+//! event's buffer, and the connection is flushed once more after that. Neither is enough alone:
+//! another stream's flush passes an event that waits for window, and a copied buffer is let go
+//! of before it is written.
+//!
+//! Behind the failure the socket lingers: closed for writing, and read until the peer has closed
+//! too, because unread input would turn the end into a reset that can destroy the event.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+/// A write that makes no progress for this long ends the connection: only a bound by progress
+/// spares a slow reader's event (nginx's `send_timeout` is 60 s).
+pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// An event that is not on the wire by then is given up.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
+/// On HTTP/2 a reset right behind the data makes some clients drop the data: 1 ms was enough on
+/// loopback, this is the margin.
+const RESET_AFTER: Duration = Duration::from_millis(20);
+/// A socket lingers this long at most.
+const LINGER_MAX: Duration = Duration::from_secs(30);
+/// A lingering socket takes in this much at most.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a connection and its replies share.
+pub(crate) struct Conn {
+    flushes: watch::Sender<u64>,
+    back: Mutex<Option<TcpStream>>,
+}
+
+impl Conn {
+    pub(crate) fn new() -> Arc<Conn> {
+        Arc::new(Conn { flushes: watch::Sender::new(0), back: Mutex::new(None) })
+    }
+
+    /// The event's bytes, and a future that ends when they are on the wire, or never will be.
+    pub(crate) fn hook(self: &Arc<Conn>, event: Bytes, is_h2: bool) -> (Bytes, Pin<Box<dyn Future<Output = ()> + Send>>) {
+        let (dropped, was_dropped) = oneshot::channel();
+        let hooked = Hooked { event, dropped: Some(dropped), conn: Arc::clone(self) };
+        let mut flushes = self.flushes.subscribe();
+        let written = async move {
+            let flushed = async {
+                if let Ok(at) = was_dropped.await {
+                    // An error means that the connection is gone, and with it the question.
+                    let _ = flushes.wait_for(|n| *n > at).await;
+                }
+            };
+            let is_written = timeout(WRITTEN_WITHIN, flushed).await.is_ok();
+            if is_written && is_h2 {
+                sleep(RESET_AFTER).await;
+            }
+        };
+        (Bytes::from_owner(hooked), Box::pin(written))
+    }
+
+    /// Ends the connection's socket gently, once the connection itself is gone.
+    pub(crate) async fn linger(&self) {
+        let socket = self.back.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut socket) = socket {
+            let _ = timeout(LINGER_MAX, drain(&mut socket)).await;
+        }
+    }
+}
+
+async fn drain(socket: &mut TcpStream) -> io::Result<()> {
+    socket.shutdown().await?;
+    let mut left = LINGER_BYTES_MAX;
+    let mut buffer = [0; 4096];
+    while left > 0 {
+        match socket.read(&mut buffer).await? {
+            0 => break,
+            n => left = left.saturating_sub(n),
+        }
+    }
+    Ok(())
+}
+
+/// An event's bytes, whose end tells how often the connection had been flushed by then.
+struct Hooked {
+    event: Bytes,
+    dropped: Option<oneshot::Sender<u64>>,
+    conn: Arc<Conn>,
+}
+
+impl AsRef<[u8]> for Hooked {
+    fn as_ref(&self) -> &[u8] {
+        &self.event
+    }
+}
+
+impl Drop for Hooked {
+    fn drop(&mut self) {
+        if let Some(dropped) = self.dropped.take() {
+            let _ = dropped.send(*self.conn.flushes.borrow());
+        }
+    }
+}
+
+/// The end of a broken reply, as hyper sees it. It has no source: hyper would look for an HTTP/2
+/// reason in there, and pass the upstream's on.
+#[derive(Debug, thiserror::Error)]
+#[error("the reply was broken off on purpose")]
+pub(crate) struct LoudEnd;
+
+/// A caller's socket: counts flushes, fails writes that make no progress, and is given back when
+/// the connection drops it.
+pub(crate) struct Wire {
+    socket: Option<TcpStream>,
+    conn: Arc<Conn>,
+    stall: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    pub(crate) fn new(socket: TcpStream, conn: Arc<Conn>) -> Wire {
+        Wire { socket: Some(socket), conn, stall: None }
+    }
+
+    fn socket(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.socket.as_mut().expect("taken by drop alone"))
+    }
+
+    /// Passes a write's result on; one that stays pending for too long becomes an error.
+    fn or_stalled<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stall = None;
+            return polled;
+        }
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL_MAX)));
+        match stall.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        *self.conn.back.lock().unwrap_or_else(PoisonError::into_inner) = self.socket.take();
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = self.socket().poll_write(cx, buf);
+        self.or_stalled(cx, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = self.socket().poll_write_vectored(cx, bufs);
+        self.or_stalled(cx, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = self.socket().poll_flush(cx);
+        if let Poll::Ready(Ok(())) = polled {
+            self.conn.flushes.send_if_modified(|n| {
+                *n += 1;
+                true
+            });
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_shutdown(cx)
+    }
+}
+
+/// Moments for tests and timers alike.
+#[expect(clippy::disallowed_methods, reason = "a connection owns its waits")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,174 @@
+//! A request's way through: admitted, sent, answered. The whole of it, on one screen.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use seawall::{Call, Conclusion, Labels, Payload, headers};
+use seawall_core::event::Outcome;
+use seawall_core::request::{self, Endpoint};
+use seawall_core::verdict::code::Code;
+
+use super::admit::{self, Admitted, Refused};
+use super::answer;
+use super::body::AnswerBody;
+use super::loud::{self, Conn};
+use super::{InFlight, Server};
+
+/// A larger body is looked at off the async threads.
+const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
+/// The longest `x-seawall-tag` kept, in bytes.
+const TAG_BYTES_MAX: usize = 64;
+
+/// Answers one request.
+pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Request<Incoming>) -> Response<AnswerBody> {
+    let arrived = loud::now();
+    let arrived_unix_micros = seawall::unix_micros();
+    let id = server.client.new_id(arrived_unix_micros);
+    let is_h2 = request.version() == http::Version::HTTP_2;
+    let (mut head, body) = request.into_parts();
+    let endpoint = Endpoint::of(&head.method, head.uri.path());
+    let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id);
+
+    let client = match server.door.check(&head) {
+        Ok(client) => client,
+        Err(closed) => return refuse(closed.code, &closed.detail),
+    };
+    let Some(in_flight) = InFlight::enter(&server) else {
+        let detail = format!("{} requests are being served, the limit", server.limits.in_flight_max);
+        return refuse(Code::Shed, &detail);
+    };
+    if server.is_draining() {
+        return refuse(Code::Draining, "");
+    }
+    let admitted = match admit::admit(body, server.limits.bodies, &server.memory).await {
+        Ok(admitted) => admitted,
+        Err(Refused::TooLarge) => {
+            return refuse(Code::BodyTooLarge, &format!("limit {} bytes", server.limits.bodies.body_max));
+        }
+        Err(Refused::TooSlow) => return refuse(Code::RequestTimeout, "its body stopped coming"),
+        Err(Refused::Broken) => return refuse(Code::Malformed, "its body broke off"),
+    };
+    let Admitted { payload, replay, len, overflowed, hold } = admitted;
+    let kept = match &payload {
+        Payload::Kept(bytes) => Some(bytes.clone()),
+        Payload::Flow(_) => None,
+    };
+    let facts = peek(&head, kept, len).await;
+    let max_retries = own(&head.headers, "x-seawall-max-retries").and_then(|v| v.parse().ok());
+    let tag = own(&head.headers, "x-seawall-tag").map(|tag| plain(tag, TAG_BYTES_MAX));
+    prepare(&mut head.headers, &server.door.via, endpoint);
+    if facts.client_retries > 0 {
+        server.observe.metrics.client_retries.inc();
+    }
+    let call = Call {
+        target: head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+        headers: head.headers,
+        facts,
+        payload,
+        replay,
+        max_retries,
+        labels: Labels { id: id.clone(), tag, client },
+        arrived,
+        arrived_unix_micros,
+    };
+    match server.client.run(call).await {
+        Conclusion::Answer(mut answered) => {
+            let took = loud::now().saturating_duration_since(arrived);
+            // After a retry the wait is part of the service, and no cost of passing through.
+            let overhead = if answered.attempts == 1 { took.saturating_sub(answered.upstream_time) } else { Duration::ZERO };
+            server.observe.metrics.overhead.observe(overhead.as_secs_f64());
+            answer::success(&mut answered, &id, u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
+            if let Err(reason) = replay {
+                answered.head.headers.insert("x-seawall-reason", HeaderValue::from_static(reason.name()));
+            }
+            let head = answered.head;
+            let body = AnswerBody::relayed(answered.relay, id, server, conn, is_h2, (in_flight, hold));
+            Response::from_parts(head, body)
+        }
+        Conclusion::Failure(mut failed) => {
+            if overflowed.load(Ordering::Relaxed) {
+                failed.answered_with(Code::BodyTooLarge.status());
+                return refuse(Code::BodyTooLarge, &format!("limit {} bytes", server.limits.bodies.body_max));
+            }
+            let mut response = answer::failure(&mut failed, &id);
+            failed.answered_with(response.status().as_u16());
+            // Durable before told: what the caller is about to learn is on record.
+            if let Some(record) = failed.record()
+                && !server.observe.settle(record).await
+            {
+                answer::mark_late(response.headers_mut());
+            }
+            response.map(AnswerBody::whole)
+        }
+    }
+}
+
+impl Server {
+    /// An answer of our own to a request that no upstream was asked about.
+    fn refuse(&self, endpoint: Endpoint, code: Code, detail: &str, id: &str) -> Response<AnswerBody> {
+        let outcome = match code {
+            Code::Shed => Outcome::Shed,
+            Code::Draining => Outcome::Draining,
+            _ => Outcome::Refused,
+        };
+        self.observe.metrics.refused(endpoint, None, outcome);
+        tracing::info!(target: "seawall::door", request = id, code = code.name(), detail, "request refused");
+        let mut response = answer::refusal(code, detail, id, outcome);
+        if matches!(code, Code::Shed | Code::Draining) {
+            answer::come_back(response.headers_mut(), 1);
+        }
+        if matches!(code, Code::BodyTooLarge | Code::RequestTimeout | Code::Malformed | Code::Draining) {
+            // What is left of the body will not be read.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.map(AnswerBody::whole)
+    }
+}
+
+/// The facts of the request; a large body is looked at where it holds up nobody else.
+async fn peek(head: &http::request::Parts, body: Option<Bytes>, len: u64) -> request::Request {
+    let (method, path, headers) = (&head.method, head.uri.path(), &head.headers);
+    let body = match body {
+        Some(body) if body.len() > PEEK_INLINE_MAX => body,
+        body => return request::Request::of(method, path, headers, body.as_deref(), len),
+    };
+    let (method, path, headers) = (method.clone(), path.to_string(), headers.clone());
+    let look = move || request::Request::of(&method, &path, &headers, Some(&body), len);
+    match tokio::task::spawn_blocking(look).await {
+        Ok(facts) => facts,
+        // The runtime is going down, and the request with it.
+        Err(_) => request::Request::of(&head.method, head.uri.path(), &head.headers, None, len),
+    }
+}
+
+/// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, and a
+/// mark that they passed here.
+fn prepare(fields: &mut HeaderMap, via: &str, endpoint: Endpoint) {
+    headers::strip_hop_by_hop(fields);
+    headers::strip_own(fields);
+    fields.remove(header::CONTENT_LENGTH);
+    fields.remove(header::EXPECT);
+    if endpoint.dialect().is_some() {
+        // Replies must be readable to be judged.
+        fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    if let Ok(via) = HeaderValue::from_str(via) {
+        fields.append(header::VIA, via);
+    }
+}
+
+fn own<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    headers.get(HeaderName::from_static(name))?.to_str().ok()
+}
+
+/// `text` as a label: printable, and no longer than `max` bytes.
+fn plain(text: &str, max: usize) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(max).collect()
+}
+

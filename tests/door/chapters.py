@@ -1,0 +1,7 @@
+"""The files of claims, in the order in which they are run."""
+
+import vectors  # noqa: F401
+import canaries  # noqa: F401
+import leaving  # noqa: F401
+import record  # noqa: F401
+import noise  # noqa: F401
