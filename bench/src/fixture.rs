@@ -28,7 +28,7 @@ pub(crate) const FAILURE: &str = concat!(
 pub(crate) const EVENT: &str = concat!(
     r#"data: {"id":"chatcmpl-BENCHq7Zc2Kx0vTn5RwYe8HdLmUj","object":"chat.completion.chunk","created":1790000000,"#,
     r#""model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_b3nch00d1e","#,
-    r#""choices":[{"index":0,"delta":{"content":" retry"},"logprobs":null,"finish_reason":null}],"usage":null}"#,
+    r#""choices":[{"index":0,"delta":{"content":" retry"},"logprobs":null,"finish_reason":null}]}"#,
     "\n\n",
 );
 
@@ -36,7 +36,7 @@ pub(crate) const EVENT: &str = concat!(
 pub(crate) const EVENTS_END: &str = concat!(
     r#"data: {"id":"chatcmpl-BENCHq7Zc2Kx0vTn5RwYe8HdLmUj","object":"chat.completion.chunk","created":1790000000,"#,
     r#""model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_b3nch00d1e","#,
-    r#""choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}"#,
+    r#""choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}"#,
     "\n\ndata: [DONE]\n\n",
 );
 

@@ -132,3 +132,18 @@ def a_key_or_a_prompt_is_written_nowhere_whatever_goes_wrong(door):
                 is_ours = "echo" not in fault
                 told[f"{place} with {fault} at {gateway.name}"] = (text.decode(errors="replace") if is_ours else "") + json.dumps(found)
     look_everywhere(door, [passing, keyed], told, needles(secrets))
+
+
+@claim
+def a_planted_key_or_prompt_is_found_in_every_spelling(door):
+    looked_for = needles()
+    for planted in (
+        f"token={KEY}",
+        f"…{SECRET[10:18]}…",
+        urllib.parse.quote(f"q={PROMPT}&x"),
+        *(base64.b64encode(("y" * shift + f"user:{KEY} ").encode()).decode() for shift in range(3)),
+        *(base64.b64encode(("y" * shift + f"said: {PROMPT}.").encode()).decode() for shift in range(3)),
+        "Quillfeather",
+    ):
+        hold(hits(planted, looked_for), f"not found in {planted!r}")
+    hold(not hits("nothing of the kind, sk-proj-, the heron, org-chaos", looked_for), "found where there is none")

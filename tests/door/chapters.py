@@ -1,7 +1,9 @@
 """The files of claims, in the order in which they are run."""
 
 import vectors  # noqa: F401
+import guide  # noqa: F401
 import canaries  # noqa: F401
+import bad_input  # noqa: F401
 import leaving  # noqa: F401
 import record  # noqa: F401
 import noise  # noqa: F401

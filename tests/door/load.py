@@ -4,8 +4,13 @@ No more of HTTP than Seawall and chaos answer with: a head, then `content-length
 """
 
 import asyncio
+import collections
 import json
 import time
+
+
+#: Connections to one port at a time.
+OPEN_MAX = 3000
 
 
 class Reply:
@@ -82,11 +87,13 @@ class Connection(asyncio.Protocol):
 class Pool:
     """Connections to one port, as many as there are requests at a time."""
 
-    def __init__(self, port, most=512):
+    def __init__(self, port, most=OPEN_MAX):
         self.port = port
         self.idle = []
         self.most = most
         self.open = 0
+        #: Why requests got no reply.
+        self.lost = collections.Counter()
 
     async def ask(self, data):
         """The reply; None where the connection ended without a whole one."""
@@ -94,15 +101,22 @@ class Pool:
             connection = self.idle.pop()
             if not connection.is_over:
                 break
+            self.open -= 1
         else:
             if self.open >= self.most:
-                return None
-            try:
-                _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self.port)
-            except OSError:
+                self.lost["too many connections"] += 1
                 return None
             self.open += 1
+            try:
+                _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self.port)
+            except OSError as error:
+                self.open -= 1
+                self.lost[str(error)] += 1
+                return None
+        is_reused = connection.began > 0
         reply = await connection.ask(data)
+        if reply is None:
+            self.lost["a kept connection was closed" if is_reused else "a new connection was closed"] += 1
         if connection.is_over:
             self.open -= 1
         else:
@@ -118,7 +132,7 @@ async def open_loop(port, rate, seconds, make, heard):
     """Sends `rate` requests a second for `seconds`, whatever becomes of them.
 
     `make(number)` gives a request's bytes, `heard(number, at, reply)` is told its reply; `at` is the
-    second at which it was sent.
+    second at which it was sent. Gives the time it took, and why requests got no reply.
     """
     pool = Pool(port)
     began = time.monotonic()
@@ -140,4 +154,4 @@ async def open_loop(port, rate, seconds, make, heard):
     while running:
         await asyncio.wait(running)
     pool.close()
-    return time.monotonic() - began
+    return time.monotonic() - began, dict(pool.lost)

@@ -33,12 +33,12 @@ class Noise:
         self.statuses = collections.Counter()
         self.measured = 0
         self.before = None
-        self.slip = 0.0
+        self.took, self.lost = 0.0, {}
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
     def _run(self):
-        self.took = asyncio.run(load.open_loop(self.gateway.port, self.rate, self.seconds, self._make, self._heard))
+        self.took, self.lost = asyncio.run(load.open_loop(self.gateway.port, self.rate, self.seconds, self._make, self._heard))
 
     def _make(self, number):
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": f"question {number}"}]}
@@ -62,7 +62,7 @@ class Noise:
         attempts = (after - before) / (in_all - sent)
         said = (
             f"{self.share:.0%}: {self.measured} requests at {self.rate}/s, success {success:.4%}, "
-            f"attempts per request {attempts:.4f}, {dict(self.statuses)}"
+            f"attempts per request {attempts:.4f}, {dict(self.statuses)} {self.lost or ''}"
         )
         print(f"      {said}", flush=True)
         hold(self.measured >= MEASURED, f"too few: {said}")
@@ -113,14 +113,13 @@ def a_dead_upstream_gets_no_more_retries_than_the_budget_pays_for(door):
     def heard(number, at, reply):
         nonlocal in_flight, ok, bad
         in_flight -= 1
-        hold(reply is not None, f"request {number} got no reply")
-        ok += reply.status == 200
-        bad += reply.status == 500
+        ok += reply is not None and reply.status == 200
+        bad += reply is not None and reply.status == 500
 
-    took = asyncio.run(load.open_loop(gateway.port, rate, seconds, make, heard))
+    took, lost = asyncio.run(load.open_loop(gateway.port, rate, seconds, make, heard))
     retries = chaos.stats()["attempts"] - rate * seconds
     allowed = 10 + 0.2 * ok + 0.1 * took + 0.2 * peak
-    said = f"{retries} retries for {bad} failures, {ok} successes, {took:.1f} s, {peak} in flight: {allowed:.1f} allowed"
+    said = f"{retries} retries for {bad} failures, {ok} successes, {took:.1f} s, {peak} in flight: {allowed:.1f} allowed {lost or ''}"
     print(f"      {said}", flush=True)
     hold(ok == healthy and bad == rate * seconds - healthy, said)
     hold(0 < retries <= allowed, said)

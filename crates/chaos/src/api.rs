@@ -6,111 +6,38 @@
 //! Nothing in an answer depends on the clock; ids come from the seed.
 
 mod chat;
+mod form;
 mod responses;
 mod rest;
 
-use crate::errors::{self, Code};
-use crate::peek::{Endpoint, Facts};
+use crate::peek::Endpoint;
+use crate::wording::{self, Code};
 
-/// `created` of every answer: a fixed moment in 2026, so that equal seeds give equal bytes.
-const CREATED: u64 = 1_790_000_000;
-/// The model of a reply where the request names none.
-const MODEL: &str = "gpt-4o-mini";
-/// What every answer says; a stream says it word by word, over and over.
-const TEXT: &str = "The sea wall held through the night. Waves came over the lower steps twice, and both times the water \
-drained before the next one arrived. By morning the harbour was calm, the lamps were lit, and nobody ashore had noticed.";
+pub(crate) use form::{Ask, Good};
+
 /// The longest part of a path that an error repeats, in bytes.
 const PATH_SHOWN: usize = 200;
 
-/// Who asks, and for what.
-#[derive(Debug)]
-pub(crate) struct Ask<'a> {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) facts: &'a Facts<'a>,
-    /// The body, as far as it was kept.
-    pub(crate) body: &'a [u8],
-    pub(crate) body_is_kept: bool,
-    /// The request id in the head of the reply.
-    pub(crate) id: u128,
-    /// The same in bodies; 0 if they are all to be alike.
-    pub(crate) body_id: u128,
-    /// Content chunks of a stream.
-    pub(crate) chunks: u32,
-}
-
-impl Ask<'_> {
-    /// Whether the answer is a stream.
-    pub(crate) fn is_stream(&self) -> bool {
-        self.facts.stream && self.endpoint.streams()
+/// Puts the answer to `ask` into `good`, in place of the last one.
+pub(crate) fn fill(good: &mut Good, ask: &Ask<'_>) {
+    good.begin(ask.is_stream());
+    if let Some((status, code, message)) = complaint(ask) {
+        good.status = status;
+        good.is_stream = false;
+        wording::body(&mut good.bytes, ask.endpoint, "invalid_request_error", code, &message, ask.body_id);
+        return;
     }
-
-    pub(crate) fn model(&self) -> &str {
-        self.facts.model.as_deref().unwrap_or(MODEL)
-    }
-}
-
-/// An answer before it is cut into acts.
-#[derive(Debug, Default)]
-pub(crate) struct Good {
-    pub(crate) status: u16,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) is_stream: bool,
-    /// Where each event of a stream ends in `bytes`.
-    pub(crate) ends: Vec<usize>,
-    /// Events before the first content.
-    pub(crate) lead: usize,
-    /// Events with content.
-    pub(crate) contents: usize,
-}
-
-impl Good {
-    /// The answer to `ask`, in place of the last one.
-    pub(crate) fn fill(&mut self, ask: &Ask<'_>) {
-        self.status = 200;
-        self.bytes.clear();
-        self.ends.clear();
-        self.is_stream = ask.is_stream();
-        (self.lead, self.contents) = (0, 0);
-        if let Some((status, code, message)) = complaint(ask) {
-            self.status = status;
-            self.is_stream = false;
-            errors::body(&mut self.bytes, ask.endpoint, "invalid_request_error", code, &message, ask.body_id);
-            return;
-        }
-        match (ask.endpoint, self.is_stream) {
-            (Endpoint::Chat, false) => chat::plain(&mut self.bytes, ask),
-            (Endpoint::Chat, true) => chat::stream(self, ask),
-            (Endpoint::Completions, false) => chat::completion(&mut self.bytes, ask),
-            (Endpoint::Completions, true) => chat::completion_stream(self, ask),
-            (Endpoint::Responses, false) => responses::plain(&mut self.bytes, ask),
-            (Endpoint::Responses, true) => responses::stream(self, ask),
-            (Endpoint::Messages, false) => rest::message(&mut self.bytes, ask),
-            (Endpoint::Messages, true) => rest::message_stream(self, ask),
-            (Endpoint::Embeddings, _) => rest::embeddings(&mut self.bytes, ask),
-            (Endpoint::Models | Endpoint::Unknown, _) => rest::models(&mut self.bytes),
-        }
-    }
-
-    /// The bytes of event `index`.
-    pub(crate) fn event(&self, index: usize) -> &[u8] {
-        let from = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.bytes[from..self.ends[index]]
-    }
-
-    /// Ends an event of a stream.
-    fn end_event(&mut self) {
-        self.ends.push(self.bytes.len());
-    }
-
-    /// The next event is the first with content, and so are all up to [`Good::end_contents`].
-    fn begin_contents(&mut self) {
-        self.lead = self.ends.len();
-    }
-
-    fn end_contents(&mut self) {
-        self.contents = self.ends.len() - self.lead;
+    match (ask.endpoint, good.is_stream) {
+        (Endpoint::Chat, false) => chat::plain(&mut good.bytes, ask),
+        (Endpoint::Chat, true) => chat::stream(good, ask),
+        (Endpoint::Completions, false) => chat::completion(&mut good.bytes, ask),
+        (Endpoint::Completions, true) => chat::completion_stream(good, ask),
+        (Endpoint::Responses, false) => responses::plain(&mut good.bytes, ask),
+        (Endpoint::Responses, true) => responses::stream(good, ask),
+        (Endpoint::Messages, false) => rest::message(&mut good.bytes, ask),
+        (Endpoint::Messages, true) => rest::message_stream(good, ask),
+        (Endpoint::Embeddings, _) => rest::embeddings(&mut good.bytes, ask),
+        (Endpoint::Models | Endpoint::Unknown, _) => rest::models(&mut good.bytes),
     }
 }
 
@@ -128,17 +55,6 @@ fn complaint(ask: &Ask<'_>) -> Option<(u16, Code, String)> {
     None
 }
 
-/// A JSON string.
-fn quoted(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(&mut *out, text).expect("a Vec takes everything, and a string is always JSON");
-}
-
-/// The words of the text, each with the space before it, over and over.
-fn words(count: u32) -> impl Iterator<Item = &'static str> {
-    let inclusive = || TEXT.split_inclusive(' ');
-    inclusive().cycle().take(usize::try_from(count).unwrap_or(usize::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,17 +63,20 @@ mod tests {
     fn answer(endpoint: Endpoint, body: &str, chunks: u32) -> Good {
         let facts = facts(body.as_bytes());
         let mut good = Good::default();
-        good.fill(&Ask {
-            endpoint,
-            method: "POST",
-            path: "/v1/x",
-            facts: &facts,
-            body: body.as_bytes(),
-            body_is_kept: true,
-            id: 1,
-            body_id: 1,
-            chunks,
-        });
+        fill(
+            &mut good,
+            &Ask {
+                endpoint,
+                method: "POST",
+                path: "/v1/x",
+                facts: &facts,
+                body: body.as_bytes(),
+                body_is_kept: true,
+                id: 1,
+                body_id: 1,
+                chunks,
+            },
+        );
         good
     }
 

@@ -10,17 +10,18 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::api::{Ask, Good};
+use crate::api::{Ask, Good, fill};
+use crate::body::Bad;
 use crate::control;
 use crate::decide::Deed;
-use crate::errors::{self, Code};
-use crate::http_in::{Bad, Request};
+use crate::http_in::Request;
 use crate::misbehave::{Manner, behave, misbehave};
 use crate::peek::{Endpoint, Facts, facts};
 use crate::reply::{Act, Framing, Head, Reply};
 use crate::shared::{Decision, Door, Shared};
 use crate::steps::Asked;
 use crate::wire::{Gone, Wire};
+use crate::wording::{self, Code};
 
 /// How long a connection may be idle between two requests.
 const IDLE_MAX: Duration = Duration::from_secs(600);
@@ -123,7 +124,7 @@ impl Connection {
         self.shared.count(|tally| tally.incomplete += 1);
         let Bad::Malformed(status, reason) = bad else { return Ending::Closed };
         let mut body = Vec::new();
-        errors::body(&mut body, Endpoint::Unknown, "invalid_request_error", Code::Null, reason, 0);
+        wording::body(&mut body, Endpoint::Unknown, "invalid_request_error", Code::Null, reason, 0);
         self.write_json(status, &body, false);
         let _ = wire.write(self.written()).await;
         Ending::Closed
@@ -193,11 +194,11 @@ fn compose(
     reply.wait(decision.wait);
     match &decision.deed {
         Deed::Good => {
-            good.fill(&ask);
+            fill(good, &ask);
             behave(reply, good, &ask, manner, &[]);
         }
         Deed::Fault(spec) => {
-            good.fill(&ask);
+            fill(good, &ask);
             misbehave(reply, good, &ask, manner, spec);
         }
         Deed::Step(step, _) => step.act_out(
@@ -210,7 +211,7 @@ fn compose(
         ),
         Deed::BadHeader(message) => {
             let mut body = Vec::new();
-            errors::body(&mut body, endpoint, "invalid_request_error", Code::Text("x_chaos"), message, ask.body_id);
+            wording::body(&mut body, endpoint, "invalid_request_error", Code::Text("x_chaos"), message, ask.body_id);
             let (framing, id) = (Framing::Length(body.len()), Some(decision.id));
             let head = Head {
                 status: 400,

@@ -9,10 +9,10 @@
 
 use serde_json::json;
 
+use crate::error::Error;
 use crate::http_in::Request;
-use crate::settings::Error;
+use crate::scripts::Script;
 use crate::shared::Shared;
-use crate::steps::Script;
 
 /// The largest script, in bytes.
 const SCRIPT_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -24,11 +24,14 @@ use std::time::Duration;
 use seawall_core::dice::Dice;
 use seawall_core::verdict::Fault;
 
+use crate::error::Error;
 use crate::faults::{FaultSpec, ppm};
 use crate::http_in::Request;
-use crate::settings::{Error, Latency, Settings};
+use crate::scripts::Scripts;
+use crate::settings::Settings;
 use crate::stats::Fnv;
-use crate::steps::{Scripts, Step};
+use crate::steps::Step;
+use crate::wait::Latency;
 
 /// How many keys of `x-chaos: …*N` are remembered.
 pub(crate) const KEYS_MAX: usize = 65_536;

@@ -19,8 +19,9 @@ use std::time::Duration;
 use seawall_core::verdict::Fault;
 use serde::{Deserialize, Deserializer};
 
-use crate::errors;
-use crate::settings::{Error, parse_duration};
+use crate::error::Error;
+use crate::wait::parse_duration;
+use crate::wording;
 
 /// The most headers that a fault adds.
 pub const HEADERS_MAX: usize = 16;
@@ -246,7 +247,7 @@ impl FaultSpec {
             ));
         }
         if let Some(variant) = variant {
-            errors::check_variant(self.status, variant)?;
+            wording::check_variant(self.status, variant)?;
             self.variant = Some(variant.into());
         }
         Ok(())

@@ -1,51 +1,21 @@
-//! Bytes into requests: heads, bodies by length and in chunks, and what is neither.
+//! Bytes into requests: their heads, and what is no request.
 //!
 //! Strict where laxness would hide a fault of the sender under test: a request with two lengths,
-//! a bare line feed or a folded line is refused. Everything has a bound. A body is kept up to
-//! [`BODY_KEPT_MAX`], and all bodies together up to [`ALL_KEPT_MAX`]; beyond, it is read, counted
-//! and hashed, but forgotten.
+//! a bare line feed or a folded line is refused.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::time::timeout;
 
-use crate::stats::Fnv;
+use crate::body::{BODY_BYTES_MAX, Bad, Body, PAUSE_MAX, malformed};
 use crate::wire::Wire;
 
 /// The longest head: twice what the API itself takes.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;
 /// The most header lines.
 pub const HEADERS_MAX: usize = 512;
-/// The largest body that is kept.
-pub const BODY_KEPT_MAX: usize = 64 * 1024 * 1024;
-/// The largest body that is read at all.
-pub const BODY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
-/// All bodies kept at one time, apart from the first [`FREE_BYTES`] of each.
-pub const ALL_KEPT_MAX: usize = 512 * 1024 * 1024;
-/// Of each body, this much is not counted against [`ALL_KEPT_MAX`].
-pub const FREE_BYTES: usize = 64 * 1024;
-/// How long a sender may pause in the middle of a request.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// The longest line with the length of a chunk.
-const CHUNK_LINE_MAX: usize = 1024;
-/// Room made for each read of a body.
-const BODY_READ_BYTES: usize = 128 * 1024;
-
-/// Why there is no request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bad {
-    /// The sender left, or paused for too long.
-    Cut,
-    /// It was not a request; the status and the reason to answer.
-    Malformed(u16, &'static str),
-}
-
-const fn malformed(reason: &'static str) -> Bad {
-    Bad::Malformed(400, reason)
-}
 
 /// A request; its buffers are used for one after the other.
 #[derive(Debug)]
@@ -73,19 +43,18 @@ impl Request {
             target: 0..0,
             headers: Vec::new(),
             keep_alive: true,
-            body: Body { kept: Vec::new(), is_kept: true, bytes: 0, fnv: None, reserved: 0, all_kept },
+            body: Body::new(all_kept),
         }
     }
 
     /// Reads the next request in place of the last; `hashes`: whether to hash its body.
     pub(crate) async fn read(&mut self, wire: &mut Wire, hashes: bool) -> Result<(), Bad> {
-        self.body.clear();
         let head_bytes = read_head(wire).await?;
         self.head.clear();
         self.head.extend_from_slice(&wire.input()[..head_bytes]);
         wire.consume(head_bytes);
         let framing = self.parse()?;
-        self.body.fnv = (hashes || self.header("x-chaos").is_some()).then(Fnv::default);
+        self.body.begin(hashes || self.header("x-chaos").is_some());
         if framing == Framing::Length(0) {
             return Ok(());
         }
@@ -172,7 +141,8 @@ impl Request {
             self.headers.push((name, value));
             at = end + 2;
         }
-        self.keep_alive = !close;
+        // Our replies always have bodies, after which a reader of a HEAD reply would be out of step.
+        self.keep_alive = !close && self.method() != "HEAD";
         match (length, chunked) {
             (Some(_), true) => Err(malformed("both content-length and transfer-encoding")),
             (_, true) => Ok(Framing::Chunked),
@@ -255,7 +225,10 @@ fn header_line(head: &[u8], line: Range<usize>) -> Result<(Range<usize>, Range<u
     let bytes = &head[line.clone()];
     let colon = bytes.iter().position(|byte| *byte == b':').ok_or(malformed("a header without a colon"))?;
     let name = &bytes[..colon];
-    let is_token = |byte: &u8| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(byte);
+    let is_token = |byte: &u8| {
+        byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'(' | b')' | b',' | b'/' | b':'..=b'@' | b'[' | b'\\' | b']' | b'{' | b'}')
+    };
     if name.is_empty() || !name.iter().all(is_token) {
         return Err(malformed("a header whose name is not a token"));
     }
@@ -272,151 +245,6 @@ fn parse_length(bytes: &[u8]) -> Result<u64, Bad> {
     let digits = std::str::from_utf8(bytes).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let length = digits.and_then(|text| text.parse().ok()).ok_or(malformed("content-length is not a number"))?;
     if length > BODY_BYTES_MAX { Err(Bad::Malformed(413, "body too large")) } else { Ok(length) }
-}
-
-/// The body of a request, as far as it is kept.
-#[derive(Debug)]
-pub(crate) struct Body {
-    kept: Vec<u8>,
-    is_kept: bool,
-    bytes: u64,
-    fnv: Option<Fnv>,
-    reserved: usize,
-    all_kept: Arc<AtomicUsize>,
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-impl Body {
-    /// The whole body, or nothing if it was not kept.
-    pub(crate) fn kept(&self) -> &[u8] {
-        &self.kept
-    }
-
-    pub(crate) fn is_kept(&self) -> bool {
-        self.is_kept
-    }
-
-    /// Its length, kept or not.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Its hash, if it was hashed.
-    pub(crate) fn fnv(&self) -> Option<u64> {
-        self.fnv.map(Fnv::value)
-    }
-
-    fn clear(&mut self) {
-        self.kept.clear();
-        self.kept.shrink_to(FREE_BYTES);
-        self.release();
-        self.is_kept = true;
-        self.bytes = 0;
-    }
-
-    fn release(&mut self) {
-        self.all_kept.fetch_sub(self.reserved, Ordering::Relaxed);
-        self.reserved = 0;
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        self.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if let Some(fnv) = &mut self.fnv {
-            fnv.add(bytes);
-        }
-        if self.is_kept && !self.reserve(self.kept.len() + bytes.len()) {
-            self.is_kept = false;
-            self.kept = Vec::new();
-            self.release();
-        }
-        if self.is_kept {
-            self.kept.extend_from_slice(bytes);
-        }
-    }
-
-    /// Whether `total` bytes may be kept.
-    fn reserve(&mut self, total: usize) -> bool {
-        let wanted = total.saturating_sub(FREE_BYTES).saturating_sub(self.reserved);
-        if total > BODY_KEPT_MAX {
-            return false;
-        }
-        if wanted == 0 {
-            return true;
-        }
-        let before = self.all_kept.fetch_add(wanted, Ordering::Relaxed);
-        self.reserved += wanted;
-        before + wanted <= ALL_KEPT_MAX
-    }
-
-    async fn read_length(&mut self, wire: &mut Wire, length: u64) -> Result<(), Bad> {
-        let mut left = length;
-        loop {
-            let ready = wire.input().len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            self.add(&wire.input()[..ready]);
-            wire.consume(ready);
-            left -= u64::try_from(ready).unwrap_or(u64::MAX);
-            if left == 0 {
-                return Ok(());
-            }
-            more(wire).await?;
-        }
-    }
-
-    async fn read_chunked(&mut self, wire: &mut Wire) -> Result<(), Bad> {
-        loop {
-            let size = read_line(wire, CHUNK_LINE_MAX).await?;
-            let size = std::str::from_utf8(&size).ok().and_then(|line| line.split(';').next()).map(str::trim_ascii);
-            let size = size.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-            let size = size
-                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                .ok_or(malformed("not the length of a chunk"))?;
-            if size == 0 {
-                break;
-            }
-            if self.bytes + size > BODY_BYTES_MAX {
-                return Err(Bad::Malformed(413, "body too large"));
-            }
-            self.read_length(wire, size).await?;
-            if !read_line(wire, CHUNK_LINE_MAX).await?.is_empty() {
-                return Err(malformed("a chunk longer than it says"));
-            }
-        }
-        // Trailers, which nobody asks for.
-        for _ in 0..HEADERS_MAX {
-            if read_line(wire, HEAD_BYTES_MAX).await?.is_empty() {
-                return Ok(());
-            }
-        }
-        Err(Bad::Malformed(431, "too many trailers"))
-    }
-}
-
-async fn more(wire: &mut Wire) -> Result<(), Bad> {
-    match timeout(PAUSE_MAX, wire.fill(BODY_READ_BYTES)).await {
-        Ok(Ok(1..)) => Ok(()),
-        _ => Err(Bad::Cut),
-    }
-}
-
-/// The next line without its end.
-async fn read_line(wire: &mut Wire, max: usize) -> Result<Vec<u8>, Bad> {
-    loop {
-        if let Some(feed) = wire.input().iter().take(max + 2).position(|byte| *byte == b'\n') {
-            let end = feed.checked_sub(1).filter(|end| wire.input()[*end] == b'\r');
-            let line = wire.input()[..end.ok_or(malformed("a line feed without a carriage return"))?].to_vec();
-            wire.consume(feed + 1);
-            return Ok(line);
-        }
-        if wire.input().len() > max {
-            return Err(malformed("a line too long"));
-        }
-        more(wire).await?;
-    }
 }
 
 #[cfg(test)]
@@ -488,26 +316,5 @@ mod tests {
         let head = |n: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n));
         assert!(parse(&head(HEADERS_MAX)).is_ok());
         assert_eq!(parse(&head(HEADERS_MAX + 1)).unwrap_err(), Bad::Malformed(431, "too many headers"));
-    }
-
-    #[test]
-    fn a_body_is_kept_to_its_limit_and_counted_beyond() {
-        let all = Arc::new(AtomicUsize::new(0));
-        let mut body = Request::new(Arc::clone(&all)).body;
-        body.fnv = Some(Fnv::default());
-        let piece = vec![b'a'; BODY_KEPT_MAX];
-        body.add(&piece);
-        assert_eq!((body.kept().len(), body.is_kept()), (BODY_KEPT_MAX, true));
-        assert_eq!(all.load(Ordering::Relaxed), BODY_KEPT_MAX - FREE_BYTES);
-        body.add(b"b");
-        assert_eq!((body.kept().len(), body.is_kept(), body.bytes()), (0, false, 64 * 1024 * 1024 + 1));
-        assert_eq!(all.load(Ordering::Relaxed), 0);
-        all.store(ALL_KEPT_MAX, Ordering::Relaxed);
-        body.clear();
-        body.add(&piece[..FREE_BYTES]);
-        assert!(body.is_kept());
-        body.add(b"c");
-        assert!(!body.is_kept());
-        assert_eq!(all.load(Ordering::Relaxed), ALL_KEPT_MAX);
     }
 }

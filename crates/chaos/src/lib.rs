@@ -11,13 +11,14 @@
 //!
 //! The modules in the order of a request's life:
 //!
-//! - [`settings`]: what it is told to do, with phases over time. [`faults`]: the words for it.
+//! - [`settings`]: what it is told to do, with phases over time. [`faults`]: the words for it;
+//!   `wait`: the durations; `error`: why an order cannot be followed.
 //! - [`server`]: the port, and who may come in.
 //! - `connection`: one connection, from request to request; acts replies out and sees callers leave.
-//! - `wire`: the socket under it. `http_in`: bytes into a request. `peek`: what its body asks for.
+//! - `wire`: the socket under it. `http_in`, `body`: bytes into a request. `peek`: what it asks for.
 //! - `decide`: which of all misdeeds this request gets. `shared`: the state that this needs.
-//! - `api` with `api/*`: good answers. `errors`: what error replies say.
-//! - `misbehave`: a fault into acts on a socket. `steps`: the same for a step of a posted script.
+//! - `api` with `api/*`: good answers. `wording`: what error replies say.
+//! - `misbehave`: a fault into acts on a socket. `scripts`, `steps`: the same for posted scripts.
 //! - `reply`: the acts, and heads of replies. `control`: the endpoints under `/chaos`.
 //! - [`stats`]: what was seen and done.
 //!
@@ -33,24 +34,31 @@
 //! ```
 
 mod api;
+mod body;
 mod connection;
 mod control;
 mod decide;
-mod errors;
+mod error;
 pub mod faults;
 mod http_in;
 mod misbehave;
 mod peek;
 mod reply;
+mod scripts;
 pub mod server;
 pub mod settings;
 mod shared;
 pub mod stats;
 mod steps;
+mod wait;
 mod wire;
+mod wording;
 
+pub use body::{ALL_KEPT_MAX, BODY_BYTES_MAX, BODY_KEPT_MAX, FREE_BYTES};
+pub use error::Error;
 pub use faults::{FaultShare, FaultSpec};
-pub use http_in::{ALL_KEPT_MAX, BODY_BYTES_MAX, BODY_KEPT_MAX, FREE_BYTES, HEAD_BYTES_MAX, HEADERS_MAX};
+pub use http_in::{HEAD_BYTES_MAX, HEADERS_MAX};
 pub use server::{Handle, Running, Server};
-pub use settings::{Error, Latency, Phase, Settings};
+pub use settings::{Phase, Settings};
 pub use stats::Stats;
+pub use wait::{Latency, WAIT_MAX};

@@ -11,11 +11,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use seawall_core::verdict::Fault;
 
-use crate::api::{Ask, Good};
-use crate::errors::{self, Code};
+use crate::api::{Ask, Good, fill};
 use crate::faults::{FaultSpec, Value};
 use crate::peek::{Endpoint, last_words};
 use crate::reply::{Act, Framing, Head, LAST_CHUNK, Reply, chunk, hex};
+use crate::wording::{self, Code};
 
 /// The longest piece of a request that `echo` repeats, in bytes.
 const ECHO_BYTES_MAX: usize = 4096;
@@ -130,18 +130,18 @@ fn whole(reply: &mut Reply, manner: Manner, ask: &Ask<'_>, spec: &FaultSpec, sta
 }
 
 fn failure(reply: &mut Reply, ask: &Ask<'_>, manner: Manner, spec: &FaultSpec) {
-    let said = errors::find(spec.status(), spec.variant());
+    let said = wording::find(spec.status(), spec.variant());
     let mut body = Vec::new();
     match spec.fault() {
         Fault::Html | Fault::Text => return middleman(reply, ask, manner, spec),
         Fault::Empty => return whole(reply, manner, ask, spec, said.status, "", b""),
         Fault::Echo => {
             let message = format!("Could not process the input: {}", echoed(ask));
-            errors::body(&mut body, ask.endpoint, said.kind, said.code, &message, ask.body_id);
+            wording::body(&mut body, ask.endpoint, said.kind, said.code, &message, ask.body_id);
         }
         _ => {
-            let message = errors::message(&said, ask.body_id, ask.model());
-            errors::body(&mut body, ask.endpoint, said.kind, said.code, &message, ask.body_id);
+            let message = wording::message(&said, ask.body_id, ask.model());
+            wording::body(&mut body, ask.endpoint, said.kind, said.code, &message, ask.body_id);
         }
     }
     whole(reply, manner, ask, spec, said.status, JSON, &body);
@@ -164,7 +164,7 @@ fn middleman(reply: &mut Reply, ask: &Ask<'_>, manner: Manner, spec: &FaultSpec)
     let (kind, body) = if spec.fault() == Fault::Html {
         extra.push(("server".into(), "cloudflare".into()));
         extra.push(("cf-ray".into(), format!("{ray}-IAD")));
-        let phrase = errors::phrase(status);
+        let phrase = wording::phrase(status);
         let page = format!(
             "<html>\r\n<head><title>{status} {phrase}</title></head>\r\n<body>\r\n<center><h1>{status} {phrase}</h1>\
              </center>\r\n<hr><center>cloudflare</center>\r\n<!-- {body_ray} -->\r\n</body>\r\n</html>\r\n"
@@ -193,11 +193,11 @@ fn middleman(reply: &mut Reply, ask: &Ask<'_>, manner: Manner, spec: &FaultSpec)
 
 /// An error object under status 200; without a variant, the status that it means is its code.
 fn hidden(reply: &mut Reply, ask: &Ask<'_>, manner: Manner, spec: &FaultSpec) {
-    let said = errors::find(spec.status(), spec.variant());
+    let said = wording::find(spec.status(), spec.variant());
     let code = if spec.variant().is_some() { said.code } else { Code::Number(spec.status()) };
-    let message = errors::message(&said, ask.body_id, ask.model());
+    let message = wording::message(&said, ask.body_id, ask.model());
     let mut body = Vec::new();
-    errors::body(&mut body, ask.endpoint, said.kind, code, &message, ask.body_id);
+    wording::body(&mut body, ask.endpoint, said.kind, code, &message, ask.body_id);
     whole(reply, manner, ask, spec, 200, JSON, &body);
 }
 
@@ -294,7 +294,7 @@ fn stream(reply: &mut Reply, good: &Good, ask: &Ask<'_>, manner: Manner, spec: &
             let facts =
                 crate::peek::Facts { model: ask.facts.model.clone(), is_object: true, inputs: 1, ..Default::default() };
             let mut plain = Good::default();
-            plain.fill(&Ask { facts: &facts, ..*ask });
+            fill(&mut plain, &Ask { facts: &facts, ..*ask });
             whole(reply, manner, ask, spec, 200, JSON, &plain.bytes);
         }
         (_, false) => behave(reply, good, ask, manner, spec.headers()),
@@ -303,12 +303,12 @@ fn stream(reply: &mut Reply, good: &Good, ask: &Ask<'_>, manner: Manner, spec: &
 
 /// An error as the first event of a stream, in the endpoint's form.
 fn error_event(ask: &Ask<'_>, spec: &FaultSpec) -> String {
-    let said = errors::find(spec.status(), spec.variant());
-    let message = errors::message(&said, ask.body_id, ask.model());
-    let (kind, code) = (said.kind, errors::json(said.code));
+    let said = wording::find(spec.status(), spec.variant());
+    let message = wording::message(&said, ask.body_id, ask.model());
+    let (kind, code) = (said.kind, wording::json(said.code));
     match ask.endpoint {
         Endpoint::Messages => {
-            let kind = errors::anthropic(kind);
+            let kind = wording::anthropic(kind);
             let error = serde_json::json!({"type": "error", "error": {"type": kind, "message": message}});
             format!("event: error\ndata: {error}\n\n")
         }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::errors::phrase;
+use crate::wording::phrase;
 
 /// One thing to do on the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]

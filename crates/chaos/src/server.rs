@@ -14,10 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::connection;
-use crate::settings::{Error, Settings};
+use crate::error::Error;
+use crate::scripts::Script;
+use crate::settings::Settings;
 use crate::shared::{Door, Shared};
 use crate::stats::Stats;
-use crate::steps::Script;
 
 /// The most connections at one time; more wait in the backlog of the port.
 pub const CONNECTIONS_MAX: usize = 16_384;
@@ -38,6 +39,7 @@ pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
     shared: Arc<Shared>,
+    connections_max: usize,
 }
 
 impl Server {
@@ -49,7 +51,7 @@ impl Server {
         settings.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let listener = listen(addr)?;
         let addr = listener.local_addr()?;
-        Ok(Server { listener, addr, shared: Arc::new(Shared::new(settings)) })
+        Ok(Server { listener, addr, shared: Arc::new(Shared::new(settings)), connections_max: CONNECTIONS_MAX })
     }
 
     /// Binds a free port of the loopback interface and serves it until the result is dropped.
@@ -65,6 +67,13 @@ impl Server {
             let _ = server.run(std::future::pending()).await;
         });
         Ok(Running { handle, _tasks: tasks })
+    }
+
+    /// Serves at most `max` connections at one time, and never more than [`CONNECTIONS_MAX`].
+    #[must_use]
+    pub fn limit(mut self, max: usize) -> Server {
+        self.connections_max = max.min(CONNECTIONS_MAX);
+        self
     }
 
     /// The address that is listened on, with the port that was found.
@@ -91,7 +100,7 @@ impl Server {
     /// # Errors
     /// When the port cannot be opened again after it was refused for a while.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Server { listener, addr, shared } = self;
+        let Server { listener, addr, shared, connections_max } = self;
         let mut listener = Some(listener);
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
@@ -113,7 +122,7 @@ impl Server {
             };
             tokio::select! {
                 () = &mut shutdown => break,
-                stream = accept(listener.as_ref()), if connections.len() < CONNECTIONS_MAX => {
+                stream = accept(listener.as_ref()), if connections.len() < connections_max => {
                     welcome(stream, &shared, &mut connections).await;
                 }
                 Some(_) = connections.join_next() => {}

@@ -21,13 +21,13 @@
 //!
 //! Where shares add up to more than one, phases come before `faults`, earlier before later.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::error::Error;
 use crate::faults::{FaultShare, FaultSpec, ppm};
+use crate::wait::{Latency, parse_duration};
 use seawall_core::verdict::Fault;
 
 /// The most content chunks of one stream.
@@ -36,25 +36,6 @@ pub const CHUNKS_MAX: u32 = 10_000;
 pub const FAULTS_MAX: usize = 64;
 /// The most phases.
 pub const PHASES_MAX: usize = 256;
-/// The longest latency, chunk delay or `slow`.
-pub const WAIT_MAX: Duration = Duration::from_secs(3600);
-
-/// What is wrong with settings, a fault's spelling or a script; `Display` has a `hint:` line where the way out is known.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
-    message: String,
-}
-
-impl Error {
-    pub(crate) fn new(message: impl Into<String>) -> Error {
-        Error { message: message.into() }
-    }
-
-    pub(crate) fn with_hint(message: impl fmt::Display, hint: impl fmt::Display) -> Error {
-        Error { message: format!("{message}\nhint: {hint}") }
-    }
-}
 
 /// What chaos is told to do.
 #[derive(Debug, Clone, Deserialize)]
@@ -145,44 +126,6 @@ impl Phase {
     }
 }
 
-/// A wait, fixed (`250ms`) or drawn evenly from a range (`50ms..200ms`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Latency {
-    /// The shortest.
-    pub low: Duration,
-    /// The longest; as long as the shortest where it is fixed.
-    pub high: Duration,
-}
-
-impl Latency {
-    /// Always the same wait.
-    #[must_use]
-    pub const fn fixed(wait: Duration) -> Latency {
-        Latency { low: wait, high: wait }
-    }
-}
-
-impl FromStr for Latency {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Latency, Error> {
-        let Some((low, high)) = text.split_once("..") else {
-            return Ok(Latency::fixed(parse_duration(text)?));
-        };
-        let (low, high) = (parse_duration(low)?, parse_duration(high)?);
-        if low > high {
-            return Err(Error::new(format!("latency \"{text}\" ends before it begins")));
-        }
-        Ok(Latency { low, high })
-    }
-}
-
-impl<'de> Deserialize<'de> for Latency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Latency, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 impl Settings {
     /// Settings from the text of a TOML file.
     ///
@@ -258,30 +201,6 @@ fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Du
     duration(deserializer).map(Some)
 }
 
-/// `250ms`, `1.5s`, `2m`, `100us`, `0`: up to [`WAIT_MAX`].
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, Error> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit {
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "" if number == "0" => 1.0,
-        _ => return Err(Error::with_hint(format!("\"{text}\" is not a duration"), "write 250ms, 1.5s or 2m")),
-    };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| Error::with_hint(format!("\"{text}\" is not a duration"), "write 250ms, 1.5s or 2m"))?;
-    let wait = Duration::try_from_secs_f64(number * scale).unwrap_or(Duration::MAX);
-    if wait > WAIT_MAX {
-        return Err(Error::new(format!("duration {text}, limit {}s", WAIT_MAX.as_secs())));
-    }
-    Ok(wait)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,6 +244,12 @@ mod tests {
         assert!(refused("[[phase]]\nat = \"1s\"").contains("changes nothing"));
         assert!(refused("[[phase]]\nfault = \"500\"\nshare = 1.5").contains("between 0 and 1"));
         assert!(refused("[[phase]]\nfault = \"refused\"\nfrom = 3").contains("before there is a request"));
+        let faults = |n: usize| format!("faults = [{}]", vec!["\"500:0\""; n].join(","));
+        assert!(Settings::from_toml(&faults(FAULTS_MAX)).is_ok());
+        assert!(refused(&faults(FAULTS_MAX + 1)).contains("limit 64"));
+        let phases = |n: usize| "[[phase]]\nfault = \"500\"\n".repeat(n);
+        assert!(Settings::from_toml(&phases(PHASES_MAX)).is_ok());
+        assert!(refused(&phases(PHASES_MAX + 1)).contains("limit 256"));
         assert!(Settings::from_toml("chunks = 10000\nlatency = \"60m\"").is_ok());
     }
 }

@@ -11,11 +11,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::decide::{Chooser, Command, Deed, next_change, refused_ppm};
+use crate::error::Error;
 use crate::http_in::Request;
 use crate::reply::request_id;
-use crate::settings::{Error, Settings};
+use crate::scripts::Script;
+use crate::settings::Settings;
 use crate::stats::{Fnv, Seen, Stats, Tally, cut};
-use crate::steps::Script;
 
 /// Whether connections are welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,12 +190,14 @@ impl Shared {
 
     /// Puts a script to work; counts of what it is for begin again.
     pub(crate) fn put_script(&self, script: Script) -> Result<(), Error> {
+        let for_model = script.for_model.clone();
         let mut state = self.state();
-        match &script.for_model {
-            Some(model) => state.tally.forget_model(cut(model)),
+        state.chooser.scripts.put(script)?;
+        match for_model {
+            Some(model) => state.tally.forget_model(cut(&model)),
             None => state.tally.reset(),
         }
-        state.chooser.scripts.put(script)
+        Ok(())
     }
 
     pub(crate) fn remove_scripts(&self) {

@@ -1,4 +1,4 @@
-//! Posted scripts: exact answers, one step for each request, for tests that need every byte.
+//! One step of a posted script: an exact answer, for tests that need every byte.
 //!
 //! ```json
 //! {"for_model": "m1", "steps": [
@@ -24,11 +24,9 @@
 //!
 //! Defaults are `content-type: application/json` for a JSON body, and the framing. The header
 //! values `@httpdate+N`, `@rfc850+N` and `@iso+N` (or `-N`) are the time N seconds from sending,
-//! `@self` is the URL of the request. The last step repeats.
+//! `@self` is the URL of the request.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,32 +34,13 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::error::Error;
 use crate::faults::is_header;
 use crate::reply::{Act, LAST_CHUNK, Reply, chunk, line, number, status_line};
-use crate::settings::{Error, WAIT_MAX};
+use crate::wait::WAIT_MAX;
 
-/// The most steps of a script, and parts of a step.
-pub(crate) const STEPS_MAX: usize = 1024;
-
-/// A script, as posted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Script {
-    /// Only for requests whose body names this model.
-    #[serde(default)]
-    pub(crate) for_model: Option<String>,
-    pub(crate) steps: Vec<Step>,
-}
-
-impl Script {
-    pub(crate) fn parse(json: &[u8]) -> Result<Script, Error> {
-        let script: Script = serde_json::from_slice(json).map_err(|error| Error::new(format!("script: {error}")))?;
-        if !(1..=STEPS_MAX).contains(&script.steps.len()) {
-            return Err(Error::new(format!("script of {} steps, limit 1 to {STEPS_MAX}", script.steps.len())));
-        }
-        Ok(script)
-    }
-}
+/// The most parts of a step.
+const PARTS_MAX: usize = 1024;
 
 /// One step, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -183,8 +162,8 @@ fn body(body: Option<Value>, parts: Option<Vec<Value>>, end: Option<End>, nobody
         (None, None) => Ok(Body::Bytes { bytes: Vec::new(), is_json: false }),
         (Some(Value::String(text)), None) => Ok(Body::Bytes { bytes: bytes(&text)?, is_json: false }),
         (Some(json), None) => Ok(Body::Bytes { bytes: json.to_string().into_bytes(), is_json: true }),
-        (None, Some(parts)) if parts.len() > STEPS_MAX => {
-            Err(Error::new(format!("step: {} parts, limit {STEPS_MAX}", parts.len())))
+        (None, Some(parts)) if parts.len() > PARTS_MAX => {
+            Err(Error::new(format!("step: {} parts, limit {PARTS_MAX}", parts.len())))
         }
         (None, Some(parts)) => Ok(Body::Parts {
             parts: parts.into_iter().map(part).collect::<Result<_, _>>()?,
@@ -399,62 +378,6 @@ fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Op
     deserializer.deserialize_any(Headers)
 }
 
-/// Scripts at work, each with its own place.
-#[derive(Debug, Default)]
-pub(crate) struct Scripts {
-    for_all: Option<Running>,
-    for_model: BTreeMap<String, Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    steps: Vec<Arc<Step>>,
-    used: u64,
-}
-
-/// The most scripts at once.
-pub(crate) const SCRIPTS_MAX: usize = 1024;
-
-impl Scripts {
-    /// Puts `script` in place of the one with the same scope.
-    pub(crate) fn put(&mut self, script: Script) -> Result<(), Error> {
-        let running = Running { steps: script.steps.into_iter().map(Arc::new).collect(), used: 0 };
-        match script.for_model {
-            None => self.for_all = Some(running),
-            Some(model) => {
-                if self.for_model.len() >= SCRIPTS_MAX && !self.for_model.contains_key(&model) {
-                    return Err(Error::new(format!("script: limit {SCRIPTS_MAX} at once")));
-                }
-                self.for_model.insert(model, running);
-            }
-        }
-        Ok(())
-    }
-
-    /// The next step for a request for `model`, and its number from 1.
-    pub(crate) fn next(&mut self, model: Option<&str>) -> Option<(Arc<Step>, u64)> {
-        let own = model.and_then(|model| self.for_model.get_mut(model));
-        let running = own.or(self.for_all.as_mut())?;
-        let place = usize::try_from(running.used).unwrap_or(usize::MAX).min(running.steps.len() - 1);
-        running.used += 1;
-        Some((Arc::clone(&running.steps[place]), u64::try_from(place).unwrap_or(u64::MAX) + 1))
-    }
-
-    pub(crate) fn rewind(&mut self) {
-        self.for_all.iter_mut().chain(self.for_model.values_mut()).for_each(|running| running.used = 0);
-    }
-
-    pub(crate) fn stats(&self) -> Vec<crate::stats::ScriptStats> {
-        let stats = |for_model: Option<&String>, running: &Running| crate::stats::ScriptStats {
-            for_model: for_model.cloned(),
-            steps: running.steps.len(),
-            used: running.used,
-        };
-        let for_all = self.for_all.iter().map(|running| stats(None, running));
-        for_all.chain(self.for_model.iter().map(|(model, running)| stats(Some(model), running))).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -539,24 +462,5 @@ mod tests {
         assert!(step(r#"{"headers":{"a b":"c"}}"#).unwrap_err().contains("not a header"));
         assert!(step(r#"{"delay_ms":3600001}"#).unwrap_err().contains("limit 3600000"));
         assert!(step(r#"{"action":"explode"}"#).unwrap_err().contains("unknown variant"));
-        assert!(Script::parse(br#"{"steps":[]}"#).is_err());
-        let steps = |n: usize| format!("{{\"steps\":[{}]}}", vec!["{}"; n].join(","));
-        assert!(Script::parse(steps(STEPS_MAX).as_bytes()).is_ok());
-        assert!(Script::parse(steps(STEPS_MAX + 1).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn a_script_of_a_model_keeps_its_own_place() {
-        let mut scripts = Scripts::default();
-        scripts.put(Script::parse(br#"{"steps":[{"status":500},{"status":200}]}"#).unwrap()).unwrap();
-        scripts.put(Script::parse(br#"{"steps":[{"status":503}],"for_model":"m1"}"#).unwrap()).unwrap();
-        let mut places = |model| scripts.next(model).map(|(_, place)| place);
-        assert_eq!(
-            [places(None), places(Some("m1")), places(Some("m2")), places(None)],
-            [Some(1), Some(1), Some(2), Some(2)]
-        );
-        assert_eq!(scripts.stats().iter().map(|stats| stats.used).collect::<Vec<_>>(), [3, 1]);
-        scripts.rewind();
-        assert_eq!(scripts.next(None).unwrap().1, 1);
     }
 }

@@ -7,6 +7,7 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -49,7 +50,9 @@ impl Wire {
     /// Reads what there is, up to about `room` bytes, and waits if there is nothing; 0 at the end.
     pub(crate) async fn fill(&mut self, room: usize) -> io::Result<usize> {
         self.compact(room);
-        fill(&self.stream, &mut self.input).await
+        // Unlike `try_read_buf`, this remembers that a short read emptied the socket, which saves
+        // a system call on every request.
+        self.stream.read_buf(&mut self.input).await
     }
 
     pub(crate) async fn fill_some(&mut self) -> io::Result<usize> {

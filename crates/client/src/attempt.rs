@@ -21,7 +21,7 @@ use seawall_core::verdict::{Class, Fault, Said};
 use tokio::time::{Instant, sleep_until};
 
 use crate::body::{Payload, SendBody};
-use crate::client::Inner;
+use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
 use crate::relay::Relay;
 use crate::shared::instant;
@@ -123,38 +123,38 @@ impl Failure {
 
 /// Tells the plan that the caller left, if the loop is dropped before its end.
 struct Course<'a> {
-    inner: &'a Inner,
+    engine: &'a Engine,
     facts: Option<&'a Request>,
     plan: Plan,
 }
 
 impl Course<'_> {
     fn step(&mut self) -> (Time, Step) {
-        let Course { inner, plan, .. } = self;
-        inner.shared.decide(|now, fleet, dice| (now, plan.step(now, &inner.policy, fleet, dice)))
+        let Course { engine, plan, .. } = self;
+        engine.shared.decide(|now, fleet, dice| (now, plan.step(now, &engine.policy, fleet, dice)))
     }
 }
 
 impl Drop for Course<'_> {
     fn drop(&mut self) {
-        let Course { inner, plan, facts } = self;
-        inner.shared.decide(|now, fleet, _| plan.left(now, fleet));
+        let Course { engine, plan, facts } = self;
+        engine.shared.decide(|now, fleet, _| plan.left(now, fleet));
         if let Some(facts) = facts {
-            inner.observer.left(facts, plan.attempts());
+            engine.observer.left(facts, plan.attempts());
         }
     }
 }
 
 /// Runs a call to its conclusion.
-pub(crate) async fn run(inner: &Arc<Inner>, call: Call) -> Conclusion {
+pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
     let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } = call;
-    let candidates = Candidates::of(&inner.routes, facts.model.as_deref());
+    let candidates = Candidates::of(&engine.routes, facts.model.as_deref());
     let ask = Ask::of(&facts, candidates, replay, max_retries);
-    let plan = inner.shared.decide(|_, fleet, _| Plan::new(inner.shared.time(arrived), &inner.policy, ask, fleet));
-    let patience = plan.deadline().since(inner.shared.time(arrived));
+    let plan = engine.shared.decide(|_, fleet, _| Plan::new(engine.shared.time(arrived), &engine.policy, ask, fleet));
+    let patience = plan.deadline().since(engine.shared.time(arrived));
     let own_id = !headers.contains_key(&CLIENT_REQUEST_ID);
     let mut tale = Tale {
-        inner: Arc::clone(inner),
+        engine: Arc::clone(engine),
         facts: facts.clone(),
         labels,
         arrived,
@@ -163,7 +163,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, call: Call) -> Conclusion {
         attempts: 0,
         upstream_ids: Vec::new(),
     };
-    let mut course = Course { inner, facts: Some(&facts), plan };
+    let mut course = Course { engine, facts: Some(&facts), plan };
     let mut last: Option<FailedAttempt> = None;
     let mut informative: Option<(u32, response::Parts, Bytes, Option<Box<Said>>)> = None;
     let (mut class, mut fault, mut wait, mut upstream_name) = (None, None, None, None);
@@ -178,9 +178,9 @@ pub(crate) async fn run(inner: &Arc<Inner>, call: Call) -> Conclusion {
             tale.failed(redact::Input { headers: &headers, body: kept }, failed, reason, pause);
         }
         match step {
-            Step::Wait { until, .. } => sleep_until(inner.shared.instant(until)).await,
+            Step::Wait { until, .. } => sleep_until(engine.shared.instant(until)).await,
             Step::Send { attempt, upstream: id, until, is_last_moment } => {
-                let upstream = inner.upstream(id);
+                let upstream = engine.upstream(id);
                 upstream_name = Some(upstream.name_value.clone());
                 tale.attempts = attempt;
                 if own_id {
@@ -192,9 +192,9 @@ pub(crate) async fn run(inner: &Arc<Inner>, call: Call) -> Conclusion {
                     upstream,
                     request,
                     facts: &facts,
-                    memory: &inner.memory,
-                    connect: inner.policy.timeout.connect,
-                    until: inner.shared.instant(until),
+                    memory: &engine.memory,
+                    connect: engine.policy.timeout.connect,
+                    until: engine.shared.instant(until),
                     is_last_moment,
                 })
                 .await;
@@ -202,13 +202,13 @@ pub(crate) async fn run(inner: &Arc<Inner>, call: Call) -> Conclusion {
                 let is_ok = verdict.class == Class::Ok;
                 let plan = &mut course.plan;
                 let is_informative = reply.is_some();
-                inner.shared.decide(|now, fleet, _| plan.heard(now, fleet, attempt, &verdict, is_informative));
+                engine.shared.decide(|now, fleet, _| plan.heard(now, fleet, attempt, &verdict, is_informative));
                 if is_ok {
                     course.facts = None;
                     let outcome = course.plan.success();
                     let Some(Reply { head, body }) = reply else { continue };
                     let upstream_time = seen.first_content.unwrap_or_default();
-                    inner.observer.answered(&facts, id, upstream_time);
+                    engine.observer.answered(&facts, id, upstream_time);
                     let relay = relay(tale, body, &head, outcome, id, began_unix_micros, seen, own_id);
                     let upstream = upstream.name_value.clone();
                     let answer = Answer { head, relay, outcome, attempts: attempt, upstream, upstream_time };
@@ -315,7 +315,7 @@ fn relay(
         }
         ReplyBody::Flowing(flowing) => {
             let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, tale.attempts));
-            let idle = tale.inner.policy.timeout.byte_idle;
+            let idle = tale.engine.policy.timeout.byte_idle;
             Relay::flowing(crate::relay::Begun {
                 tale,
                 flowing,

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use seawall_core::event;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::UPSTREAMS_MAX;
-use seawall_core::request::Request;
-use seawall_core::upstream::{self as routes, UpstreamId};
+use seawall_core::upstream as routes;
 
 use crate::attempt::{self, Call, Conclusion};
+use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::memory::Memory;
+use crate::observer::{Nobody, Observer};
 use crate::shared::Shared;
-use crate::tale::Observer;
 use crate::upstream::{Settings, Upstream};
 
 /// Sends requests to the upstreams it was built with, and tries again where that helps.
@@ -20,16 +19,7 @@ use crate::upstream::{Settings, Upstream};
 /// Cheap to clone; clones share connections, budget and observer.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) policy: Policy,
-    pub(crate) routes: Vec<routes::Upstream>,
-    pub(crate) shared: Shared,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) memory: Arc<Memory>,
-    upstreams: Vec<Upstream>,
+    engine: Arc<Engine>,
 }
 
 /// The room for held bytes where nothing else is said.
@@ -53,13 +43,13 @@ impl Client {
 
     /// Sends `call`, as often as the policy allows. Dropping the future stops the attempt under way.
     pub async fn run(&self, call: Call) -> Conclusion {
-        attempt::run(&self.inner, call).await
+        attempt::run(&self.engine, call).await
     }
 
     /// A new id for a request: `sw_` and 32 hex digits, the first twelve its time in milliseconds.
     #[must_use]
     pub fn new_id(&self, unix_micros: i64) -> String {
-        let (high, low) = self.inner.shared.decide(|_, _, dice| (dice.throw(), dice.throw()));
+        let (high, low) = self.engine.shared.decide(|_, _, dice| (dice.throw(), dice.throw()));
         let millis = u64::try_from(unix_micros / 1_000).unwrap_or_default();
         format!("sw_{millis:012x}{:04x}{low:016x}", high & 0xffff)
     }
@@ -67,13 +57,13 @@ impl Client {
     /// Milli-tokens in the retry budget.
     #[must_use]
     pub fn budget_tokens(&self) -> i64 {
-        self.inner.shared.decide(|_, fleet, _| fleet.budget.tokens())
+        self.engine.shared.decide(|_, fleet, _| fleet.budget.tokens())
     }
 
     /// The names of the upstreams.
     #[must_use]
     pub fn upstream_names(&self) -> Vec<String> {
-        self.inner.upstreams.iter().map(|u| u.name.clone()).collect()
+        self.engine.upstreams.iter().map(|u| u.name.clone()).collect()
     }
 }
 
@@ -123,23 +113,7 @@ impl Builder {
         let shared = Shared::new(&self.policy, self.seed);
         let upstreams = self.upstreams.into_iter().map(Upstream::build).collect::<Result<_, _>>()?;
         let memory = self.memory.unwrap_or_else(|| Memory::new(MEMORY_MAX));
-        let inner = Inner { policy: self.policy, routes, shared, observer: self.observer, memory, upstreams };
-        Ok(Client { inner: Arc::new(inner) })
+        let engine = Engine { policy: self.policy, routes, shared, observer: self.observer, memory, upstreams };
+        Ok(Client { engine: Arc::new(engine) })
     }
-}
-
-impl Inner {
-    pub(crate) fn upstream(&self, id: UpstreamId) -> &Upstream {
-        &self.upstreams[id.index()]
-    }
-}
-
-/// An observer that does not care.
-struct Nobody;
-
-impl Observer for Nobody {
-    fn failed(&self, _: &Arc<event::Request>, _: event::Attempt) {}
-    fn answered(&self, _: &Request, _: UpstreamId, _: std::time::Duration) {}
-    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
-    fn left(&self, _: &Request, _: u32) {}
 }

@@ -11,9 +11,9 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
 /// The largest decompressed body.
-pub const DECODED_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const DECODED_MAX: usize = 32 * 1024 * 1024;
 /// The most that a body may grow by: more is an attack, not an answer.
-pub const EXPANSION_MAX: usize = 100;
+pub(crate) const EXPANSION_MAX: usize = 100;
 
 /// A body to judge by.
 pub(crate) enum Copy {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header, response};
+use http::{HeaderMap, Method, StatusCode, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use seawall_core::request::{Endpoint, Request};
@@ -29,11 +29,11 @@ pub const HELD_ANSWER_MAX: usize = 8 * 1024 * 1024;
 /// Of an error's body, this much is read.
 pub const ERROR_BODY_MAX: usize = 1024 * 1024;
 /// An error's body must come within this; then it is judged by what there is.
-pub const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
+pub(crate) const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
 /// Events without content are held up to this size, then they go to the caller.
 pub const HELD_EVENTS_MAX: usize = 256 * 1024;
 /// A reused connection that ends this soon after the write, without a byte, was dead before it.
-pub const STALE_WITHIN: Duration = Duration::from_millis(250);
+pub(crate) const STALE_WITHIN: Duration = Duration::from_millis(250);
 
 /// One attempt, about to be made.
 pub(crate) struct Try<'a> {
@@ -292,14 +292,23 @@ impl Reading<'_> {
         (Verdict::OK, Reply { head, body: ReplyBody::Flowing(flowing) })
     }
 
+    /// What was asked for, as far as the answer's content goes: what has been stored may tell of
+    /// an old failure without being one, and a HEAD has no content.
+    fn judged_as(&self) -> Endpoint {
+        match (&self.facts.method, self.facts.endpoint) {
+            (&Method::POST, endpoint) => endpoint,
+            (&Method::GET, Endpoint::Models) => Endpoint::Models,
+            _ => Endpoint::Other,
+        }
+    }
+
     fn judge(&self, head: &response::Parts, body: &[u8]) -> Verdict {
         let now = instant();
         verdict::judge(&verdict::Reply {
             status: head.status,
             headers: &head.headers,
             body,
-            // A HEAD has no body to look for.
-            endpoint: if self.facts.method == http::Method::HEAD { Endpoint::Other } else { self.facts.endpoint },
+            endpoint: self.judged_as(),
             stream: self.facts.stream,
             elapsed: now.saturating_duration_since(self.began),
             limit: self.until.saturating_duration_since(self.began),

@@ -2,11 +2,11 @@
 //!
 //! The modules in the order of a request's life:
 //!
-//! - `client`: built once, shared by every request.
+//! - `client`: built once, shared by every request; `engine`: what they share.
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `exchange`: one attempt on the wire.
 //! - `relay`: the reply, watched to its last byte.
-//! - `tale`: what the record needs, and who is told.
+//! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
 //! - `memory`: how much may be held meanwhile.
@@ -17,10 +17,12 @@ mod body;
 mod client;
 mod connect;
 mod decode;
+mod engine;
 mod error;
 mod exchange;
 pub mod headers;
 mod memory;
+mod observer;
 mod pool;
 mod relay;
 mod shared;
@@ -34,7 +36,8 @@ pub use connect::Proxy;
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
 pub use memory::{Hold, Memory};
+pub use observer::Observer;
 pub use relay::{Broken, Interrupted, Piece, Relay};
 pub use shared::unix_micros;
-pub use tale::{Labels, Observer};
+pub use tale::Labels;
 pub use upstream::{Key, Settings};

@@ -36,7 +36,7 @@ pub struct Relay {
 
 enum State {
     /// With the room that it takes up.
-    Whole(Bytes, Hold),
+    Whole(Bytes, #[expect(dead_code, reason = "held, and given back when dropped")] Hold),
     Flowing(Box<Flow>),
     Done,
 }
@@ -184,7 +184,7 @@ impl Flow {
             }
             Poll::Ready(None) => {
                 if let Some(connection) = self.connection.take() {
-                    self.tale.inner.upstream(self.upstream).pool.put_back(connection, instant());
+                    self.tale.engine.upstream(self.upstream).pool.put_back(connection, instant());
                 }
                 Poll::Ready(self.over(None))
             }

@@ -14,31 +14,9 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{self, Class, Verdict};
 use tokio::time::Instant;
 
-use crate::client::Inner;
+use crate::engine::Engine;
 use crate::exchange::Seen;
 use crate::shared::{instant, unix_micros};
-
-/// Whoever wants to know what happens: metrics, a log, a journal.
-///
-/// Every method is called on the request's own task and must return at once.
-pub trait Observer: Send + Sync + 'static {
-    /// An attempt failed, and what comes next is decided.
-    fn failed(&self, request: &Arc<event::Request>, attempt: event::Attempt);
-
-    /// An attempt at `upstream` was answered; its first content came after `first_content`.
-    fn answered(&self, facts: &Request, upstream: UpstreamId, first_content: Duration);
-
-    /// A request ended. `record` is there if an attempt failed, or if [`Observer::samples`] said so.
-    fn ended(&self, facts: &Request, record: Option<&Arc<event::Request>>, ended: event::Ended);
-
-    /// The caller left before the answer: `attempts` had been begun.
-    fn left(&self, facts: &Request, attempts: u32);
-
-    /// Whether this success should be recorded too.
-    fn samples(&self) -> bool {
-        false
-    }
-}
 
 /// What identifies a request in its record.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +30,7 @@ pub struct Labels {
 }
 
 pub(crate) struct Tale {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) engine: Arc<Engine>,
     pub(crate) facts: Request,
     pub(crate) labels: Labels,
     pub(crate) arrived: Instant,
@@ -114,20 +92,22 @@ impl Tale {
         if let Some(id) = &upstream_request_id {
             self.upstream_ids.push(id.clone());
         }
-        let message = said.and_then(|s| s.message.as_deref()).map(|m| redact::message(m, Some(&input))).or(detail);
+        let key = self.engine.upstream(upstream).secret();
+        let redacted = |text: &str| redact::message_without(text, Some(&input), key.as_slice());
+        let message = said.and_then(|s| s.message.as_deref()).map(redacted).or(detail);
         let ended = seen.ended.unwrap_or_else(instant);
         let began = seen.began.unwrap_or(ended);
         let attempt = event::Attempt {
             number,
             began_unix_micros: failed.began_unix_micros,
-            upstream: self.inner.upstream(upstream).name.clone(),
+            upstream: self.engine.upstream(upstream).name.clone(),
             status: seen.status.map(|s| s.as_u16()),
             class: verdict.class,
             whose: verdict.whose,
             fault: verdict.fault,
             billed: verdict.billed,
-            error_type: said.and_then(|s| s.kind.as_deref()).map(|t| redact::message(t, Some(&input))),
-            error_code: said.and_then(|s| s.code.as_deref()).map(|t| redact::message(t, Some(&input))),
+            error_type: said.and_then(|s| s.kind.as_deref()).map(redacted),
+            error_code: said.and_then(|s| s.code.as_deref()).map(redacted),
             message,
             upstream_request_id,
             client_request_id: failed.client_request_id,
@@ -143,12 +123,12 @@ impl Tale {
             wait,
         };
         let record = Arc::clone(self.record());
-        self.inner.observer.failed(&record, attempt);
+        self.engine.observer.failed(&record, attempt);
     }
 
     /// Tells of the end.
     pub(crate) fn ended(&mut self, outcome: Outcome, reason: Reason, status: u16) {
-        if self.record.is_none() && self.inner.observer.samples() {
+        if self.record.is_none() && self.engine.observer.samples() {
             self.record();
         }
         let ended = event::Ended {
@@ -158,7 +138,7 @@ impl Tale {
             attempts: self.attempts,
             elapsed: instant().saturating_duration_since(self.arrived),
         };
-        self.inner.observer.ended(&self.facts, self.record.as_ref(), ended);
+        self.engine.observer.ended(&self.facts, self.record.as_ref(), ended);
     }
 }
 

@@ -140,6 +140,11 @@ impl Upstream {
         Uri::from_maybe_shared(Bytes::from(whole)).ok()
     }
 
+    /// The key of its own, as it goes over the wire: never to be written down.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.key.as_ref().and_then(|key| key.value.to_str().ok())
+    }
+
     /// Makes `headers`, already freed of what concerns the caller's connection, fit for here.
     pub(crate) fn sign(&self, headers: &mut HeaderMap) {
         headers.insert(header::HOST, self.host.clone());

@@ -698,11 +698,12 @@ mod tests {
 
     proptest! {
         // Each case reads as many documents as it has bytes.
-        #![proptest_config(ProptestConfig::with_cases(16))]
+        #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
         fn every_truncation_is_noticed(document in document()) {
-            for cut in 0..document.len() {
+            let stride = if document.len() <= 512 { 1 } else { 29 };
+            for cut in (0..document.len()).step_by(stride) {
                 prop_assert!(all(&document[..cut]).is_err(), "cut at {cut}");
                 prop_assert!(!is_document(&document[..cut]), "cut at {cut}");
             }

@@ -368,10 +368,12 @@ impl Plan {
         if let Some(at) = untried {
             return Ok((at, dice.duration(Duration::ZERO, retry.failover_jitter)));
         }
-        let Some(class) = retry.class(failure.class) else { return Err(Reason::Class) };
+        let own = retry.class(failure.class);
         if failure.again == Again::Elsewhere {
-            return Err(Reason::UpstreamSaysNo);
+            return Err(if own.is_some() { Reason::UpstreamSaysNo } else { Reason::Class });
         }
+        // What is not retried by itself, and is at the upstream's wish, waits like a server error.
+        let Some(class) = own.or(retry.class(Class::ServerError)) else { return Err(Reason::Class) };
         let backoff = class.backoff.wait(self.attempts, retry.jitter, dice);
         match failure.wait {
             Some(asked) if asked > class.retry_after_max => Err(Reason::RetryAfter),

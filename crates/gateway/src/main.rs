@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use cli::{Cli, ServeArgs, Verb};
+use cli::{Cli, Verb};
+use commands::serve::ServeArgs;
 use config::{Environment, Overrides};
 use exit::Exit;
 

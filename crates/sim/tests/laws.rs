@@ -20,7 +20,7 @@ const SEEDS: u64 = 400;
 
 fn seeds() -> Vec<u64> {
     let remembered = include_str!("seeds.txt").lines().filter(|line| !line.starts_with('#'));
-    let remembered = remembered.map(|line| line.split(' ').next().unwrap().parse().expect("a seed"));
+    let remembered = remembered.map(|line| line.split(' ').next().unwrap_or_default().parse().expect("a seed"));
     remembered.chain(1..=SEEDS).collect()
 }
 
@@ -131,15 +131,15 @@ fn world(seed: u64) -> (Script, Policy) {
     let script = Script {
         upstreams: (0..upstreams).map(|_| phases(dice, length)).collect(),
         callers: (0..dice.between(1, 6)).map(|_| caller(dice)).collect(),
-        gap: length / u32::try_from(dice.between(20, 400)).unwrap(),
+        gap: length / number(dice, 20, 400),
         length,
-        lag: if one_in(dice, 2) { Span::millis(0, 0) } else { Span::millis(0, dice.between(1, 1_500)) },
+        lag: Span::millis(0, *pick(dice, &[0, 0, 20, 1_500, 8_000])),
     };
     (script, policy(dice))
 }
 
 fn phases(dice: &mut Dice, length: Duration) -> Vec<Phase> {
-    let count = u32::try_from(dice.between(1, 5)).unwrap();
+    let count = number(dice, 1, 5);
     let phases = (0..count).map(|n| {
         let from = length / count * n;
         let answers_in = Span::millis(1, *pick(dice, &[50, 3_000, 60_000]));
@@ -148,7 +148,7 @@ fn phases(dice: &mut Dice, length: Duration) -> Vec<Phase> {
             1 => Phase::down(from, failure(dice)),
             2 => Phase::silent(from),
             _ => {
-                let failures = (0..4).map(|_| (u32::try_from(dice.between(0, 250_000)).unwrap(), failure(dice)));
+                let failures = (0..4).map(|_| (number(dice, 0, 250_000), failure(dice)));
                 Phase { from, answers_in, failures: failures.collect() }
             }
         }
@@ -158,8 +158,8 @@ fn phases(dice: &mut Dice, length: Duration) -> Vec<Phase> {
 
 fn failure(dice: &mut Dice) -> Failure {
     // The classes that end a request at once would hide the others, were they as frequent.
-    let at = if one_in(dice, 5) { dice.between(7, 11) } else { dice.between(0, 6) };
-    let class = FAILURES[usize::try_from(at).unwrap()];
+    let is_final = one_in(dice, 5);
+    let class = *pick(dice, if is_final { &FAILURES[7..] } else { &FAILURES[..7] });
     let plain = Failure::of(class, Span::millis(0, *pick(dice, &[5, 400, 20_000])));
     let wait = one_in(dice, 3).then(|| Duration::from_millis(*pick(dice, &[0, 20, 1_000, 15_000, 60_000, 90_000])));
     let again = if one_in(dice, 8) && plain.again == Again::Anywhere { Again::Elsewhere } else { plain.again };
@@ -167,14 +167,14 @@ fn failure(dice: &mut Dice) -> Failure {
 }
 
 fn caller(dice: &mut Dice) -> Caller {
-    let said = Duration::from_millis(*pick(dice, &[1, 400, 5_000, 30_000, 600_000]));
+    let said = Duration::from_millis(*pick(dice, &[1, 400, 2_000, 5_000, 10_000, 30_000, 600_000]));
     let (total, read) = *pick(dice, &[(None, None), (None, None), (Some(said), None), (None, Some(said))]);
     Caller {
         stream: one_in(dice, 2),
         repeatable: *pick(dice, &[Repeatable::Yes, Repeatable::Yes, Repeatable::Answered, Repeatable::NotSent]),
         replay: *pick(dice, &[Ok(()), Ok(()), Ok(()), Ok(()), Err(Reason::BodyTooLarge), Err(Reason::Memory)]),
         patience: Patience { total, read, from_sdk: (total.is_some() || read.is_some()) && !one_in(dice, 3) },
-        client_retries: u32::try_from(*pick(dice, &[0, 0, 0, 0, 1, 2])).unwrap(),
+        client_retries: *pick(dice, &[0, 0, 0, 0, 1, 2]),
         max_retries: *pick(dice, &[None, None, None, Some(0), Some(1), Some(9)]),
         leaves_after: one_in(dice, 3).then(|| Span::millis(0, *pick(dice, &[50, 2_000, 30_000]))),
     }
@@ -188,15 +188,15 @@ fn policy(dice: &mut Dice) -> Policy {
     for class in RETRIED {
         if one_in(dice, 3) {
             let of_class = policy.retry.class_mut(class).expect("a class that is retried");
-            of_class.max_attempts = u32::try_from(dice.between(1, 8)).unwrap();
+            of_class.max_attempts = number(dice, 1, 8);
             of_class.backoff.base = Duration::from_millis(dice.between(0, 2_000));
             of_class.backoff.cap = Duration::from_millis(dice.between(0, 10_000));
             of_class.retry_after_max = Duration::from_secs(dice.between(0, 90));
         }
     }
     if one_in(dice, 2) {
-        policy.retry.max_attempts = u32::try_from(*pick(dice, &[1, 2, 4, 20])).unwrap();
-        policy.retry.ambiguous_max = u32::try_from(dice.between(0, 3)).unwrap();
+        policy.retry.max_attempts = *pick(dice, &[1, 2, 4, 20]);
+        policy.retry.ambiguous_max = number(dice, 0, 3);
         policy.retry.min_useful = Duration::from_millis(dice.between(0, 2_000));
         policy.retry.failover_jitter = Duration::from_millis(dice.between(0, 100));
     }
@@ -217,5 +217,9 @@ fn one_in(dice: &mut Dice, n: u64) -> bool {
 }
 
 fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
-    &from[usize::try_from(dice.between(0, from.len() as u64 - 1)).unwrap()]
+    &from[usize::try_from(dice.between(0, from.len() as u64 - 1)).expect("an index")]
+}
+
+fn number(dice: &mut Dice, low: u32, high: u32) -> u32 {
+    u32::try_from(dice.between(low.into(), high.into())).expect("at most high")
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Ask, CREATED, Good, TEXT, quoted, words};
+use super::form::{Ask, CREATED, Good, TEXT, quoted, words};
 use crate::reply::hex;
 
 /// Prompt tokens of every answer: nobody counts them here.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Ask, CREATED, Good, TEXT, quoted, words};
+use super::form::{Ask, CREATED, Good, TEXT, quoted, words};
 use crate::reply::hex;
 
 /// Numbers in an embedding: real ones have 1,536 and more, which nobody would look at.

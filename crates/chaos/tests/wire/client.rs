@@ -175,4 +175,9 @@ impl Client {
         self.stream.read_buf(&mut self.input).await.unwrap();
         self.taken()
     }
+
+    /// Reads to the end, clean or not, without a deadline.
+    pub(crate) async fn rest_patiently(&mut self) {
+        while matches!(self.stream.read_buf(&mut self.input).await, Ok(1..)) {}
+    }
 }

@@ -118,6 +118,17 @@ async fn an_echo_repeats_the_last_words_of_the_user() {
 }
 
 #[tokio::test]
+async fn an_echo_ends_at_its_limit() {
+    let said = async |bytes: usize| {
+        let body = format!(r#"{{"prompt":"{}"}}"#, "a".repeat(bytes));
+        let message = reply("echo", &body).await.json()["error"]["message"].as_str().unwrap().to_owned();
+        message.matches('a').count()
+    };
+    assert_eq!(said(4097).await, said(4096).await);
+    assert_eq!(said(4096).await, said(4095).await + 1);
+}
+
+#[tokio::test]
 async fn a_reset_comes_before_any_byte() {
     assert_eq!(rest("reset", CHAT).await, (String::new(), Some(ErrorKind::ConnectionReset)));
     assert_eq!(rest("reset=close", CHAT).await, (String::new(), None));

@@ -130,3 +130,38 @@ async fn a_reply_can_be_split_into_single_bytes() {
     assert_eq!(client.ask(post(PATH, "", CHAT)).await.json()["object"], "chat.completion");
     assert!(client.ask(post(PATH, "", STREAM)).await.text().ends_with("data: [DONE]\n\n"));
 }
+
+#[tokio::test]
+async fn chunks_that_break_their_rules_or_bounds_are_refused() {
+    let chaos = chaos(Settings::default()).await;
+    let line = "1".repeat(1025);
+    let trailers = format!("0\r\n{}\r\n", "a: b\r\n".repeat(65));
+    for (body, status) in [
+        ("x\r\n", 400),
+        ("2\r\nabc\r\n", 400),
+        ("2\nab", 400),
+        ("ffffffffffffffff\r\n", 413),
+        ("100000001\r\n", 413),
+        (line.as_str(), 400),
+        (trailers.as_str(), 431),
+    ] {
+        let head = format!("POST {PATH} HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{body}");
+        assert_eq!(Client::to(&chaos).await.ask(head).await.status, status, "{body:.40}");
+    }
+    let most = format!(
+        "POST {PATH} HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n{}\r\n",
+        "a: b\r\n".repeat(64)
+    );
+    assert_eq!(Client::to(&chaos).await.ask(most).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_comes_before_its_turn_is_answered_in_turn() {
+    let chaos = chaos(Settings { latency: "50ms".parse().unwrap(), ..Settings::default() }).await;
+    let mut client = Client::to(&chaos).await;
+    let other = CHAT.replace("m1", "m2");
+    client.send(post(PATH, "", CHAT)).await;
+    until(&chaos, |stats| stats.in_flight == 1).await;
+    assert_eq!(client.ask(post(PATH, "", &other)).await.json()["model"], "m1");
+    assert_eq!(client.reply().await.json()["model"], "m2");
+}

@@ -146,3 +146,54 @@ async fn waits_follow_a_paused_clock() {
     assert!(reply.starts_with("HTTP/1.1 200"));
     assert!(started.elapsed() >= Duration::from_secs(1800));
 }
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_one_to_end() {
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Settings::default()).await.unwrap().limit(2);
+    let handle = server.handle();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.run(std::future::pending()));
+    let (mut first, mut second) = (Client::to(&handle).await, Client::to(&handle).await);
+    assert_eq!(first.ask(post(PATH, "", CHAT)).await.status, 200);
+    assert_eq!(second.ask(post(PATH, "", CHAT)).await.status, 200);
+    let mut third = Client::to(&handle).await;
+    third.send(post(PATH, "", CHAT)).await;
+    assert_eq!(third.before_silence().await, "");
+    drop(first);
+    assert_eq!(third.reply().await.status, 200);
+}
+
+/// How long a connection is kept after `bytes`, by a clock that jumps to the next thing to happen.
+async fn kept_after(bytes: &str, headers: &str) -> Duration {
+    let chaos = chaos(Settings { chunks: 10_000, ..Settings::default() }).await;
+    let mut client = Client::to(&chaos).await;
+    let started = tokio::time::Instant::now();
+    client.send(bytes.replace("HEADERS", headers)).await;
+    client.rest_patiently().await;
+    started.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_is_for_ever() {
+    let minute = Duration::from_secs(60);
+    let idle = kept_after("", "").await;
+    assert!((10 * minute..11 * minute).contains(&idle), "{idle:?}");
+    let half = kept_after("POST /v1/models HTTP/1.1\r\n", "").await;
+    assert!((minute..2 * minute).contains(&half), "{half:?}");
+    let half = kept_after("POST /v1/models HTTP/1.1\r\ncontent-length: 9\r\n\r\nab", "").await;
+    assert!((minute..2 * minute).contains(&half), "{half:?}");
+    let stalled = kept_after("GET /v1/models HTTP/1.1\r\nHEADERS\r\n", "x-chaos: stall\r\n").await;
+    assert!((30 * minute..31 * minute).contains(&stalled), "{stalled:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_takes_no_bytes_is_given_up() {
+    let chaos = chaos(Settings { chunks: 10_000, ..Settings::default() }).await;
+    let mut client = Client::to(&chaos).await;
+    let body = CHAT.replace('{', "{\"stream\":true,").replacen("{\"stream\":true,\"role\"", "{\"role\"", 1);
+    for _ in 0..20 {
+        client.send(post(PATH, "", &body)).await;
+    }
+    let stats = chaos.until(|stats| stats.cancelled == 1).await;
+    assert!(stats.cancels_ms[0] >= 900_000, "{} ms", stats.cancels_ms[0]);
+}

@@ -148,3 +148,15 @@ async fn a_caller_that_leaves_a_stalled_step_is_noticed() {
     drop(client);
     until(&chaos, |stats| stats.cancelled == 1).await;
 }
+
+#[tokio::test]
+async fn a_script_ends_at_its_limit_in_bytes() {
+    let chaos = chaos(Settings::default()).await;
+    let script = |bytes: usize| {
+        let (start, end) = (r#"{"steps":[{"body":""#, r#""}]}"#);
+        post("/chaos/script", "", &format!("{start}{}{end}", "a".repeat(bytes - start.len() - end.len())))
+    };
+    let mut client = Client::to(&chaos).await;
+    assert_eq!(client.ask(script(16 << 20)).await.status, 200);
+    assert_eq!(client.ask(script((16 << 20) + 1)).await.status, 400);
+}

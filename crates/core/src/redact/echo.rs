@@ -82,13 +82,15 @@ struct Windows {
     slots: Vec<u32>,
     /// One bit for the hash of each window's every probe.
     filter: Vec<u64>,
+    /// How many have not been found yet.
+    missing: usize,
 }
 
 impl Windows {
     fn of<'a>(list: impl Iterator<Item = &'a [u8]>) -> Self {
         let list: Vec<Window> = list.filter_map(|window| window.try_into().ok()).collect();
         let size = (list.len() * 4).next_power_of_two().max(64);
-        let mut windows = Windows { known: Vec::new(), slots: vec![0; size], filter: vec![0; size / 4] };
+        let mut windows = Windows { known: Vec::new(), slots: vec![0; size], filter: vec![0; size / 4], missing: 0 };
         for window in list {
             windows.add(window);
         }
@@ -98,6 +100,7 @@ impl Windows {
     fn add(&mut self, window: Window) {
         if let Err(slot) = self.find(&window) {
             self.known.push((window, false));
+            self.missing += 1;
             self.slots[slot] = u32::try_from(self.known.len()).expect("two windows a byte of a bounded text");
             for at in 0..STRIDE {
                 let bit = self.filter_bit(probe(&window[at..]));
@@ -132,7 +135,9 @@ impl Windows {
     /// Notes which windows occur in `bytes`.
     fn search(&mut self, bytes: &[u8]) {
         let mut at = 0;
-        while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<PROBE>) {
+        while self.missing > 0
+            && let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<PROBE>)
+        {
             let bit = self.filter_bit(u64::from_le_bytes(*word));
             if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
                 // The windows whose first multiple of four is here.
@@ -147,8 +152,9 @@ impl Windows {
     fn note(&mut self, bytes: &[u8], start: usize) {
         if let Some(window) = bytes[start..].first_chunk()
             && let Ok(index) = self.find(window)
+            && !std::mem::replace(&mut self.known[index].1, true)
         {
-            self.known[index].1 = true;
+            self.missing -= 1;
         }
     }
 
@@ -156,7 +162,9 @@ impl Windows {
     fn search_unescaped(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         let mut piece = Vec::new();
-        while let Some(quiet) = memchr::memchr(b'\\', rest) {
+        while self.missing > 0
+            && let Some(quiet) = memchr::memchr(b'\\', rest)
+        {
             // What is quiet was searched as it is, but for the bytes next to an escape.
             let near = &rest[quiet.saturating_sub(ECHO_BYTES_MIN)..quiet];
             if near.len() < quiet {

@@ -284,7 +284,7 @@ static STREAM_INTERRUPTED: Meaning = Meaning::new(
     "The stream broke, stalled or ended early after content had reached the caller, so it could not be tried again unseen.",
     &[
         "discard the partial answer and send the request again",
-        "if that is too late for you, ask for `x-seawall-stream: buffer`: the whole answer is held and can be retried",
+        "if it happens often, ask without streaming: a whole answer can be tried again unseen",
         "see where it broke with `seawall show ID`",
     ],
 );

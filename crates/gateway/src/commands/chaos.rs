@@ -1,13 +1,46 @@
 //! `seawall chaos`: a misbehaving upstream, until it is told to stop.
 
 use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use seawall_chaos::{FaultShare, Server, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::ChaosArgs;
 use crate::config::Environment;
 use crate::exit::{self, Exit};
+
+/// What `chaos` was told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ChaosArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7599")]
+    pub(crate) listen: SocketAddr,
+    /// A fault and its share of the requests: 500:0.2, reset:0.05, 503+retry-after=2:0.1 (may be repeated)
+    #[arg(long = "fault", value_name = "FAULT:SHARE")]
+    pub(crate) faults: Vec<String>,
+    /// Settings from a TOML file: faults, phases over time, latency; flags come on top
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Decides every throw of the dice
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The wait before every reply: 250ms, or 50ms..200ms
+    #[arg(long, value_name = "WAIT")]
+    pub(crate) latency: Option<String>,
+    /// Content chunks of a stream
+    #[arg(long, value_name = "N")]
+    pub(crate) chunks: Option<u32>,
+    /// Write replies in pieces of so many bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) split: Option<usize>,
+    /// Do not obey x-chaos headers of requests
+    #[arg(long)]
+    pub(crate) ignore_headers: bool,
+    /// Error bodies that do not differ from each other
+    #[arg(long)]
+    pub(crate) same_bodies: bool,
+}
 
 /// Runs chaos until a signal comes.
 pub(crate) async fn run(args: &ChaosArgs, env: &Environment) -> std::io::Result<Exit> {

@@ -20,7 +20,6 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::cli::DemoArgs;
 use crate::commands::serve;
 use crate::config::{self, Environment, Overrides};
 use crate::exit::{self, Exit};
@@ -32,6 +31,23 @@ const RATE: u64 = 200;
 /// The wait before each reply of the upstream.
 const LATENCY: &str = "10ms..40ms";
 const PATH: &str = "/v1/chat/completions";
+
+/// What `demo` was told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// How long the load lasts, with and without Seawall each: 1 to 600
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// Decides which requests fail
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The share of attempts that fail with a 500, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.2)]
+    pub(crate) failing: f64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// What one load came to.
 #[derive(Debug, Clone, Default)]

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::ExecArgs;
 use crate::commands::serve;
 use crate::config::{self, Config, Environment, Overrides};
 use crate::data_dir::{self, EXEC_DIR};
@@ -20,6 +20,26 @@ const NOT_FOUND: Exit = 127;
 const NOT_RUNNABLE: Exit = 126;
 /// A command that a signal ended gets this and the signal's number.
 const SIGNALLED: i32 = 128;
+
+/// What `exec` was told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ExecArgs {
+    /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+    /// The upstream, in place of those in the configuration (env SEAWALL_UPSTREAM)
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// Where the journal lives (env SEAWALL_DATA_DIR)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Retries per request at most
+    #[arg(long, value_name = "N")]
+    pub(crate) max_retries: Option<u32>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
 
 /// Runs the command behind a gateway.
 pub(crate) async fn run(args: ExecArgs, env: &Environment) -> std::io::Result<Exit> {

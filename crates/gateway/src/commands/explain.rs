@@ -107,9 +107,9 @@ pub(crate) fn explain(what: &str) -> Explained {
         .or_else(|| pasted::event(what))
         .or_else(|| pasted::json(what))
         .or_else(|| pasted::page(what))
+        .or_else(|| pasted::json_inside(what))
         .or_else(|| pasted::short_status(what))
         .or_else(|| pasted::message(what))
-        .or_else(|| pasted::json_inside(what))
         .map_or_else(|| Explained::nothing(what), |explained| explained.with_id_in(what))
 }
 
@@ -215,7 +215,8 @@ impl Explained {
 /// Whether `id` can be shown: nothing but the characters of ids, and not the beginning of a key.
 fn is_plain_id(id: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:|/".contains(&b);
-    let is_key = ["sk-", "sk_", "gsk_", "xai-", "aiza", "bearer"].iter().any(|key| id.to_ascii_lowercase().contains(key));
+    let is_key =
+        ["sk-", "sk_", "gsk_", "xai-", "aiza", "bearer"].iter().any(|key| id.to_ascii_lowercase().contains(key));
     request_id::is_id(id) && id.bytes().all(is_plain) && !is_key
 }
 
@@ -241,6 +242,7 @@ fn tell(explained: &Explained, out: &mut impl Write) -> io::Result<()> {
     };
     let status = explained.status.map(|status| format!("{status} ")).unwrap_or_default();
     let retried = match explained.again {
+        Again::Anywhere if class == Class::Ambiguous => "yes, by Seawall, once at most",
         Again::Anywhere => "yes, by Seawall, within its budget",
         Again::Elsewhere => "only where another key or upstream answers",
         Again::No => "no",
@@ -250,7 +252,7 @@ fn tell(explained: &Explained, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "  taken for    {}", kind.in_words())?;
     writeln!(out, "  whose fault  {}", in_words(whose))?;
     writeln!(out, "  retried      {retried}")?;
-    writeln!(out, "  billed       {billed}")?;
+    writeln!(out, "  billed       {}", price(billed))?;
     if let Some(id) = &explained.request_id {
         writeln!(out, "  request id   {id}")?;
     }
@@ -264,6 +266,14 @@ const fn in_words(whose: Whose) -> &'static str {
         Whose::Network => "the network's",
         Whose::Caller => "the caller's",
         Whose::Seawall => "Seawall's, or its configuration's",
+    }
+}
+
+const fn price(billed: Billed) -> &'static str {
+    match billed {
+        Billed::No => "no",
+        Billed::Possibly => "possibly: work may have begun, and providers publish no rule",
+        Billed::Yes => "yes, for what was produced",
     }
 }
 

@@ -1,7 +1,8 @@
 //! `seawall serve`: the gateway, until it is told to stop.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use seawall_core::plan::policy::Policy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +15,40 @@ use crate::data_dir::{DataDir, Serve};
 use crate::exit::{self, Exit};
 use crate::gateway::Gateway;
 use crate::observe::journal::{self, Closed, Journal, Opened, when};
+
+/// What `serve` and its like were told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Where callers connect [default: 127.0.0.1:7500]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where metrics and health are [default: 127.0.0.1:7501]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// The upstream, in place of those in the configuration (env SEAWALL_UPSTREAM)
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Where the journal lives (env SEAWALL_DATA_DIR)
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Retries per request at most
+    #[arg(long, value_name = "N")]
+    max_retries: Option<u32>,
+    /// auto, text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl ServeArgs {
+    /// The same, for the configuration.
+    pub(crate) fn overrides(self) -> Overrides {
+        let ServeArgs { config, listen, admin, upstream, data_dir, max_retries, log_format } = self;
+        Overrides { config, listen, admin, upstream, data_dir, max_retries, log_format }
+    }
+}
 
 /// Runs the gateway to its end.
 pub(crate) async fn run(overrides: &Overrides, env: &Environment) -> Exit {

@@ -578,6 +578,10 @@ mod diagnoses {
             "contradictions",
             "[timeout]\ntotal = \"2h\"\n[retry]\ncap = \"2s\"\n[retry.class.overloaded]\nbase = \"3s\"\nmax_attempts = 9\n[server]\nmemory_max = \"16 MiB\"\nreplay_bytes_max = \"32 MiB\"\n[[upstream]]\nbase_url = \"https://a.example\"\nauth = \"api-key\"\n",
         ),
+        (
+            "unknown_in_a_list",
+            "[[upstream]]\nbase_url = \"https://a.example\"\napi_kee = \"0123456789abcdef0123\"\n[[client]]\nspeed = 1\n",
+        ),
         ("bad_name", "[[upstream]]\nname = \"azure eu\"\nbase_url = \"https://a.example\"\napi_key = \"two words\"\n"),
     ];
 

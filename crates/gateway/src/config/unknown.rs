@@ -113,7 +113,7 @@ impl Search<'_> {
         let what = if table.is_empty() {
             format!("unknown key `{name}`")
         } else {
-            format!("unknown key `{name}` in [{table}]")
+            format!("unknown key `{name}` in {}", header(self.whole, table))
         };
         let mut problem = Problem::new(what).at(key, "");
         if let Some(hint) = self.hint(name, keys) {
@@ -164,11 +164,15 @@ fn homes(whole: &Shape, name: &str) -> Vec<String> {
     let mut found = Vec::new();
     walk(whole, "", name, &mut found);
     found.dedup();
-    let is_list = |header: &str| matches!(whole.below().and_then(|keys| keys.get(header)), Some(Shape::Tables(_)));
-    found
-        .into_iter()
-        .map(|header| if is_list(&header) { format!("[[{header}]]") } else { format!("[{header}]") })
-        .collect()
+    found.iter().map(|path| header(whole, path)).collect()
+}
+
+/// A table as it is written: `[retry]`, `[[upstream]]`.
+fn header(whole: &Shape, path: &str) -> String {
+    match whole.below().and_then(|keys| keys.get(path)) {
+        Some(Shape::Tables(_)) => format!("[[{path}]]"),
+        _ => format!("[{path}]"),
+    }
 }
 
 /// The candidate that `name` was probably meant to be.

@@ -42,7 +42,7 @@ pub(super) const BUDGET_PARTS: u32 = 1_000;
 /// Samples are taken in millionths: a busy gateway wants one in a hundred thousand.
 pub(super) const SAMPLE_PARTS: u32 = 1_000_000;
 
-/// The whole file.
+/// The configuration of a Seawall gateway.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "seawall.toml")]

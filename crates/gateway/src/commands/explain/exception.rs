@@ -23,8 +23,14 @@ const STATUSES: &[(&str, u16)] = &[
 ];
 
 /// The classes without a status.
-const OTHERS: &[&str] =
-    &["APIConnectionError", "APIConnectionTimeoutError", "APITimeoutError", "APIUserAbortError", "APIStatusError", "APIError"];
+const OTHERS: &[&str] = &[
+    "APIConnectionError",
+    "APIConnectionTimeoutError",
+    "APITimeoutError",
+    "APIUserAbortError",
+    "APIStatusError",
+    "APIError",
+];
 
 static NO_ANSWER: Meaning = Meaning {
     whose: Whose::Network,

@@ -68,7 +68,8 @@ fn bare(word: &str) -> Option<String> {
         "True" | "true" => Some("true".to_owned()),
         "False" | "false" => Some("false".to_owned()),
         _ if serde_json::from_str::<serde_json::Number>(word).is_ok() => Some(word.to_owned()),
-        _ => serde_json::to_string(word).ok(),
+        _ if word.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$') => serde_json::to_string(word).ok(),
+        _ => None,
     }
 }
 

@@ -37,7 +37,8 @@ fn of_curl(what: &str) -> String {
         return what.to_owned();
     }
     let is_curls = |line: &&str| !["* ", "> ", "{ [", "} [", ">"].iter().any(|mark| line.starts_with(mark));
-    let plain = |line: &str| line.strip_prefix("< ").unwrap_or(if line.trim_end() == "<" { "" } else { line }).to_owned();
+    let plain =
+        |line: &str| line.strip_prefix("< ").unwrap_or(if line.trim_end() == "<" { "" } else { line }).to_owned();
     what.lines().filter(is_curls).map(plain).collect::<Vec<_>>().join("\n")
 }
 

@@ -22,8 +22,8 @@ use super::{OpenError, Opened, Settings, Sync};
 const BUSY_WAIT: Duration = Duration::from_millis(250);
 /// What the WAL may keep on disk after it was emptied.
 const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
-/// A file up to this size is checked page by page when it is opened, about 1 ms per MiB; a larger
-/// one shows its damage when the damaged page is used.
+/// A file up to this size is checked page by page when it is opened, so that the start stays
+/// quick; a larger one shows its damage when the damaged page is used.
 const CHECK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Rows of each table that one step of pruning looks at: a few milliseconds.
 pub(super) const PRUNE_ROWS: i64 = 500;

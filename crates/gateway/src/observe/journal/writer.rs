@@ -1,11 +1,12 @@
 //! The one thread that writes the journal: rows into transactions, waiters told, the file tended.
 //!
-//! A commit costs the same for one row as for two hundred, so rows are written in groups. With a
+//! Much of a commit's cost is the same for one row as for two hundred, so rows go in groups. With a
 //! waiter in the group it is committed at once: whoever waits, waits for one commit, and what
 //! arrives meanwhile is the next group. Without one, rows gather for up to 100 ms.
 //!
-//! Checkpoints cost ten times a commit. They run here, after the waiters were told, because a
-//! thread of their own would let the WAL grow without bound while this one keeps writing.
+//! A commit takes a tenth of a millisecond and a checkpoint up to ten. Checkpoints run here, after
+//! the waiters were told, because a thread of their own would let the WAL grow without bound while
+//! this one keeps writing.
 //!
 //! When the file cannot be written, rows go to a ring in memory and everybody who waits is told
 //! so at once. The file is tried again until it takes them. Nothing here panics, and nothing
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 use super::sqlite::{self, Database, Row, Written};
 use super::{Opened, Settings, Settled, Shared};
 
-/// Messages that one transaction takes. Measured: more does not make a row cheaper.
+/// Messages that one transaction takes: the prototype that lost no row in 50 kills had as many.
 pub(super) const GROUP_MAX: usize = 256;
 /// Rows that the ring holds; beyond it the oldest goes, counted.
 pub(super) const RING_ROWS_MAX: usize = 10_000;

@@ -4,8 +4,8 @@
 //! recognise errors by their words. `{id}` becomes the request id, so that no two messages are
 //! equal, and `{model}` the model asked for.
 
+use crate::error::Error;
 use crate::peek::Endpoint;
-use crate::settings::Error;
 
 /// What goes into `error.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,246 @@
+//! Every fault that an upstream can commit on a socket, met by the real client: what it is taken
+//! for, and whether the caller notices.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt;
+use seawall::{Call, Client, Conclusion, Labels, Observer, Payload, Settings};
+use seawall_chaos::{Running, Server};
+use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::plan::policy::{Policy, RETRIED};
+use seawall_core::request::Request;
+use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::{Class, Fault};
+
+/// Remembers what it is told.
+#[derive(Default)]
+struct Notes {
+    failed: Mutex<Vec<event::Attempt>>,
+    left: Mutex<Vec<u32>>,
+}
+
+impl Observer for Notes {
+    fn failed(&self, _: &Arc<event::Request>, attempt: event::Attempt) {
+        self.failed.lock().unwrap().push(attempt);
+    }
+    fn answered(&self, _: &Request, _: UpstreamId, _: Duration) {}
+    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
+    fn left(&self, _: &Request, attempts: u32) {
+        self.left.lock().unwrap().push(attempts);
+    }
+}
+
+impl Notes {
+    fn taken_for(&self) -> Vec<(Class, Option<Fault>)> {
+        self.failed.lock().unwrap().iter().map(|a| (a.class, a.fault)).collect()
+    }
+}
+
+struct Bench {
+    chaos: Running,
+    client: Client,
+    notes: Arc<Notes>,
+}
+
+/// Waits short enough for a test, the rest as it comes.
+fn policy() -> Policy {
+    let mut policy = Policy::default();
+    for class in RETRIED {
+        policy.retry.class_mut(class).unwrap().backoff.base = Duration::from_millis(1);
+    }
+    policy.budget.start = 1_000_000;
+    policy.timeout.first_content = Duration::from_millis(300);
+    policy.timeout.byte_idle = Duration::from_millis(300);
+    policy
+}
+
+async fn bench(policy: Policy) -> Bench {
+    let chaos = Server::start(seawall_chaos::Settings::default()).await.unwrap();
+    let settings = Settings {
+        name: "chaos".into(),
+        base: format!("{}/v1", chaos.url()).parse().unwrap(),
+        key: None,
+        proxy: None,
+        roots_pem: None,
+        models: vec![],
+        priority: 1,
+    };
+    let notes = Arc::new(Notes::default());
+    let client =
+        Client::builder(vec![settings]).policy(policy).observer(Arc::clone(&notes) as _).seed(1).build().unwrap();
+    Bench { chaos, client, notes }
+}
+
+impl Bench {
+    fn call(&self, chaos: &str, stream: bool) -> Call {
+        let body = format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"hello there"}}]}}"#);
+        let body = Bytes::from(body);
+        let path = "/v1/chat/completions";
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            ("x-chaos".parse().unwrap(), HeaderValue::from_str(chaos).unwrap()),
+        ]);
+        let now = seawall::unix_micros();
+        Call {
+            facts: Request::of(&Method::POST, path, &headers, Some(&body), body.len() as u64),
+            target: PathAndQuery::from_static(path),
+            headers,
+            payload: Payload::Kept(body),
+            replay: Ok(()),
+            max_retries: None,
+            labels: Labels { id: self.client.new_id(now), ..Labels::default() },
+            arrived: tokio::time::Instant::now(),
+            arrived_unix_micros: now,
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_fault_is_taken_for_what_it_is_and_mended_by_one_retry() {
+    for (fault, stream, class, noted) in [
+        ("500", false, Class::ServerError, Fault::Status),
+        ("502", false, Class::BadGateway, Fault::Status),
+        ("503", false, Class::Overloaded, Fault::Status),
+        ("504", false, Class::Ambiguous, Fault::Status),
+        ("429", false, Class::RateLimited, Fault::Status),
+        ("html-502", false, Class::BadGateway, Fault::Html),
+        ("text-503", false, Class::Overloaded, Fault::Text),
+        ("empty-500", false, Class::ServerError, Fault::Empty),
+        ("reset", false, Class::Ambiguous, Fault::Reset),
+        ("garbage", false, Class::Ambiguous, Fault::Garbage),
+        ("truncated", false, Class::Ambiguous, Fault::Truncated),
+        ("error_in_200", false, Class::ServerError, Fault::ErrorIn200),
+        ("empty_200", false, Class::ServerError, Fault::Empty200),
+        ("html_200", false, Class::ServerError, Fault::Html200),
+        ("undecodable", false, Class::Ambiguous, Fault::Undecodable),
+        ("500", true, Class::ServerError, Fault::Status),
+        ("stream_error", true, Class::ServerError, Fault::StreamError),
+        ("stream_empty", true, Class::ServerError, Fault::StreamEmpty),
+    ] {
+        let bench = bench(policy()).await;
+        let conclusion = bench.client.run(bench.call(&format!("{fault}*1"), stream)).await;
+        assert_eq!(bench.notes.taken_for(), [(class, Some(noted))], "{fault}, stream {stream}");
+        let Conclusion::Answer(answer) = conclusion else { panic!("{fault} was not mended") };
+        assert_eq!((answer.outcome, answer.attempts), (Outcome::Retried, 2), "{fault}");
+        let body = answer.relay.collect().await.unwrap().to_bytes();
+        assert!(!body.is_empty(), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout_for_a_stream_and_the_deadline_for_the_rest() {
+    let bench = bench(policy()).await;
+    let Conclusion::Answer(answer) = bench.client.run(bench.call("first_content_timeout*1", true)).await else { panic!("not mended") };
+    assert_eq!(answer.attempts, 2);
+    assert_eq!(bench.notes.taken_for(), [(Class::Ambiguous, Some(Fault::FirstContentTimeout))]);
+
+    let mut call = bench.call("first_content_timeout", false);
+    call.facts.patience.total = Some(Duration::from_millis(400));
+    let Conclusion::Failure(failure) = bench.client.run(call).await else { panic!("answered") };
+    assert_eq!((failure.reason, failure.fault), (Reason::Deadline, Some(Fault::Deadline)));
+}
+
+#[tokio::test]
+async fn a_connection_that_died_unused_costs_nobody_anything() {
+    let bench = bench(policy()).await;
+    // The first request leaves a connection that ends with the second one's bytes.
+    for _ in 0..2 {
+        let Conclusion::Answer(_) = bench.client.run(bench.call("stale*1", false)).await else { panic!("failed") };
+    }
+    let taken_for = bench.notes.taken_for();
+    assert!(taken_for.iter().all(|(class, _)| matches!(class, Class::StaleConnection | Class::NotSent)), "{taken_for:?}");
+}
+
+#[tokio::test]
+async fn nobody_listening_is_never_sent() {
+    let mut bench = bench(policy()).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = Settings {
+        name: "nobody".into(),
+        base: format!("http://127.0.0.1:{port}/v1").parse().unwrap(),
+        key: None,
+        proxy: None,
+        roots_pem: None,
+        models: vec![],
+        priority: 1,
+    };
+    bench.client =
+        Client::builder(vec![settings]).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
+    let Conclusion::Failure(failure) = bench.client.run(bench.call("ok", false)).await else { panic!("answered") };
+    assert_eq!((failure.reason, failure.class), (Reason::Attempts, Some(Class::NotSent)));
+    assert_eq!(bench.notes.taken_for(), [(Class::NotSent, Some(Fault::Refused)); 4]);
+}
+
+#[tokio::test]
+async fn what_would_fail_again_is_passed_on_at_once() {
+    let bench = bench(policy()).await;
+    for (fault, class) in
+        [("400", Class::CallerFault), ("401", Class::Auth), ("429-quota", Class::Quota), ("404", Class::CallerFault)]
+    {
+        let Conclusion::Failure(failure) = bench.client.run(bench.call(fault, false)).await else { panic!("answered") };
+        assert_eq!((failure.attempts, failure.class, failure.reason), (1, Some(class), Reason::Class), "{fault}");
+        let (head, body) = failure.reply.as_ref().expect("the upstream's own words");
+        assert!(head.status.is_client_error() && body.starts_with(b"{"), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn an_ambiguous_failure_is_retried_once_and_never_more() {
+    let bench = bench(policy()).await;
+    let Conclusion::Failure(failure) = bench.client.run(bench.call("504", false)).await else { panic!("answered") };
+    assert_eq!((failure.attempts, failure.reason, failure.outcome), (2, Reason::AmbiguousMax, Outcome::Ambiguous));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_after_its_first_word_is_not_made_again() {
+    let bench = bench(policy()).await;
+    let Conclusion::Answer(answer) = bench.client.run(bench.call("stream_cut=3", true)).await else { panic!("failed") };
+    assert_eq!(answer.head.status, StatusCode::OK);
+    let broken = answer.relay.collect().await.expect_err("it was cut").0;
+    assert_eq!(broken.fault, Fault::StreamCut);
+    assert_eq!(bench.notes.taken_for(), [(Class::MidStream, Some(Fault::StreamCut))]);
+    assert_eq!(bench.chaos.stats().attempts, 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_stops_the_attempt_and_spends_no_more() {
+    let bench = bench(policy()).await;
+    let running = tokio::spawn({
+        let (client, mut call) = (bench.client.clone(), bench.call("first_content_timeout", false));
+        call.facts.patience.total = Some(Duration::from_secs(60));
+        async move { matches!(client.run(call).await, Conclusion::Answer(_)) }
+    });
+    bench.chaos.until(|stats| stats.in_flight == 1).await;
+    running.abort();
+    let stats = bench.chaos.until(|stats| stats.cancelled == 1).await;
+    assert_eq!(stats.attempts, 1);
+    assert_eq!(*bench.notes.left.lock().unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn every_attempt_has_an_id_of_its_own_unless_the_caller_gave_one() {
+    let bench = bench(policy()).await;
+    let call = bench.call("500*2", false);
+    let id = call.labels.id.clone();
+    let Conclusion::Answer(_) = bench.client.run(call).await else { panic!("failed") };
+    let sent: Vec<Option<String>> = bench.notes.failed.lock().unwrap().iter().map(|a| a.client_request_id.clone()).collect();
+    assert_eq!(sent, [Some(format!("{id}-1")), Some(format!("{id}-2"))]);
+
+    let mut call = bench.call("500*1", false);
+    call.headers.insert("x-client-request-id", HeaderValue::from_static("mine"));
+    let Conclusion::Answer(_) = bench.client.run(call).await else { panic!("failed") };
+    assert_eq!(bench.notes.failed.lock().unwrap().last().unwrap().client_request_id.as_deref(), Some("mine"));
+}
+
+#[tokio::test]
+async fn what_the_request_said_itself_is_not_written_down() {
+    let bench = bench(policy()).await;
+    let Conclusion::Answer(_) = bench.client.run(bench.call("echo*1", false)).await else { panic!("failed") };
+    let failed = bench.notes.failed.lock().unwrap();
+    let message = failed[0].message.as_deref().unwrap_or_default();
+    assert!(!message.contains("hello there"), "{message}");
+}
