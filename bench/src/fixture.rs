@@ -148,7 +148,8 @@ fn small_body(stream: bool) -> String {
             r#"paragraphs, name the trade-off, and never invent a figure."}},{{"role":"user","content":"#,
             r#""Question 0000000000: a request to a model timed out after the prompt was sent.\nMay I send it again, "#,
             r#"and what does \"safe\" mean here? Our calls cost money, our users wait, and the provider says only "#,
-            r#"that something went wrong on its side."}}],"model":"gpt-4o-mini","max_tokens":256,"temperature":0.2{}}}"#
+            r#"that something went wrong on its side. If it helps: the connection was a reused one, it broke within a "#,
+            r#"tenth of a second, and not one byte came back."}}],"model":"gpt-4o-mini","max_tokens":256,"temperature":0.2{}}}"#
         ),
         tail
     )

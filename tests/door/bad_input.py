@@ -10,7 +10,6 @@ import subprocess
 import threading
 
 import canaries
-import programs
 from claims import claim, hold, same
 from programs import answers, ask, free_port, upstream, wait_for
 
@@ -191,12 +190,8 @@ def a_gateway_before_itself_answers_508(door):
     listen, admin = free_port(), free_port()
     # Through a plain pipe, so that the configuration does not show the loop.
     pipe = Pipe(port, listen)
-    make = lambda: programs.Gateway(  # noqa: E731
-        door.folder, "gateway", "[server]\n" + upstream(f"http://127.0.0.1:{port}/v1"), door.folder / "data", ports=(listen, admin)
-    )
-    gateway = make()
-    door.programs.append(gateway)
-    wait_for("the gateway is ready", programs.READY_S, gateway.is_ready)
+    config = "[server]\n" + upstream(f"http://127.0.0.1:{port}/v1")
+    gateway = door.gateway(config, ports=(listen, admin))
     try:
         answer = ask(listen, "POST", CHAT, chat(), JSON)
         check_shape(*answer, "seawall_loop", 508)
@@ -415,16 +410,8 @@ def a_full_disk_is_said_and_traffic_goes_on(door):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, 256 * 1024))
 
-    ports = free_port(), free_port()
-    original = subprocess.Popen
-    subprocess.Popen = lambda *args, **options: original(*args, **options, preexec_fn=limited)
-    try:
-        config = '[server]\n[retry]\nmax_attempts = 1\n' + upstream(chaos)
-        gateway = programs.Gateway(door.folder, "gateway", config, door.folder / "data", ports=ports)
-    finally:
-        subprocess.Popen = original
-    door.programs.append(gateway)
-    wait_for("the gateway is ready", programs.READY_S, gateway.is_ready)
+    config = '[server]\n[retry]\nmax_attempts = 1\n' + upstream(chaos)
+    gateway = door.gateway(config, before=limited)
     asked = 0
     while gateway.total("seawall_journal_late_total") == 0 and asked < 4000:
         for _ in range(50):

@@ -11,6 +11,8 @@ import time
 
 #: Connections to one port at a time.
 OPEN_MAX = 3000
+#: A connection that was idle for longer is not used again, as in the official SDKs.
+IDLE_S = 4
 
 
 class Reply:
@@ -46,6 +48,7 @@ class Connection(asyncio.Protocol):
         self.buffer = bytearray()
         self.done = None
         self.began = 0.0
+        self.ended = 0.0
         self.is_over = False
 
     def connection_made(self, transport):
@@ -75,6 +78,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self, reply):
         self.buffer.clear()
+        self.ended = time.monotonic()
         done, self.done = self.done, None
         if done is not None and not done.done():
             done.set_result(reply)
@@ -99,8 +103,9 @@ class Pool:
         """The reply; None where the connection ended without a whole one."""
         while self.idle:
             connection = self.idle.pop()
-            if not connection.is_over:
+            if not connection.is_over and time.monotonic() - connection.ended < IDLE_S:
                 break
+            connection.transport.close()
             self.open -= 1
         else:
             if self.open >= self.most:

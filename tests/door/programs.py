@@ -71,7 +71,8 @@ def clean_environment(extra=None):
 class Program:
     """A running program, its output in files."""
 
-    def __init__(self, folder, name, arguments, environment=None):
+    def __init__(self, folder, name, arguments, environment=None, before=None):
+        """`before` runs in the new process, before it becomes the program."""
         self.name = name
         self.arguments = [str(argument) for argument in arguments]
         self.out = folder / f"{name}.out"
@@ -84,6 +85,7 @@ class Program:
                 stderr=err,
                 cwd=folder,
                 env=clean_environment(environment),
+                preexec_fn=before,
             )
 
     @property
@@ -153,14 +155,14 @@ class Chaos(Program):
 class Gateway(Program):
     """`seawall serve` with a configuration and a data directory of its own."""
 
-    def __init__(self, folder, name, config, data, *flags, environment=None, ports=None):
+    def __init__(self, folder, name, config, data, *flags, ports=None, **options):
         self.port, self.admin = ports or (free_port(), free_port())
         self.data = data
         self.config = folder / f"{name}.toml"
         server = f'[server]\nlisten = "127.0.0.1:{self.port}"\nadmin = "127.0.0.1:{self.admin}"\n'
         self.config.write_text(config.replace("[server]\n", server, 1) if "[server]\n" in config else server + config)
         arguments = [BINARY, "serve", "--config", self.config, "--data-dir", data, *flags]
-        super().__init__(folder, name, arguments, environment)
+        super().__init__(folder, name, arguments, **options)
 
     @property
     def base_url(self):
@@ -260,9 +262,9 @@ class Door:
     def chaos(self, *flags, name="chaos"):
         return self._ready(lambda: Chaos(self.folder, name, *flags))
 
-    def gateway(self, config, *flags, name="gateway", data=None, environment=None):
+    def gateway(self, config, *flags, name="gateway", data=None, **options):
         data = data or self.folder / f"{name}-data"
-        return self._ready(lambda: Gateway(self.folder, name, config, data, *flags, environment=environment))
+        return self._ready(lambda: Gateway(self.folder, name, config, data, *flags, **options))
 
     def run(self, *arguments, stdin=None, environment=None, seconds=60):
         """A command to its end: exit code, stdout, stderr."""

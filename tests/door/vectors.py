@@ -158,6 +158,21 @@ def every_vector_is_run_or_left_out_with_a_reason(door):
 
 
 @claim
+def the_official_sdks_get_good_answers_from_every_endpoint(door):
+    gateway = door.gateway(CONFIG + upstream(door.chaos("--chunks", "5")))
+    waits = []
+    for build in BUILDS:
+        for call in sorted(RUST_CALLS):
+            case = {"base_url": gateway.base_url, "api_key": canaries.KEY, "call": call, "model": "gpt-4o"}
+            waits.append((f"{build} {call}", door.sdks.begin(build, case)))
+    for name, wait in waits:
+        result = wait(SECONDS)
+        hold(result["outcome"] in ("ok", "stream_end"), f"{name}: {result}")
+        hold(result["outcome"] == "ok" or result["events"] >= 5, f"{name}: only {result.get('events')} events")
+    same(int(gateway.total("seawall_requests_total", outcome="passed")), len(waits), "requests that passed")
+
+
+@claim
 def the_official_sdks_see_what_they_should_and_ask_once(door):
     chaos = door.chaos()
     refused = canaries.closed_port()

@@ -147,7 +147,8 @@ impl Drop for Course<'_> {
 
 /// Runs a call to its conclusion.
 pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
-    let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } = call;
+    let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } =
+        call;
     let candidates = Candidates::of(&engine.routes, facts.model.as_deref());
     let ask = Ask::of(&facts, candidates, replay, max_retries);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(engine.shared.time(arrived), &engine.policy, ask, fleet));
@@ -206,7 +207,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                 if is_ok {
                     course.facts = None;
                     let outcome = course.plan.success();
-                    let Some(Reply { head, body }) = reply else { continue };
+                    let Reply { head, body } = reply.expect("only a reply is judged an answer");
                     let upstream_time = seen.first_content.unwrap_or_default();
                     engine.observer.answered(&facts, id, upstream_time);
                     let relay = relay(tale, body, &head, outcome, id, began_unix_micros, seen, own_id);

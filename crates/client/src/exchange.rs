@@ -5,6 +5,8 @@
 //! so the attempt can still be judged a failure and be made again.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use seawall_core::request::{Endpoint, Request};
+use seawall_core::request::{Dialect, Endpoint, Request};
 use seawall_core::verdict::stream::{End, Signal, Watch};
 use seawall_core::verdict::{self, Class, Fault, Verdict};
 use tokio::time::{Instant, timeout_at};
@@ -78,7 +80,7 @@ pub(crate) enum ReplyBody {
     /// All of it.
     Whole(Bytes, Hold),
     /// The rest is still coming.
-    Flowing(Flowing),
+    Flowing(Box<Flowing>),
 }
 
 /// A reply that goes to the caller while it comes.
@@ -137,7 +139,7 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
     let reading = Reading { upstream, facts, connection, body, held, began, until, seen };
     match kind(&head, facts) {
         Kind::Error => reading.error(head).await,
-        Kind::Stream(watch) => reading.stream(head, watch).await,
+        Kind::Stream(dialect) => reading.stream(head, Watch::new(dialect, facts.choices)).await,
         Kind::Json => reading.json(head).await,
         Kind::Opaque => reading.opaque(head).await,
     }
@@ -145,7 +147,7 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
 
 enum Kind {
     Error,
-    Stream(Watch),
+    Stream(Dialect),
     Json,
     Opaque,
 }
@@ -155,11 +157,11 @@ fn kind(head: &response::Parts, facts: &Request) -> Kind {
     if !head.status.is_success() {
         return Kind::Error;
     }
-    let content_type = head.headers.get(header::CONTENT_TYPE).map(|v| v.as_bytes()).unwrap_or_default();
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
     let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     if is(b"text/event-stream") {
         return match facts.endpoint.dialect() {
-            Some(dialect) if !decode::is_encoded(&head.headers) => Kind::Stream(Watch::new(dialect, facts.choices)),
+            Some(dialect) if !decode::is_encoded(&head.headers) => Kind::Stream(dialect),
             _ => Kind::Opaque,
         };
     }
@@ -289,7 +291,7 @@ impl Reading<'_> {
         self.seen.first_content = Some(instant().saturating_duration_since(self.began));
         let Held { frames, hold, .. } = self.held;
         let flowing = Flowing { held: frames, hold, rest: self.body, watch, connection: self.connection };
-        (Verdict::OK, Reply { head, body: ReplyBody::Flowing(flowing) })
+        (Verdict::OK, Reply { head, body: ReplyBody::Flowing(Box::new(flowing)) })
     }
 
     /// What was asked for, as far as the answer's content goes: what has been stored may tell of
@@ -318,14 +320,19 @@ impl Reading<'_> {
 }
 
 fn cut(error: &hyper::Error) -> Failed {
-    let fault = if error.is_incomplete_message() {
-        Fault::Truncated
-    } else if error.is_parse() {
-        Fault::Undecodable
-    } else {
-        Fault::BodyReset
-    };
-    (fault, error.to_string())
+    (cut_by(error), error.to_string())
+}
+
+/// How a body broke off, as hyper tells it: as an error of its own, or of the connection below.
+pub(crate) fn cut_by(error: &hyper::Error) -> Fault {
+    let below = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match below {
+        _ if error.is_incomplete_message() => Fault::Truncated,
+        _ if error.is_parse() => Fault::Undecodable,
+        Some(io::ErrorKind::UnexpectedEof) => Fault::Truncated,
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Fault::Undecodable,
+        _ => Fault::BodyReset,
+    }
 }
 
 /// Pieces of a body, as they came.

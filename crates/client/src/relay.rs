@@ -23,7 +23,7 @@ use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
 use seawall_core::verdict::{self, Fault, Verdict};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::exchange::{Flowing, Seen};
+use crate::exchange::{Flowing, Seen, cut_by};
 use crate::memory::Hold;
 use crate::pool::Connection;
 use crate::shared::instant;
@@ -71,7 +71,7 @@ pub struct Broken {
 
 pub(crate) struct Begun {
     pub(crate) tale: Tale,
-    pub(crate) flowing: Flowing,
+    pub(crate) flowing: Box<Flowing>,
     pub(crate) outcome: Outcome,
     pub(crate) upstream: UpstreamId,
     pub(crate) began_unix_micros: i64,
@@ -111,9 +111,19 @@ impl Relay {
     }
 
     pub(crate) fn flowing(begun: Begun) -> Relay {
-        let Begun { tale, flowing, outcome, upstream, began_unix_micros, seen, headers, client_request_id, idle, since } =
-            begun;
-        let Flowing { held, hold, rest, watch, connection } = flowing;
+        let Begun {
+            tale,
+            flowing,
+            outcome,
+            upstream,
+            began_unix_micros,
+            seen,
+            headers,
+            client_request_id,
+            idle,
+            since,
+        } = begun;
+        let Flowing { held, hold, rest, watch, connection } = *flowing;
         Relay {
             state: State::Flowing(Box::new(Flow {
                 held,
@@ -178,10 +188,7 @@ impl Flow {
         }
         match Pin::new(&mut self.rest).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.take(frame))),
-            Poll::Ready(Some(Err(error))) => {
-                let fault = if error.is_incomplete_message() { Fault::Truncated } else { Fault::BodyReset };
-                Poll::Ready(self.over(Some((fault, error.to_string()))))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.over(Some((cut_by(&error), error.to_string())))),
             Poll::Ready(None) => {
                 if let Some(connection) = self.connection.take() {
                     self.tale.engine.upstream(self.upstream).pool.put_back(connection, instant());

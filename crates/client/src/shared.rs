@@ -55,7 +55,6 @@ impl Shared {
 }
 
 /// The moment, by tokio's clock: virtual where a test has paused it.
-#[expect(clippy::disallowed_methods, reason = "the place where the clock is read")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }

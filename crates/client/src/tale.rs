@@ -81,7 +81,13 @@ impl Tale {
     }
 
     /// Tells of a failed attempt.
-    pub(crate) fn failed(&mut self, input: redact::Input<'_>, failed: FailedAttempt, reason: Reason, wait: Option<Duration>) {
+    pub(crate) fn failed(
+        &mut self,
+        input: redact::Input<'_>,
+        failed: FailedAttempt,
+        reason: Reason,
+        wait: Option<Duration>,
+    ) {
         let FailedAttempt { number, upstream, verdict, seen, detail, .. } = failed;
         let headers = seen.headers.as_ref();
         let said = verdict.said.as_deref();

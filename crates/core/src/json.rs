@@ -620,7 +620,9 @@ mod tests {
     use super::*;
 
     /// The members, or why not.
-    fn all(bytes: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
+    type Pair = (Vec<u8>, Vec<u8>);
+
+    fn all(bytes: &[u8]) -> Result<Vec<Pair>, Malformed> {
         members(bytes).map(|member| member.map(|(key, raw)| (key.to_vec(), raw.to_vec()))).collect()
     }
 

@@ -149,6 +149,7 @@ fn of_sdk(total: Duration) -> Patience {
 fn each_reason_names_its_situation() {
     use Class::*;
     let says_no = Verdict { again: Again::Elsewhere, ..verdict(ServerError) };
+    let says_yes = Verdict { again: Again::Anywhere, ..verdict(Auth) };
     let error = || vec![verdict(ServerError)];
     let all = |class, n| vec![verdict(class); n];
     let one = || ask(1);
@@ -189,6 +190,8 @@ fn each_reason_names_its_situation() {
         ),
         (standard(), one(), vec![asks_to_wait(RateLimited, millis(60_001))], Reason::RetryAfter),
         (standard(), one(), vec![says_no], Reason::UpstreamSaysNo),
+        (standard(), one(), vec![says_yes.clone(); 4], Reason::Attempts),
+        (standard(), one(), vec![Verdict { wait: Some(secs(61)), ..says_yes }], Reason::RetryAfter),
         (standard(), ask(0), vec![], Reason::NoUpstream),
     ] {
         let mut talk = Talk::new(policy, ask);

@@ -16,8 +16,10 @@ use crate::commands::show::ShowArgs;
 /// on record, with its request id, and explained.
 #[derive(Debug, Parser)]
 #[command(name = "seawall", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 ok, 1 found problems, 2 usage, 3 configuration invalid, 4 cannot reach or start, \
-                        5 upstream problem, 70 internal.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 found problems, 2 usage, 3 configuration invalid, 4 cannot reach or start, \
+                        5 upstream problem, 70 internal."
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

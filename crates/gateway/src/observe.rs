@@ -13,7 +13,7 @@ use seawall::Observer;
 use seawall_core::event::{Attempt, Ended, Outcome, Request as Record};
 use seawall_core::request::Request;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::Class;
+use seawall_core::verdict::{Class, Fault};
 use tokio::time::timeout;
 
 use journal::{Journal, Settled};
@@ -88,7 +88,7 @@ impl Observer for Observe {
             endpoint = request.endpoint,
             status = attempt.status,
             class = attempt.class.name(),
-            fault = attempt.fault.map(|f| f.name()),
+            fault = attempt.fault.map(Fault::name),
             code = attempt.error_code.as_deref(),
             upstream_request_id = attempt.upstream_request_id.as_deref(),
             elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),

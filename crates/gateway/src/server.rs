@@ -77,7 +77,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(client: Client, observe: Arc<Observe>, door: Door, limits: Limits, memory: Arc<Memory>) -> Arc<Server> {
+    pub(crate) fn new(
+        client: Client,
+        observe: Arc<Observe>,
+        door: Door,
+        limits: Limits,
+        memory: Arc<Memory>,
+    ) -> Arc<Server> {
         let (in_flight, draining) = (AtomicUsize::new(0), AtomicBool::new(false));
         Arc::new(Server { client, observe, door, limits, memory, in_flight, draining })
     }
@@ -130,7 +136,12 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves callers on `listener` until `shutdown` changes, then finishes what is under way, for
 /// `drain` at most.
-pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener, mut shutdown: watch::Receiver<bool>, drain: Duration) {
+pub(crate) async fn serve(
+    server: Arc<Server>,
+    listener: TcpListener,
+    mut shutdown: watch::Receiver<bool>,
+    drain: Duration,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -169,7 +180,7 @@ async fn connection(server: Arc<Server>, socket: TcpStream, shutdown: watch::Rec
     {
         let serving = builder.serve_connection(io, service);
         tokio::pin!(serving);
-        if let Err(error) = until_shutdown(serving.as_mut(), shutdown, |s| s.graceful_shutdown()).await
+        if let Err(error) = until_shutdown(serving.as_mut(), shutdown, auto::Connection::graceful_shutdown).await
             && is_malformed(error.as_ref())
         {
             server.observe.metrics.malformed.inc();
@@ -217,4 +228,3 @@ fn builder() -> auto::Builder<TokioExecutor> {
 fn is_malformed(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<hyper::Error>().is_some_and(|e| e.is_parse() || e.is_timeout())
 }
-

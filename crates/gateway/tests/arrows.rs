@@ -1,6 +1,8 @@
 //! Holds the map to the house: the arrows in `ARCHITECTURE.md` are those of the code, no more
 //! and no fewer.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,11 @@
 //! Keeps `docs/reference` equal to what the program says: run with `UPDATE=1` to write it anew.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic and is told what to do by a variable"
+)]
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +34,10 @@ fn keep(name: &str, text: &str) {
         fs::write(&path, text).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(kept, text, "docs/reference/{name} is stale: run `UPDATE=1 cargo test -p seawall-gateway --test reference`");
+    assert_eq!(
+        kept, text,
+        "docs/reference/{name} is stale: run `UPDATE=1 cargo test -p seawall-gateway --test reference`"
+    );
 }
 
 #[test]
@@ -57,12 +66,39 @@ fn the_schema_is_what_the_program_prints() {
 #[test]
 fn the_page_of_errors_is_what_explain_says() {
     let words = [
-        "ok", "not_sent", "stale_connection", "bad_gateway", "server_error", "overloaded", "ambiguous", "rate_limited", "quota",
-        "auth", "caller_fault", "mid_stream", "cancelled", "seawall_connect", "seawall_tls", "seawall_upstream_protocol",
-        "seawall_bad_reply", "seawall_upstream_error", "seawall_deadline", "seawall_timeout", "seawall_unavailable",
-        "seawall_shed", "seawall_draining", "seawall_body_too_large", "seawall_headers_too_large", "seawall_uri_too_long",
-        "seawall_malformed", "seawall_request_timeout", "seawall_unauthorized", "seawall_origin", "seawall_loop",
-        "seawall_stream_interrupted", "seawall_internal",
+        "ok",
+        "not_sent",
+        "stale_connection",
+        "bad_gateway",
+        "server_error",
+        "overloaded",
+        "ambiguous",
+        "rate_limited",
+        "quota",
+        "auth",
+        "caller_fault",
+        "mid_stream",
+        "cancelled",
+        "seawall_connect",
+        "seawall_tls",
+        "seawall_upstream_protocol",
+        "seawall_bad_reply",
+        "seawall_upstream_error",
+        "seawall_deadline",
+        "seawall_timeout",
+        "seawall_unavailable",
+        "seawall_shed",
+        "seawall_draining",
+        "seawall_body_too_large",
+        "seawall_headers_too_large",
+        "seawall_uri_too_long",
+        "seawall_malformed",
+        "seawall_request_timeout",
+        "seawall_unauthorized",
+        "seawall_origin",
+        "seawall_loop",
+        "seawall_stream_interrupted",
+        "seawall_internal",
     ];
     let mut page = String::from("# Classes and codes\n\nGenerated from `seawall explain`; do not edit.\n");
     for word in words {

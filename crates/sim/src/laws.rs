@@ -4,6 +4,7 @@
 //! was allowed, and do not ask the plan or the budget what they think of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use seawall_core::plan::Ask;
 use seawall_core::plan::budget::{COST, COST_AMBIGUOUS, EARNED_A_SECOND};
@@ -64,6 +65,8 @@ struct Seen {
     at_stake: u64,
     /// Who asked to be left alone, and until when.
     not_before: Vec<(UpstreamId, Time)>,
+    /// Who asked, last, for a longer wait than the policy allows.
+    shunned: Option<UpstreamId>,
     is_committed: bool,
     is_over: bool,
 }
@@ -131,6 +134,10 @@ impl<'a> Laws<'a> {
                 law(attempt == seen.attempts, "only the attempt under way ends")?;
                 let asked = seen.live.take().ok_or("only an attempt under way ends")?;
                 seen.end(asked, class, wait.map(|wait| line.at + wait));
+                let retry = &self.policy.retry;
+                let of_class = retry.class(class).or(retry.class(Class::ServerError));
+                let most = of_class.map_or(Duration::MAX, |class| class.retry_after_max);
+                seen.shunned = wait.is_some_and(|wait| wait > most).then_some(asked);
                 self.purse.end(attempt, class == Class::Ok, seen.at_stake);
                 Ok(())
             }
@@ -186,6 +193,7 @@ impl<'a> Laws<'a> {
             unanswered: 0,
             at_stake: 0,
             not_before: Vec::new(),
+            shunned: None,
             is_committed: false,
             is_over: false,
         });
@@ -246,6 +254,7 @@ impl Seen {
         law(may_repeat, "what may not be repeated is sent again only if it never arrived")?;
         let is_curable = class != Class::CallerFault && class != Class::MidStream && class != Class::Cancelled;
         law(is_curable, "what would fail again is not tried again")?;
+        law(self.shunned != Some(upstream), "no longer Retry-After than allowed is waited for")?;
         law(self.may_ask(upstream, now), "no upstream is asked earlier than it wishes")
     }
 
@@ -365,6 +374,7 @@ mod tests {
     fn a_made_up_course_breaks_the_law_it_was_made_for() {
         let error = |attempt| ended(attempt, Class::ServerError);
         let answered = What::Answered { outcome: Outcome::Passed };
+        let too_long = What::Ended { attempt: 1, class: Class::RateLimited, wait: Some(Duration::from_secs(61)) };
         let asked_to_wait = What::Ended { attempt: 1, class: Class::RateLimited, wait: Some(Duration::from_secs(9)) };
         let no_stream = What::Began { attempt: 1, upstream: U0, until: DEADLINE + Duration::from_secs(1) };
         let creates = Ask { repeatable: Repeatable::NotSent, ..ask() };
@@ -385,6 +395,7 @@ mod tests {
             (ask(), vec![began(1), error(1), answered], Some("an answer comes from an attempt that succeeded")),
             (ask(), vec![no_stream], Some("no attempt lasts beyond the deadline")),
             (ask(), vec![began(1), asked_to_wait, began(2)], Some("no upstream is asked earlier than it wishes")),
+            (ask(), vec![began(1), too_long, began(2)], Some("no longer Retry-After than allowed is waited for")),
             (ask(), course(4, Class::ServerError), Some("no more attempts than the policy allows")),
             (ask(), course(1, Class::CallerFault), Some("what would fail again is not tried again")),
             (ask(), course(2, Class::Ambiguous), Some("no more retries after ambiguous failures than allowed")),

@@ -162,7 +162,12 @@ fn failure(dice: &mut Dice) -> Failure {
     let class = *pick(dice, if is_final { &FAILURES[7..] } else { &FAILURES[..7] });
     let plain = Failure::of(class, Span::millis(0, *pick(dice, &[5, 400, 20_000])));
     let wait = one_in(dice, 3).then(|| Duration::from_millis(*pick(dice, &[0, 20, 1_000, 15_000, 60_000, 90_000])));
-    let again = if one_in(dice, 8) && plain.again == Again::Anywhere { Again::Elsewhere } else { plain.again };
+    // An upstream may say for itself whether it wants to be asked again: `x-should-retry`.
+    let again = match (one_in(dice, 8), plain.again) {
+        (true, Again::Anywhere) => Again::Elsewhere,
+        (true, Again::Elsewhere) => Again::Anywhere,
+        (_, again) => again,
+    };
     Failure { wait, again, is_informative: one_in(dice, 2), ..plain }
 }
 

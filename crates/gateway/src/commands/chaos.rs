@@ -56,11 +56,7 @@ pub(crate) async fn run(args: &ChaosArgs, env: &Environment) -> std::io::Result<
             return Ok(exit::fail(exit::CANNOT_START, &why, "choose another address with --listen"));
         }
     };
-    writeln!(
-        std::io::stdout(),
-        "chaos is ready: http://{0}/v1; counts at http://{0}/chaos/stats",
-        server.addr()
-    )?;
+    writeln!(std::io::stdout(), "chaos is ready: http://{0}/v1; counts at http://{0}/chaos/stats", server.addr())?;
     server
         .run(async move {
             tokio::select! {
@@ -76,7 +72,8 @@ fn settings(args: &ChaosArgs, env: &Environment) -> Result<Settings, String> {
     let mut settings = match &args.script {
         None => Settings::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(env.path(path)).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+            let text =
+                std::fs::read_to_string(env.path(path)).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
             Settings::from_toml(&text).map_err(|e| format!("{}: {e}", path.display()))?
         }
     };

@@ -45,8 +45,15 @@ pub(crate) struct ExecArgs {
 pub(crate) async fn run(args: ExecArgs, env: &Environment) -> std::io::Result<Exit> {
     let ExecArgs { config, upstream, data_dir, max_retries, command } = args;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let overrides =
-        Overrides { config, upstream, data_dir, max_retries, listen: Some(any), admin: Some(any), ..Overrides::default() };
+    let overrides = Overrides {
+        config,
+        upstream,
+        data_dir,
+        max_retries,
+        listen: Some(any),
+        admin: Some(any),
+        ..Overrides::default()
+    };
     let mut config = match config::load(&overrides, env) {
         Ok(config) => config,
         Err(problems) => {

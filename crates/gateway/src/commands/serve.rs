@@ -62,7 +62,9 @@ pub(crate) async fn run(overrides: &Overrides, env: &Environment) -> Exit {
     log(&config, env);
     let data_dir = match DataDir::claim(&config.data_dir) {
         Ok(data_dir) => Some(data_dir),
-        Err(error) if error.is_taken() => return exit::fail(exit::CANNOT_START, &error, "one gateway per data directory"),
+        Err(error) if error.is_taken() => {
+            return exit::fail(exit::CANNOT_START, &error, "one gateway per data directory");
+        }
         Err(error) => {
             tracing::warn!(%error, "failures are kept in memory only");
             None

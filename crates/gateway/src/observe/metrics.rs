@@ -28,9 +28,8 @@ use super::Totals;
 pub(crate) const MODELS_MAX: usize = 100;
 
 /// Seconds, from a hundredth up: the buckets of the `GenAI` conventions, and three more for long answers.
-const SECONDS: [f64; 17] = [
-    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36,
-];
+const SECONDS: [f64; 17] =
+    [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
 /// Seconds that Seawall itself adds: from 10 µs.
 const OVERHEAD: [f64; 10] = [0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.025, 0.1];
 

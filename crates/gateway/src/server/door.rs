@@ -108,7 +108,7 @@ impl Door {
         let host = head
             .uri
             .authority()
-            .map(|a| a.as_str())
+            .map(http::uri::Authority::as_str)
             .or_else(|| headers.get(header::HOST).and_then(|v| v.to_str().ok()))
             .unwrap_or_default();
         if is_loopback(host) || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(host)) {

@@ -48,7 +48,11 @@ impl Conn {
     }
 
     /// The event's bytes, and a future that ends when they are on the wire, or never will be.
-    pub(crate) fn hook(self: &Arc<Conn>, event: Bytes, is_h2: bool) -> (Bytes, Pin<Box<dyn Future<Output = ()> + Send>>) {
+    pub(crate) fn hook(
+        self: &Arc<Conn>,
+        event: Bytes,
+        is_h2: bool,
+    ) -> (Bytes, Pin<Box<dyn Future<Output = ()> + Send>>) {
         let (dropped, was_dropped) = oneshot::channel();
         let hooked = Hooked { event, dropped: Some(dropped), conn: Arc::clone(self) };
         let mut flushes = self.flushes.subscribe();
@@ -195,7 +199,6 @@ impl AsyncWrite for Wire {
 }
 
 /// Moments for tests and timers alike.
-#[expect(clippy::disallowed_methods, reason = "a connection owns its waits")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

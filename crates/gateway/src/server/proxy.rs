@@ -81,7 +81,8 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
         Conclusion::Answer(mut answered) => {
             let took = loud::now().saturating_duration_since(arrived);
             // After a retry the wait is part of the service, and no cost of passing through.
-            let overhead = if answered.attempts == 1 { took.saturating_sub(answered.upstream_time) } else { Duration::ZERO };
+            let overhead =
+                if answered.attempts == 1 { took.saturating_sub(answered.upstream_time) } else { Duration::ZERO };
             server.observe.metrics.overhead.observe(overhead.as_secs_f64());
             answer::success(&mut answered, &id, u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
             if let Err(reason) = replay {
@@ -171,4 +172,3 @@ fn own<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
 fn plain(text: &str, max: usize) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(max).collect()
 }
-
