@@ -60,10 +60,47 @@ pub(crate) struct Options {
     /// Microseconds between events, as far as the mock's timer goes (1 ms steps)
     #[arg(long, default_value_t = 0)]
     delay_us: u32,
+    /// Never sleep: what is sent to this thread then wakes nobody, and costs its sender no wake-up
+    #[arg(long)]
+    spin: bool,
+}
+
+#[derive(Debug, clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Options {
+    /// The options in `text`, one argument a line.
+    pub(crate) fn parse(text: &str) -> Result<Options, clap::Error> {
+        Ok(<Line as clap::Parser>::try_parse_from(std::iter::once("load").chain(text.lines()))?.options)
+    }
 }
 
 /// Asks, then prints the report.
 pub(crate) async fn run(options: Options) -> io::Result<()> {
+    println!("{}", serde_json::to_string(&measure(&options).await)?);
+    Ok(())
+}
+
+/// Asks. With `--spin`, this thread does not sleep meanwhile.
+pub(crate) async fn measure(options: &Options) -> Report {
+    let spinning = options.spin.then(|| {
+        tokio::task::spawn_local(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let report = ask_all(options).await;
+    if let Some(spinning) = spinning {
+        spinning.abort();
+    }
+    report
+}
+
+async fn ask_all(options: &Options) -> Report {
     let chunks = options.chunks.clamp(1, fixture::CHUNKS_MAX);
     let skip = Duration::from_secs_f64(options.skip.clamp(0.0, 600.0));
     let load = Rc::new(Load {
@@ -88,9 +125,7 @@ pub(crate) async fn run(options: Options) -> io::Result<()> {
     };
     let deadline = load.stop_at + GRACE;
     let ended = tokio::time::timeout_at(deadline.into(), asking).await.is_ok();
-    let report = load.tally.borrow().report(load.count_from, ended);
-    println!("{}", serde_json::to_string(&report)?);
-    Ok(())
+    load.tally.borrow().report(load.count_from, ended)
 }
 
 #[derive(Debug)]

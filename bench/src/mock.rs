@@ -4,6 +4,10 @@
 //! `x-mock-chunks` events, `x-mock-delay-us` apart, each written on its own. A share of 500s comes from
 //! seeded dice. A body over 64 KiB is answered with a receipt of what arrived. `GET /mock/stats` tells
 //! how many requests were answered: attempts, seen from where they end.
+//!
+//! `POST /mock/load`, with the arguments of `load` as its lines, runs a load from this very thread. A gateway
+//! that is slower than mock and load would otherwise find both asleep at every write, pay for waking them,
+//! and look slower still; one thread that never sleeps costs every gateway the same.
 
 use std::cell::RefCell;
 use std::io;
@@ -16,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::fixture::{self, CHUNKS_MAX, COMPLETION, EVENT, EVENTS_END, FAILURE, RECEIPT_OVER, REPLY_HEADERS};
+use crate::load;
 use crate::wire::{self, Body, Framing};
 
 /// How much of a body is searched for `"stream":true`.
@@ -102,6 +107,7 @@ impl Mock {
 #[derive(Debug)]
 struct Asked {
     is_stats: bool,
+    is_load: bool,
     framing: Framing,
     expects_continue: bool,
     chunks: u32,
@@ -151,6 +157,12 @@ async fn connection(mut stream: TcpStream, mock: &Mock) -> io::Result<()> {
         if asked.is_stats {
             let answer = format!(r#"{{"requests":{}}}"#, mock.seen.borrow().requests);
             stream.write_all(&whole("200 OK", &answer, "")).await?;
+        } else if asked.is_load {
+            let (status, answer) = match load::Options::parse(&String::from_utf8_lossy(&start)) {
+                Ok(options) => ("200 OK", serde_json::to_string(&load::measure(&options).await)?),
+                Err(error) => ("400 Bad Request", error.to_string()),
+            };
+            stream.write_all(&whole(status, &answer, "")).await?;
         } else if mock.fails() {
             stream.write_all(&mock.failure).await?;
         } else if bytes > RECEIPT_OVER {
@@ -180,6 +192,7 @@ async fn events(stream: &mut TcpStream, mock: &Mock, asked: &Asked) -> io::Resul
 fn asked(head: &[u8]) -> io::Result<Asked> {
     let mut asked = Asked {
         is_stats: head.starts_with(b"GET /mock/stats"),
+        is_load: head.starts_with(b"POST /mock/load"),
         framing: Framing::Length(0),
         expects_continue: false,
         chunks: CHUNKS_DEFAULT,

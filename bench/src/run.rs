@@ -3,7 +3,8 @@
 //! Machines drift by a third within minutes, so a figure of one peer is compared only with the floor's
 //! figure of the same run, and each round asks all peers in turn, starting with another one each time.
 //! What is printed is the median over rounds, with the least and the greatest beside it. CPU is the
-//! gateway process's own, user and system, over everything it did in the round.
+//! gateway process's own, user and system, over everything it did in the round; while it is measured, mock and load
+//! are one thread that does not sleep (see `mock`).
 
 mod judge;
 mod peer;
@@ -77,7 +78,7 @@ struct Plan {
 const WHOLE: Plan =
     Plan { rounds: 5, starts: 9, plain: 2.0, latency: 3.5, sse: 2.0, large: 1.5, failing_skip: 10.0, failing: 20.0 };
 const QUICK: Plan =
-    Plan { rounds: 3, starts: 3, plain: 0.8, latency: 1.2, sse: 0.8, large: 0.6, failing_skip: 2.0, failing: 5.0 };
+    Plan { rounds: 3, starts: 3, plain: 0.7, latency: 1.0, sse: 0.7, large: 0.5, failing_skip: 2.0, failing: 5.0 };
 
 /// The requests after which memory is read again.
 const LOADED_REQUESTS: &str = "100000";
@@ -137,16 +138,16 @@ async fn measure(options: Options) -> io::Result<()> {
         for step in 0..fleet.len() {
             let running = &fleet[(round + step) % fleet.len()];
             if wants(Measure::Plain) {
-                plain(&bench, running, plan.plain, &mut samples).await?;
+                plain(&mock, running, plan.plain, &mut samples).await?;
             }
             if wants(Measure::Latency) {
                 latency(&bench, running, plan.latency, &mut samples).await?;
             }
             if wants(Measure::Sse) {
-                sse(&bench, running, plan.sse, &mut samples).await?;
+                sse(&mock, running, plan.sse, &mut samples).await?;
             }
             if wants(Measure::Large) {
-                large(&bench, running, plan.large, &mut samples).await?;
+                large(&mock, running, plan.large, &mut samples).await?;
             }
         }
     }
@@ -189,25 +190,38 @@ async fn memory(bench: &Bench, running: &Running, samples: &mut Samples) -> io::
     Ok(())
 }
 
-/// Runs a load and returns its report with the CPU that the gateway's process used, in microseconds.
-async fn costed(bench: &Bench, running: &Running, kind: Kind, arguments: &[&str]) -> io::Result<(Report, f64)> {
+/// What a saturating load cost the gateway's process.
+struct Cost {
+    report: Report,
+    /// CPU per answer in microseconds. The direct peer has none: its process is mock and load in one.
+    each: Option<f64>,
+    user_percent: f64,
+}
+
+/// Saturates `running` from the mock's own thread.
+async fn saturate(mock: &Running, running: &Running, kind: Kind, arguments: &[&str]) -> io::Result<Cost> {
     let before = process::cpu(running.pid)?;
-    let report = bench.load(running, kind, arguments).await?;
-    let used = process::cpu(running.pid)?.since(&before);
+    let report = peer::load_beside(mock, running, kind, arguments).await?;
+    let after = process::cpu(running.pid)?;
     if report.answered == 0 {
         return Err(io::Error::other(format!("{} answered nothing: {:?}", running.peer.name(), report.errors)));
     }
-    Ok((report, used.as_secs_f64() * 1e6))
+    let each = after.since(&before).as_secs_f64() * 1e6 / report.answered as f64;
+    let each = (running.peer != Peer::Direct).then_some(each);
+    Ok(Cost { report, each, user_percent: after.user_percent(&before) })
 }
 
-async fn plain(bench: &Bench, running: &Running, seconds: f64, samples: &mut Samples) -> io::Result<()> {
+async fn plain(mock: &Running, running: &Running, seconds: f64, samples: &mut Samples) -> io::Result<()> {
     let seconds = seconds.to_string();
     let arguments = ["--connections", CONNECTIONS, "--seconds", &seconds];
-    let (report, cpu) = costed(bench, running, Kind::Plain, &arguments).await?;
-    samples.clean(running.peer, &report);
-    samples.add(running.peer, Figure::PerSecond, report.per_second);
-    samples.add(running.peer, Figure::CpuPlain, cpu / report.answered as f64);
-    samples.add(running.peer, Figure::Busy, cpu / report.seconds / 1e4);
+    let cost = saturate(mock, running, Kind::Plain, &arguments).await?;
+    samples.clean(running.peer, &cost.report);
+    samples.add(running.peer, Figure::PerSecond, cost.report.per_second);
+    if let Some(each) = cost.each {
+        samples.add(running.peer, Figure::CpuPlain, each);
+        samples.add(running.peer, Figure::UserPercent, cost.user_percent);
+        samples.add(running.peer, Figure::Busy, each * cost.report.per_second / 1e4);
+    }
     Ok(())
 }
 
@@ -215,32 +229,38 @@ async fn latency(bench: &Bench, running: &Running, seconds: f64, samples: &mut S
     let seconds = seconds.to_string();
     // The uncounted start opens the connections.
     let arguments = ["--rate", RATE, "--skip", "0.3", "--seconds", &seconds];
-    let (report, cpu) = costed(bench, running, Kind::Plain, &arguments).await?;
+    let before = process::cpu(running.pid)?;
+    let report = bench.load(running, Kind::Plain, &arguments).await?;
+    let used = process::cpu(running.pid)?.since(&before).as_secs_f64() * 1e6;
     samples.clean(running.peer, &report);
     samples.add(running.peer, Figure::P50, report.latency.p50);
     samples.add(running.peer, Figure::P99, report.latency.p99);
     samples.add(running.peer, Figure::Late, report.late as f64);
     let counted = report.seconds / (report.seconds + 0.3);
-    samples.add(running.peer, Figure::CpuLight, cpu * counted / report.answered as f64);
+    samples.add(running.peer, Figure::CpuLight, used * counted / report.answered.max(1) as f64);
     Ok(())
 }
 
-async fn sse(bench: &Bench, running: &Running, seconds: f64, samples: &mut Samples) -> io::Result<()> {
+async fn sse(mock: &Running, running: &Running, seconds: f64, samples: &mut Samples) -> io::Result<()> {
     let (seconds, chunks) = (seconds.to_string(), CHUNKS.to_string());
     let arguments = ["--connections", CONNECTIONS, "--seconds", &seconds, "--chunks", &chunks, "--delay-us", DELAY_US];
-    let (report, cpu) = costed(bench, running, Kind::Sse, &arguments).await?;
-    samples.clean(running.peer, &report);
-    samples.add(running.peer, Figure::CpuChunk, cpu / (report.answered as f64 * f64::from(CHUNKS)));
-    samples.add(running.peer, Figure::FirstChunk, report.first_body.p50);
+    let cost = saturate(mock, running, Kind::Sse, &arguments).await?;
+    samples.clean(running.peer, &cost.report);
+    if let Some(each) = cost.each {
+        samples.add(running.peer, Figure::CpuChunk, each / f64::from(CHUNKS));
+    }
+    samples.add(running.peer, Figure::FirstChunk, cost.report.first_body.p50);
     Ok(())
 }
 
-async fn large(bench: &Bench, running: &Running, seconds: f64, samples: &mut Samples) -> io::Result<()> {
+async fn large(mock: &Running, running: &Running, seconds: f64, samples: &mut Samples) -> io::Result<()> {
     let seconds = seconds.to_string();
     let arguments = ["--connections", LARGE_CONNECTIONS, "--seconds", &seconds];
-    let (report, cpu) = costed(bench, running, Kind::Large, &arguments).await?;
-    samples.clean(running.peer, &report);
-    samples.add(running.peer, Figure::CpuLarge, cpu / report.answered as f64);
+    let cost = saturate(mock, running, Kind::Large, &arguments).await?;
+    samples.clean(running.peer, &cost.report);
+    if let Some(each) = cost.each {
+        samples.add(running.peer, Figure::CpuLarge, each);
+    }
     Ok(())
 }
 

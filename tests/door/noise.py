@@ -6,8 +6,8 @@ are counted where they arrive, at the upstream.
 
 import asyncio
 import collections
+import statistics
 import threading
-import time
 
 import load
 from claims import claim, hold
@@ -20,78 +20,87 @@ MEASURED = 20_000
 CHAT = "/v1/chat/completions"
 
 
+#: Half of the replies later than this, or no connection left: the machine had no time for the load.
+BUSY_S = 1.0
+TRIES = 3
+
+
+class Busy(Exception):
+    """The machine was doing something else: what was measured is not Seawall."""
+
+
 class Noise:
     """One gateway before one upstream that fails at random."""
 
-    def __init__(self, door, share, rate, seconds):
+    def __init__(self, door, share, seconds, attempt):
         self.share = share
-        self.rate = rate
         self.seconds = seconds
-        name = f"{share:.0%}".replace("%", "-percent")
+        name = f"{share:.0%}-{attempt}".replace("%", "-percent")
         self.chaos = door.chaos("--fault", f"500:{share}", "--latency", "5ms..45ms", "--seed", "7", name=f"chaos-{name}")
-        self.gateway = door.gateway("[server]\n[log]\nlevel = \"error\"\n" + upstream(self.chaos), name=f"gateway-{name}")
+        self.gateway = door.gateway('[server]\n[log]\nlevel = "error"\n' + upstream(self.chaos), name=f"gateway-{name}")
         self.statuses = collections.Counter()
-        self.measured = 0
-        self.before = None
+        self.delays = []
+        self.before = self.after = (0, 0)
         self.took, self.lost = 0.0, {}
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
     def _run(self):
-        self.took, self.lost = asyncio.run(load.open_loop(self.gateway.port, self.rate, self.seconds, self._make, self._heard))
+        warm = threading.Timer(WARM_S, self._mark)
+        warm.start()
+        self.took, self.lost = asyncio.run(load.open_loop(self.gateway.port, RATE, self.seconds, self._make, self._heard))
+        self.after = self._counts()
+
+    def _mark(self):
+        self.before = self._counts()
+
+    def _counts(self):
+        return self.chaos.stats()["attempts"], self.gateway.total("seawall_requests_total")
 
     def _make(self, number):
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": f"question {number}"}]}
         return load.request(CHAT, body, [("authorization", "Bearer sk-noise")])
 
     def _heard(self, number, at, reply):
-        if at < WARM_S:
-            return
-        self.measured += 1
-        self.statuses[reply.status if reply else "none"] += 1
+        if at >= WARM_S:
+            self.statuses[reply.status if reply else "none"] += 1
+            self.delays.append(reply.ended - reply.began if reply else float("inf"))
 
-    def wait(self, least, attempts_most):
+    def problem(self, least, attempts_most):
         """Holds the bars to what was measured."""
-        deadline = time.monotonic() + WARM_S
-        time.sleep(max(0.0, deadline - time.monotonic()))
-        before, sent = self.chaos.stats()["attempts"], self.gateway.total("seawall_requests_total")
         self.thread.join()
-        after, in_all = self.chaos.stats()["attempts"], self.gateway.total("seawall_requests_total")
-        hold(self.took < self.seconds * 1.2, f"the machine is too slow: {self.seconds} s of load took {self.took:.0f} s")
-        success = self.statuses[200] / self.measured
-        attempts = (after - before) / (in_all - sent)
+        measured = len(self.delays)
+        success = self.statuses[200] / measured
+        attempts = (self.after[0] - self.before[0]) / (self.after[1] - self.before[1])
+        half = statistics.median(self.delays)
         said = (
-            f"{self.share:.0%}: {self.measured} requests at {self.rate}/s, success {success:.4%}, "
-            f"attempts per request {attempts:.4f}, {dict(self.statuses)} {self.lost or ''}"
+            f"{self.share:.0%}: {measured} requests at {RATE}/s, success {success:.4%}, attempts per request {attempts:.4f}, "
+            f"half within {half * 1000:.0f} ms, {dict(self.statuses)} {self.lost or ''}"
         )
         print(f"      {said}", flush=True)
-        hold(self.measured >= MEASURED, f"too few: {said}")
-        hold(success >= least, f"success below {least:.2%}: {said}")
-        hold(attempts <= attempts_most, f"more than {attempts_most} attempts per request: {said}")
+        if half > BUSY_S or "too many connections" in self.lost or self.took > self.seconds * 1.2:
+            raise Busy(said)
+        if measured < MEASURED:
+            return f"too few: {said}"
+        if success < least:
+            return f"success below {least:.2%}: {said}"
+        return f"more than {attempts_most} attempts per request: {said}" if attempts > attempts_most else None
 
 
 @claim(alone=True)
 def independent_failures_of_1_and_20_percent_are_hidden_for_1_02_and_1_27_attempts(door):
-    seconds = WARM_S + (times(MEASURED, 60_000) / RATE) + 1
-    few = Noise(door, 0.01, RATE, seconds)
-    many = Noise(door, 0.20, RATE, seconds)
-    problems = []
-
-    def check(noise, *bars):
+    seconds = WARM_S + times(MEASURED, 60_000) / RATE + 1
+    for attempt in range(1, TRIES + 1):
+        few, many = Noise(door, 0.01, seconds, attempt), Noise(door, 0.20, seconds, attempt)
         try:
-            noise.wait(*bars)
-        except Exception as broken:  # noqa: BLE001
-            problems.append(str(broken))
-
-    checks = [
-        threading.Thread(target=check, args=(few, 0.9999, 1.02)),
-        threading.Thread(target=check, args=(many, 0.997, 1.27)),
-    ]
-    for one in checks:
-        one.start()
-    for one in checks:
-        one.join()
-    hold(not problems, "\n".join(problems))
+            problems = [few.problem(0.9999, 1.02), many.problem(0.997, 1.27)]
+        except Busy as busy:
+            many.thread.join()
+            hold(attempt < TRIES, f"the machine is too busy to measure this: {busy}")
+            print("      the machine was busy with something else: measured again", flush=True)
+            continue
+        hold(not any(problems), "\n".join(filter(None, problems)))
+        return
 
 
 @claim(alone=True)

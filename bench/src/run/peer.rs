@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 
 use crate::fixture::Kind;
 use crate::load::Report;
+use crate::wire;
 
 const GATEWAY_CORE: &str = "0";
 const OTHER_CORE: &str = "1";
@@ -61,8 +62,7 @@ impl Running {
     /// How many requests the mock has answered.
     pub(crate) async fn requests(&self) -> io::Result<u64> {
         let answer = get(self.target, "/mock/stats").await?;
-        let body = answer.rsplit("\r\n\r\n").next().unwrap_or("");
-        let stats: serde_json::Value = serde_json::from_str(body)?;
+        let stats: serde_json::Value = serde_json::from_str(after_head(&answer))?;
         stats["requests"].as_u64().ok_or_else(|| io::Error::other("the mock's stats hold no number"))
     }
 }
@@ -149,15 +149,10 @@ impl Bench {
 
     /// Runs one load against `running` and returns what it saw.
     pub(crate) async fn load(&self, running: &Running, kind: Kind, arguments: &[&str]) -> io::Result<Report> {
-        let kind = match kind {
-            Kind::Plain => "plain",
-            Kind::Sse => "sse",
-            Kind::Large => "large",
-        };
         let child = Command::new("taskset")
             .args(["-c", OTHER_CORE])
             .arg(&self.own)
-            .args(["load", "--target", &running.target.to_string(), "--kind", kind])
+            .args(["load", "--target", &running.target.to_string(), "--kind", name(kind)])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -168,6 +163,31 @@ impl Bench {
             return Err(io::Error::other(format!("load ended with {}", output.status)));
         }
         Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// Runs one load against `running` from the thread of `mock`, which does not sleep meanwhile.
+pub(crate) async fn load_beside(
+    mock: &Running,
+    running: &Running,
+    kind: Kind,
+    arguments: &[&str],
+) -> io::Result<Report> {
+    let target = running.target.to_string();
+    let own = ["--spin", "--target", &target, "--kind", name(kind)];
+    let body = [&own[..], arguments].concat().join("\n");
+    let answer = tokio::time::timeout(LOAD_MAX, ask(mock.target, "POST /mock/load", &body)).await??;
+    if !answer.starts_with("HTTP/1.1 200") {
+        return Err(io::Error::other(answer));
+    }
+    Ok(serde_json::from_str(after_head(&answer))?)
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plain => "plain",
+        Kind::Sse => "sse",
+        Kind::Large => "large",
     }
 }
 
@@ -210,19 +230,29 @@ async fn running(
 }
 
 async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    ask(address, &format!("GET {path}"), "").await
+}
+
+/// A whole answer, head and body, as text.
+async fn ask(address: SocketAddr, what: &str, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
+    let length = body.len();
+    let head = format!("{what} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).await?;
     let mut answer = Vec::new();
-    // The mock keeps its connections open; one read holds these short answers whole.
-    let mut buffer = [0; 4096];
-    while !answer.ends_with(b"}") {
-        match stream.read(&mut buffer).await? {
-            0 => break,
-            read => answer.extend_from_slice(&buffer[..read]),
-        }
-    }
+    while !is_whole(&answer) && stream.read_buf(&mut answer).await? > 0 {}
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// The mock keeps its connections open, so the length must tell the end; an answer without one ends with its connection.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = wire::head_end(answer) else { return false };
+    let length = wire::headers(&answer[..end]).find(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+    length.is_some_and(|(_, value)| wire::number(value).is_ok_and(|length: usize| answer.len() >= end + length))
+}
+
+fn after_head(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 /// A port nobody holds at this moment.

@@ -15,9 +15,17 @@ pub(crate) struct Cpu {
     ticks: Duration,
     /// Living threads, to the nanosecond.
     threads: Duration,
+    /// The part of `ticks` outside the kernel.
+    user: Duration,
 }
 
 impl Cpu {
+    /// The share of the CPU time since `before` that was spent outside the kernel, in percent.
+    pub(crate) fn user_percent(&self, before: &Cpu) -> f64 {
+        let all = self.ticks.saturating_sub(before.ticks).as_secs_f64();
+        if all > 0.0 { self.user.saturating_sub(before.user).as_secs_f64() / all * 100.0 } else { 0.0 }
+    }
+
     /// The CPU time used since `before`.
     pub(crate) fn since(&self, before: &Cpu) -> Duration {
         let ticks = self.ticks.saturating_sub(before.ticks);
@@ -30,13 +38,14 @@ pub(crate) fn cpu(pid: u32) -> io::Result<Cpu> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The program's name may hold spaces; fields are counted from after its bracket.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-    let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+    let mut times = fields.skip(11).map(|field| TICK * field.parse::<u32>().unwrap_or(0));
+    let (user, system) = (times.next().unwrap_or_default(), times.next().unwrap_or_default());
     let mut threads = 0;
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let schedstat = std::fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
         threads += schedstat.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
     }
-    Ok(Cpu { ticks: TICK * ticks, threads: Duration::from_nanos(threads) })
+    Ok(Cpu { ticks: user + system, threads: Duration::from_nanos(threads), user })
 }
 
 /// Memory now, in MiB: shared pages divided among their users, and counted whole.

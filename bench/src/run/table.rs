@@ -15,6 +15,7 @@ use crate::load::Report;
 pub(crate) enum Figure {
     PerSecond,
     Busy,
+    UserPercent,
     CpuPlain,
     CpuLight,
     P50,
@@ -153,9 +154,9 @@ impl Samples {
             self.times_floor(peer, figure).map_or(String::new(), |ratio| format!(" **×{:.2}**", ratio.median))
         };
         println!(
-            "| | max requests/s | core busy % | CPU µs/request, saturated | CPU µs/request at 500/s | added p50 µs at 500/s | added p99 µs | SSE CPU µs/chunk | added first chunk µs | 1 MiB body, CPU µs |"
+            "| | max requests/s | core busy % | CPU µs/request, saturated | of it user % | CPU µs/request at 500/s | added p50 µs at 500/s | added p99 µs | SSE CPU µs/chunk | added first chunk µs | 1 MiB body, CPU µs |"
         );
-        println!("|---|---|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|---|---|");
         for &peer in peers {
             let own = |figure, digits| cell(self.spread(peer, figure), digits) + &times(peer, figure);
             let added = |figure| {
@@ -165,11 +166,12 @@ impl Samples {
                 cell(self.spread_added(peer, figure), 0) + &times(peer, figure)
             };
             println!(
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 peer.name(),
                 cell(self.spread(peer, Figure::PerSecond), 0),
                 cell(self.spread(peer, Figure::Busy), 0),
                 own(Figure::CpuPlain, 1),
+                cell(self.spread(peer, Figure::UserPercent), 0),
                 own(Figure::CpuLight, 0),
                 added(Figure::P50),
                 added(Figure::P99),

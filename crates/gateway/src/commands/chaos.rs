@@ -12,6 +12,7 @@ use crate::exit::{self, Exit};
 
 /// What `chaos` was told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = seawall_chaos::faults::help())]
 pub(crate) struct ChaosArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7599")]
