@@ -28,7 +28,7 @@ use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
 
 /// The name under which an attempt can be found by the provider's support when no reply came.
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
 /// A request, ready to be sent.
 pub struct Call {
@@ -185,7 +185,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                 upstream_name = Some(upstream.name_value.clone());
                 tale.attempts = attempt;
                 if own_id {
-                    headers.insert(CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, attempt));
+                    headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, attempt));
                 }
                 let request = request(upstream, &facts, &target, &headers, &mut payload);
                 let began_unix_micros = tale::began();
@@ -295,7 +295,14 @@ fn request(
 }
 
 fn attempt_id(id: &str, attempt: u32) -> HeaderValue {
-    HeaderValue::try_from(format!("{id}-{attempt}")).expect("hex digits and a number")
+    let mut text = String::with_capacity(id.len() + 4);
+    text.push_str(id);
+    text.push('-');
+    match char::from_digit(attempt, 10) {
+        Some(digit) => text.push(digit),
+        None => text.push_str(&attempt.to_string()),
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("hex digits and a number")
 }
 
 #[expect(clippy::too_many_arguments, reason = "everything that a broken stream's record needs")]

@@ -3,32 +3,24 @@
 //! What concerns one connection stays on it, in both directions. What concerns Seawall stays with
 //! Seawall. Everything else passes as it is.
 
-use http::header::{self, Entry, HeaderMap, HeaderName};
-
-/// RFC 9110, 7.6.1, and what is like it.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+use http::header::{self, HeaderMap, HeaderName};
 
 /// The beginning of every header that is Seawall's own.
 pub const OWN_PREFIX: &str = "x-seawall-";
 
-/// Takes out of `headers` what concerns the connection they came over.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Takes out of `headers` what concerns the connection they came over (RFC 9110, 7.6.1, and what
+/// is like it), and every header that `also` names.
+///
+/// One look at each name: a removal costs a hash whether or not the header is there.
+pub fn strip(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
     if let Some(named) = headers.get(header::CONNECTION) {
         let named: Vec<HeaderName> = named
             .to_str()
             .unwrap_or_default()
             .split(',')
-            .filter_map(|name| name.trim().parse().ok())
+            .map(str::trim)
+            .filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"))
+            .filter_map(|name| name.parse().ok())
             // A request cannot make Seawall drop what carries its meaning.
             .filter(|name| name != header::HOST && name != header::CONTENT_LENGTH && name != header::AUTHORIZATION)
             .collect();
@@ -36,19 +28,25 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
+    let gone = |name: &HeaderName| is_hop_by_hop(name.as_str()) || also(name.as_str());
+    while let Some(name) = headers.keys().find(|name| gone(name)).cloned() {
         headers.remove(name);
     }
 }
 
-/// Takes Seawall's own headers out of `headers`.
-pub fn strip_own(headers: &mut HeaderMap) {
-    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OWN_PREFIX)).cloned().collect();
-    for name in own {
-        if let Entry::Occupied(entry) = headers.entry(name) {
-            entry.remove_entry_mult();
-        }
-    }
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 #[cfg(test)]
@@ -69,8 +67,7 @@ mod tests {
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        strip_hop_by_hop(&mut headers);
-        strip_own(&mut headers);
+        strip(&mut headers, |name| name.starts_with(OWN_PREFIX));
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["authorization", "x-kept"]);

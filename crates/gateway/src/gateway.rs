@@ -160,7 +160,7 @@ fn door(config: &Config, listen: SocketAddr, client: &Client) -> Door {
     let id = client.new_id(seawall::unix_micros());
     let has_a_key = config.upstreams.iter().any(|u| u.api_key.is_some());
     Door {
-        via: format!("1.1 seawall-{}", &id[id.len() - 8..]),
+        via: HeaderValue::try_from(format!("1.1 seawall-{}", &id[id.len() - 8..])).expect("hex digits"),
         guards_a_key: has_a_key && config.clients.is_empty() && !config.server.behind_auth,
         hosts: vec![listen.to_string()],
         clients: config.clients.iter().map(|c| (c.name.clone(), c.token.clone())).collect(),

@@ -28,7 +28,7 @@ pub(crate) struct Observe {
     pub(crate) metrics: Metrics,
     /// The record.
     pub(crate) journal: Journal,
-    upstreams: Vec<Arc<str>>,
+    upstreams: Vec<String>,
     /// Of so many successes, in a million, one is recorded.
     sample_ppm: u32,
 }
@@ -38,8 +38,7 @@ impl Observe {
     pub(crate) fn new(journal: Journal, upstreams: &[String], success_sample: f64) -> Observe {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
-        let upstreams = upstreams.iter().map(|name| Arc::from(name.as_str())).collect();
-        Observe { metrics: Metrics::new(), journal, upstreams, sample_ppm }
+        Observe { metrics: Metrics::new(upstreams), journal, upstreams: upstreams.to_vec(), sample_ppm }
     }
 
     /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.
@@ -75,7 +74,8 @@ impl Observe {
 
 impl Observer for Observe {
     fn failed(&self, request: &Arc<Record>, attempt: Attempt) {
-        if let Some(upstream) = self.upstreams.iter().find(|name| ***name == *attempt.upstream) {
+        if let Some(at) = self.upstreams.iter().position(|name| *name == attempt.upstream) {
+            let upstream = UpstreamId(u16::try_from(at).unwrap_or(u16::MAX));
             self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
         }
         // One line for each failed attempt. No field of it can hold a prompt or a key.
@@ -100,9 +100,7 @@ impl Observer for Observe {
     }
 
     fn answered(&self, facts: &Request, upstream: UpstreamId, first_content: Duration) {
-        if let Some(name) = self.upstreams.get(upstream.index()) {
-            self.metrics.attempt(name, facts.model.as_deref(), Class::Ok);
-        }
+        self.metrics.attempt(upstream, facts.model.as_deref(), Class::Ok);
         self.metrics.content_after(facts.endpoint, first_content);
     }
 

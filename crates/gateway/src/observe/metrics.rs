@@ -4,10 +4,10 @@
 //! hundred names are kept, and what comes after is `other`. A name from outside must not be able
 //! to use up memory.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -20,6 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use seawall_core::event::Outcome;
 use seawall_core::request::{Endpoint, Request};
+use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
 
 use super::Totals;
@@ -61,12 +62,32 @@ struct EndpointLabels {
     endpoint: &'static str,
 }
 
+/// The counters of one model, each found once: a label set costs more to look up than to count.
+struct OfModel {
+    label: ModelLabel,
+    requests: Vec<OnceLock<Counter>>,
+    attempts: Vec<OnceLock<Counter>>,
+}
+
+impl OfModel {
+    fn new(name: Arc<str>, upstreams: usize) -> Arc<OfModel> {
+        let slots = |n: usize| std::iter::repeat_with(OnceLock::new).take(n).collect();
+        Arc::new(OfModel {
+            label: ModelLabel(name),
+            requests: slots(Endpoint::ALL.len() * Outcome::ALL.len()),
+            attempts: slots(upstreams * Class::ALL.len()),
+        })
+    }
+}
+
 /// Every metric.
 pub(crate) struct Metrics {
     registry: Registry,
-    models: RwLock<HashSet<Arc<str>>>,
-    other: Arc<str>,
-    none: Arc<str>,
+    upstreams: Vec<Arc<str>>,
+    models: RwLock<HashMap<Arc<str>, Arc<OfModel>>>,
+    other: Arc<OfModel>,
+    none: Arc<OfModel>,
+    times: Vec<OnceLock<(Histogram, Histogram)>>,
     requests: Family<RequestLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     duration: Family<EndpointLabels, Histogram>,
@@ -108,16 +129,19 @@ pub(crate) struct Readings {
 }
 
 impl Metrics {
-    /// Every metric, at zero.
-    pub(crate) fn new() -> Metrics {
+    /// Every metric, at zero, for upstreams of these names.
+    pub(crate) fn new(upstreams: &[String]) -> Metrics {
+        let upstreams: Vec<Arc<str>> = upstreams.iter().map(|name| Arc::from(name.as_str())).collect();
         let mut registry = Registry::with_prefix("seawall");
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Version of this program", build);
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
         let metrics = Metrics {
             models: RwLock::default(),
-            other: "other".into(),
-            none: "-".into(),
+            other: OfModel::new("other".into(), upstreams.len()),
+            none: OfModel::new("-".into(), upstreams.len()),
+            times: std::iter::repeat_with(OnceLock::new).take(Endpoint::ALL.len()).collect(),
+            upstreams,
             requests: Family::default(),
             attempts: Family::default(),
             duration: Family::new_with_constructor(seconds),
@@ -160,39 +184,44 @@ impl Metrics {
         self
     }
 
-    /// The label of a model: its name, if it is among the first [`MODELS_MAX`].
-    fn model(&self, name: Option<&str>) -> ModelLabel {
-        let Some(name) = name else { return ModelLabel(Arc::clone(&self.none)) };
+    /// The counters of a model: its own, if it is among the first [`MODELS_MAX`].
+    fn model(&self, name: Option<&str>) -> Arc<OfModel> {
+        let Some(name) = name else { return Arc::clone(&self.none) };
         if let Some(known) = self.models.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return ModelLabel(Arc::clone(known));
+            return Arc::clone(known);
         }
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         if models.len() >= MODELS_MAX {
-            return ModelLabel(Arc::clone(&self.other));
+            return Arc::clone(&self.other);
         }
         let name: Arc<str> = name.into();
-        models.insert(Arc::clone(&name));
-        ModelLabel(name)
+        let new = || OfModel::new(Arc::clone(&name), self.upstreams.len());
+        Arc::clone(models.entry(Arc::clone(&name)).or_insert_with(new))
     }
 
-    /// Counts an attempt.
-    pub(crate) fn attempt(&self, upstream: &Arc<str>, model: Option<&str>, class: Class) {
-        let labels = AttemptLabels { upstream: Arc::clone(upstream), model: self.model(model), class: class.name() };
-        self.attempts.get_or_create(&labels).inc();
+    /// Counts an attempt at `upstream`.
+    pub(crate) fn attempt(&self, upstream: UpstreamId, model: Option<&str>, class: Class) {
+        let Some(name) = self.upstreams.get(upstream.index()) else { return };
+        let model = self.model(model);
+        let at = upstream.index() * Class::ALL.len() + class as usize;
+        let find = || {
+            let labels =
+                AttemptLabels { upstream: Arc::clone(name), model: model.label.clone(), class: class.name() };
+            self.attempts.get_or_create(&labels).clone()
+        };
+        model.attempts[at].get_or_init(find).inc();
         self.totals[1].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes how long an attempt took to its content.
     pub(crate) fn content_after(&self, endpoint: Endpoint, after: Duration) {
-        let labels = EndpointLabels { endpoint: endpoint.name() };
-        self.first_content.get_or_create(&labels).observe(after.as_secs_f64());
+        self.times(endpoint).1.observe(after.as_secs_f64());
     }
 
     /// Counts a request that ended.
     pub(crate) fn request(&self, facts: &Request, outcome: Outcome, elapsed: Duration) {
         self.refused(facts.endpoint, facts.model.as_deref(), outcome);
-        let labels = EndpointLabels { endpoint: facts.endpoint.name() };
-        self.duration.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        self.times(facts.endpoint).0.observe(elapsed.as_secs_f64());
         if matches!(outcome, Outcome::Retried | Outcome::FailedOver | Outcome::Hedged) {
             self.saved.inc();
         }
@@ -200,12 +229,26 @@ impl Metrics {
 
     /// Counts a request that was refused without an attempt.
     pub(crate) fn refused(&self, endpoint: Endpoint, model: Option<&str>, outcome: Outcome) {
-        let labels = RequestLabels { endpoint: endpoint.name(), model: self.model(model), outcome: outcome.name() };
-        self.requests.get_or_create(&labels).inc();
+        let model = self.model(model);
+        let at = endpoint as usize * Outcome::ALL.len() + outcome as usize;
+        let find = || {
+            let labels =
+                RequestLabels { endpoint: endpoint.name(), model: model.label.clone(), outcome: outcome.name() };
+            self.requests.get_or_create(&labels).clone()
+        };
+        model.requests[at].get_or_init(find).inc();
         self.totals[0].fetch_add(1, Ordering::Relaxed);
         if !matches!(outcome, Outcome::Passed | Outcome::Retried | Outcome::FailedOver | Outcome::Hedged) {
             self.totals[2].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Time to the end, and to the first content, of requests for `endpoint`.
+    fn times(&self, endpoint: Endpoint) -> &(Histogram, Histogram) {
+        self.times[endpoint as usize].get_or_init(|| {
+            let labels = EndpointLabels { endpoint: endpoint.name() };
+            (self.duration.get_or_create(&labels).clone(), self.first_content.get_or_create(&labels).clone())
+        })
     }
 
     /// Requests, attempts, saved and failed so far.
@@ -236,10 +279,9 @@ mod tests {
 
     #[test]
     fn a_million_model_names_make_a_hundred_labels() {
-        let metrics = Metrics::new();
-        let upstream: Arc<str> = "u".into();
+        let metrics = Metrics::new(&["u".to_string()]);
         for n in 0..100_000 {
-            metrics.attempt(&upstream, Some(&format!("model-{n}")), Class::Ok);
+            metrics.attempt(UpstreamId(0), Some(&format!("model-{n}")), Class::Ok);
         }
         let text = metrics.text(&Readings::default());
         let series = text.lines().filter(|l| l.starts_with("seawall_attempts_total{")).count();
@@ -249,8 +291,8 @@ mod tests {
 
     #[test]
     fn a_hostile_model_name_cannot_leave_its_label() {
-        let metrics = Metrics::new();
-        metrics.attempt(&"u".into(), Some("a\"} 1\nseawall_evil 1\\"), Class::Ok);
+        let metrics = Metrics::new(&["u".to_string()]);
+        metrics.attempt(UpstreamId(0), Some("a\"} 1\nseawall_evil 1\\"), Class::Ok);
         let text = metrics.text(&Readings::default());
         assert!(!text.lines().any(|l| l.starts_with("seawall_evil")), "{text}");
     }

@@ -20,9 +20,6 @@ use tokio::time::timeout;
 
 /// Between two pieces of a body, a caller may take this long.
 pub(crate) const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
-/// Room is made for this much before the first byte has come, whatever the length announced.
-const CAPACITY_MAX: u64 = 1024 * 1024;
-
 /// How much is taken in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -72,7 +69,7 @@ pub(crate) async fn admit(mut body: Incoming, limits: Limits, memory: &Arc<Memor
     if body.is_end_stream() {
         return Ok(kept(Bytes::new(), hold));
     }
-    let mut held = Held { first: Bytes::new(), whole: BytesMut::new(), announced: announced.lower().min(CAPACITY_MAX) };
+    let mut held = Held { first: Bytes::new(), whole: BytesMut::new(), announced: announced.lower() };
     let mut reason = (announced.lower() > limits.replay_max).then_some(Reason::BodyTooLarge);
     while reason.is_none() {
         let Some(data) = next(&mut body).await? else { return Ok(kept(held.freeze(), hold)) };
@@ -111,6 +108,8 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refused> {
 struct Held {
     first: Bytes,
     whole: BytesMut,
+    /// The length announced, at most `replay_max`: room for it is taken at the second piece, and
+    /// costs memory as the bytes come. Growing by doubling would copy a large body twice.
     announced: u64,
 }
 

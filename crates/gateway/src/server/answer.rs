@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
-use seawall::headers::strip_hop_by_hop;
+use seawall::headers::strip;
 use seawall::{Answer, Broken, Failure};
 use seawall_core::event::Outcome;
 use seawall_core::request::Dialect;
@@ -26,9 +26,6 @@ const UPSTREAM_IDS: HeaderName = HeaderName::from_static("x-seawall-upstream-req
 const RECORD: HeaderName = HeaderName::from_static("x-seawall-record");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// What an upstream sets for its own host or its own connection.
-const UPSTREAMS_OWN: [HeaderName; 3] =
-    [header::SET_COOKIE, HeaderName::from_static("alt-svc"), HeaderName::from_static("x-should-retry")];
 /// A wait that every SDK reads the same way: 1 to 59 whole seconds.
 const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=59;
 
@@ -286,10 +283,8 @@ fn kind_of(status: StatusCode) -> &'static str {
 /// Makes an upstream's headers fit for the caller: nothing of its connection, exactly one
 /// `x-request-id`, and ours.
 fn pass(headers: &mut HeaderMap, id: &str) {
-    strip_hop_by_hop(headers);
-    for name in &UPSTREAMS_OWN {
-        headers.remove(name);
-    }
+    // A cookie and an alternative service are for the upstream's own host; whether to retry is ours to say.
+    strip(headers, |name| matches!(name, "set-cookie" | "alt-svc" | "x-should-retry"));
     let own = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("-"));
     let first = headers.get(&REQUEST_ID).filter(|v| !v.is_empty()).cloned();
     let request_id = first
@@ -308,12 +303,33 @@ fn number(n: u32) -> HeaderValue {
 }
 
 fn timing(overhead_us: u64, upstream_us: u64) -> HeaderValue {
-    let text = format!(
-        "seawall;dur={}.{:03}, upstream;dur={}.{:03}",
-        overhead_us / 1_000,
-        overhead_us % 1_000,
-        upstream_us / 1_000,
-        upstream_us % 1_000
-    );
-    HeaderValue::try_from(text).expect("digits and names")
+    let mut text = Vec::with_capacity(64);
+    for (name, us) in [("seawall;dur=", overhead_us), (", upstream;dur=", upstream_us)] {
+        text.extend_from_slice(name.as_bytes());
+        decimal(&mut text, us / 1_000, 1);
+        text.push(b'.');
+        decimal(&mut text, us % 1_000, 3);
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits and names")
+}
+
+/// `n` in at least `width` digits. `format!` costs more than the rest of the header.
+fn decimal(text: &mut Vec<u8>, mut n: u64, width: usize) {
+    let start = text.len();
+    while n > 0 || text.len() - start < width {
+        text.push(b'0' + u8::try_from(n % 10).unwrap_or_default());
+        n /= 10;
+    }
+    text[start..].reverse();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_milliseconds() {
+        assert_eq!(timing(0, 999), "seawall;dur=0.000, upstream;dur=0.999");
+        assert_eq!(timing(1_042, 60_000_000), "seawall;dur=1.042, upstream;dur=60000.000");
+    }
 }

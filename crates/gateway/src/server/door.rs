@@ -4,7 +4,7 @@
 //! an upstream is asked, and each refusal says which rule it was.
 
 use http::header::{self, HeaderName};
-use http::{HeaderMap, Method, request};
+use http::{HeaderMap, HeaderValue, Method, request};
 use seawall_core::verdict::code::Code;
 
 use crate::config::Secret;
@@ -25,7 +25,7 @@ const VIA_NAME: &str = "seawall-";
 /// What the door knows.
 pub(crate) struct Door {
     /// This process in `Via`: `1.1 seawall-` and eight hex digits.
-    pub(crate) via: String,
+    pub(crate) via: HeaderValue,
     /// Whether a request could spend a key that is not the caller's.
     pub(crate) guards_a_key: bool,
     /// Hosts, with port, under which this gateway is meant to be asked.
@@ -58,7 +58,7 @@ impl Door {
     fn not_in_circles(&self, headers: &HeaderMap) -> Result<(), Closed> {
         let mut seawalls = 0;
         for via in headers.get_all(header::VIA).iter().filter_map(|v| v.to_str().ok()) {
-            if via.split(',').any(|hop| hop.trim() == self.via) {
+            if via.split(',').any(|hop| hop.trim().as_bytes() == self.via.as_bytes()) {
                 return Err(Closed { code: Code::Loop, detail: "it has been here before".into() });
             }
             seawalls += via.matches(VIA_NAME).count();
@@ -156,11 +156,11 @@ fn limits(head: &request::Parts) -> Result<(), Closed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, Request};
+    use http::Request;
 
     fn door() -> Door {
         Door {
-            via: "1.1 seawall-0badcafe".into(),
+            via: HeaderValue::from_static("1.1 seawall-0badcafe"),
             guards_a_key: true,
             hosts: vec!["10.0.0.7:7500".into()],
             clients: vec![],

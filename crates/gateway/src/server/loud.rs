@@ -13,6 +13,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// A write that makes no progress for this long ends the connection: only a bound by progress
@@ -38,13 +39,17 @@ const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a connection and its replies share.
 pub(crate) struct Conn {
-    flushes: watch::Sender<u64>,
+    flushes: AtomicU64,
+    /// Told of every flush once somebody waits for one.
+    flushed: Notify,
+    is_awaited: AtomicBool,
     back: Mutex<Option<TcpStream>>,
 }
 
 impl Conn {
     pub(crate) fn new() -> Arc<Conn> {
-        Arc::new(Conn { flushes: watch::Sender::new(0), back: Mutex::new(None) })
+        let (flushes, is_awaited) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, back: Mutex::new(None) })
     }
 
     /// The event's bytes, and a future that ends when they are on the wire, or never will be.
@@ -55,12 +60,21 @@ impl Conn {
     ) -> (Bytes, Pin<Box<dyn Future<Output = ()> + Send>>) {
         let (dropped, was_dropped) = oneshot::channel();
         let hooked = Hooked { event, dropped: Some(dropped), conn: Arc::clone(self) };
-        let mut flushes = self.flushes.subscribe();
+        self.is_awaited.store(true, Ordering::SeqCst);
+        let conn = Arc::clone(self);
         let written = async move {
             let flushed = async {
-                if let Ok(at) = was_dropped.await {
-                    // An error means that the connection is gone, and with it the question.
-                    let _ = flushes.wait_for(|n| *n > at).await;
+                // An error means that the connection is gone, and with it the question.
+                let Ok(at) = was_dropped.await else { return };
+                loop {
+                    let next = conn.flushed.notified();
+                    tokio::pin!(next);
+                    // Listening first, looking second: no flush falls in between.
+                    next.as_mut().enable();
+                    if conn.flushes.load(Ordering::SeqCst) > at {
+                        return;
+                    }
+                    next.await;
                 }
             };
             let is_written = timeout(WRITTEN_WITHIN, flushed).await.is_ok();
@@ -109,7 +123,7 @@ impl AsRef<[u8]> for Hooked {
 impl Drop for Hooked {
     fn drop(&mut self) {
         if let Some(dropped) = self.dropped.take() {
-            let _ = dropped.send(*self.conn.flushes.borrow());
+            let _ = dropped.send(self.conn.flushes.load(Ordering::SeqCst));
         }
     }
 }
@@ -185,10 +199,10 @@ impl AsyncWrite for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.socket().poll_flush(cx);
         if let Poll::Ready(Ok(())) = polled {
-            self.conn.flushes.send_if_modified(|n| {
-                *n += 1;
-                true
-            });
+            self.conn.flushes.fetch_add(1, Ordering::SeqCst);
+            if self.conn.is_awaited.load(Ordering::SeqCst) {
+                self.conn.flushed.notify_waiters();
+            }
         }
         polled
     }

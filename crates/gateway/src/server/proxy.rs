@@ -25,6 +25,10 @@ const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
 /// The longest `x-seawall-tag` kept, in bytes.
 const TAG_BYTES_MAX: usize = 64;
 
+static MAX_RETRIES: HeaderName = HeaderName::from_static("x-seawall-max-retries");
+static TAG: HeaderName = HeaderName::from_static("x-seawall-tag");
+static REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
+
 /// Answers one request.
 pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Request<Incoming>) -> Response<AnswerBody> {
     let arrived = loud::now();
@@ -60,8 +64,8 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
         Payload::Flow(_) => None,
     };
     let facts = peek(&head, kept, len).await;
-    let max_retries = own(&head.headers, "x-seawall-max-retries").and_then(|v| v.parse().ok());
-    let tag = own(&head.headers, "x-seawall-tag").map(|tag| plain(tag, TAG_BYTES_MAX));
+    let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
+    let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
     prepare(&mut head.headers, &server.door.via, endpoint);
     if facts.client_retries > 0 {
         server.observe.metrics.client_retries.inc();
@@ -86,7 +90,7 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
             server.observe.metrics.overhead.observe(overhead.as_secs_f64());
             answer::success(&mut answered, &id, u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
             if let Err(reason) = replay {
-                answered.head.headers.insert("x-seawall-reason", HeaderValue::from_static(reason.name()));
+                answered.head.headers.insert(&REASON, HeaderValue::from_static(reason.name()));
             }
             let head = answered.head;
             let body = AnswerBody::relayed(answered.relay, id, server, conn, is_h2, (in_flight, hold));
@@ -150,22 +154,19 @@ async fn peek(head: &http::request::Parts, body: Option<Bytes>, len: u64) -> req
 
 /// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, and a
 /// mark that they passed here.
-fn prepare(fields: &mut HeaderMap, via: &str, endpoint: Endpoint) {
-    headers::strip_hop_by_hop(fields);
-    headers::strip_own(fields);
-    fields.remove(header::CONTENT_LENGTH);
-    fields.remove(header::EXPECT);
+fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint) {
+    headers::strip(fields, |name| {
+        matches!(name, "content-length" | "expect") || name.starts_with(headers::OWN_PREFIX)
+    });
     if endpoint.dialect().is_some() {
         // Replies must be readable to be judged.
         fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    if let Ok(via) = HeaderValue::from_str(via) {
-        fields.append(header::VIA, via);
-    }
+    fields.append(header::VIA, via.clone());
 }
 
-fn own<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    headers.get(HeaderName::from_static(name))?.to_str().ok()
+fn own<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// `text` as a label: printable, and no longer than `max` bytes.
