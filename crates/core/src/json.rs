@@ -375,20 +375,28 @@ fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// Within a string, the position of its closing quote, or of a backslash where they have come so
-/// close together that leaping from one to the next is slower than looking at each byte.
+/// Within a string, at a byte that nothing escapes: the position of its closing quote, or of a
+/// backslash where escaped quotes have come so close together that leaping from one to the next
+/// is slower than looking at each byte.
+///
+/// Only quotes are searched for, since other escapes are many in prose and say nothing about the
+/// end: a quote is escaped if an odd number of backslashes stands before it.
 #[inline]
 fn leap(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     let mut short = 0;
     loop {
         let rest = bytes.get(at..).ok_or(Malformed::Truncated)?;
-        let quiet = memchr::memchr2(b'"', b'\\', rest).ok_or(Malformed::Truncated)?;
-        at += quiet;
-        short = if quiet < BLOCK / 4 { short + 1 } else { 0 };
-        if bytes[at] == b'"' || short == 3 {
-            return Ok(at);
+        let quiet = memchr::memchr(b'"', rest).ok_or(Malformed::Truncated)?;
+        let quote = at + quiet;
+        let backslashes = rest[..quiet].iter().rev().take_while(|byte| **byte == b'\\').count();
+        if backslashes % 2 == 0 {
+            return Ok(quote);
         }
-        at += 2;
+        short = if quiet < BLOCK / 4 { short + 1 } else { 0 };
+        if short == 3 {
+            return Ok(quote - 1);
+        }
+        at = quote + 1;
     }
 }
 

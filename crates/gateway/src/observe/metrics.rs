@@ -205,8 +205,7 @@ impl Metrics {
         let model = self.model(model);
         let at = upstream.index() * Class::ALL.len() + class as usize;
         let find = || {
-            let labels =
-                AttemptLabels { upstream: Arc::clone(name), model: model.label.clone(), class: class.name() };
+            let labels = AttemptLabels { upstream: Arc::clone(name), model: model.label.clone(), class: class.name() };
             self.attempts.get_or_create(&labels).clone()
         };
         model.attempts[at].get_or_init(find).inc();

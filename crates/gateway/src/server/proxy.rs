@@ -155,9 +155,7 @@ async fn peek(head: &http::request::Parts, body: Option<Bytes>, len: u64) -> req
 /// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, and a
 /// mark that they passed here.
 fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint) {
-    headers::strip(fields, |name| {
-        matches!(name, "content-length" | "expect") || name.starts_with(headers::OWN_PREFIX)
-    });
+    headers::strip(fields, |name| matches!(name, "content-length" | "expect") || name.starts_with(headers::OWN_PREFIX));
     if endpoint.dialect().is_some() {
         // Replies must be readable to be judged.
         fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
