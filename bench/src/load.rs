@@ -223,7 +223,7 @@ async fn open_loop(load: &Rc<Load>, rate: u32) {
         tasks.spawn_local(async move {
             let kept = idle.borrow_mut().pop();
             let (mut connection, mut request) = match kept {
-                Some((connection, request)) => (Some(connection), request),
+                Some((connection, request)) => (connection.is_open().then_some(connection), request),
                 None => (None, load.template.clone()),
             };
             if let Some(open) = opened(&mut connection, &load).await

@@ -48,6 +48,11 @@ impl Connection {
         Ok(Connection { stream, buffer: vec![0; 16 << 10], filled: 0 })
     }
 
+    /// Whether the other side has kept an idle connection open, as far as this side has heard. SDKs' pools look, too.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends `request`, reads one answer and compares its body with `expected`.
     pub(crate) async fn exchange(&mut self, request: &[u8], expected: &[u8], started: Instant) -> io::Result<Answer> {
         self.stream.write_all(request).await?;
