@@ -389,7 +389,8 @@ impl Plan {
     /// The caller's own SDK would have tried a second time: where the budget can pay for that, it
     /// is asked to, since a deadline of its own making ended the only attempt.
     fn invite(&mut self, now: Time, fleet: &mut Fleet) {
-        let is_cut_off = now >= self.deadline && self.ask.patience.from_sdk;
+        // A reply that came, however broken, is the upstream's own word, and no 504 of ours.
+        let is_cut_off = now >= self.deadline && self.ask.patience.from_sdk && self.informative.is_none();
         let would_have = is_cut_off && self.attempts == 1 && self.ask.client_retries == 0;
         if would_have && self.ask.repeatable == Repeatable::Yes && fleet.budget.withdraw(now, COST_AMBIGUOUS) {
             fleet.invite();

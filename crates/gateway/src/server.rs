@@ -9,6 +9,7 @@ pub(crate) mod admit;
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod door;
+pub(crate) mod head;
 pub(crate) mod loud;
 pub(crate) mod proxy;
 
@@ -34,10 +35,9 @@ use tokio::time::{sleep, timeout_at};
 use crate::observe::Observe;
 use admit::Limits as BodyLimits;
 use door::Door;
+use head::IDLE_MAX;
 use loud::{Conn, Wire};
 
-/// The head of a request must come within this.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// hyper's own bounds, above ours so that ours can answer: fields, and bytes of buffer.
 const HYPER_FIELDS_MAX: usize = 256;
 const HYPER_BUFFER_MAX: usize = 256 * 1024;
@@ -209,7 +209,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(IDLE_MAX)
         .max_headers(HYPER_FIELDS_MAX)
         .max_buf_size(HYPER_BUFFER_MAX);
     builder

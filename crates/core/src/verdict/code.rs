@@ -187,7 +187,7 @@ static BAD_REPLY: Meaning = Meaning::new(
 static UPSTREAM_ERROR: Meaning = Meaning::new(
     Class::ServerError,
     "The upstream failed with a body that was not JSON, so Seawall put its status into words; the original excerpt is in the journal.",
-    &["look up the status itself: `seawall explain 502`, for one", "see the original excerpt with `seawall show ID`"],
+    &["look the status up with `seawall explain`", "see the original excerpt with `seawall show ID`"],
 );
 static DEADLINE: Meaning = Meaning::new(
     Class::Ambiguous,

@@ -12,7 +12,7 @@ use seawall::{Answer, Broken, Failure};
 use seawall_core::event::Outcome;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
-use seawall_core::verdict::{self, Class, Fault};
+use seawall_core::verdict::{self, Class, Fault, Said};
 use serde_json::json;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -139,7 +139,9 @@ fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str
     }
     headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     let has_no_body = status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT;
-    let reads_as_it_is = said.is_some_and(|s| s.is_json) && !body.is_empty();
+    // An error status must come with an error: what a failed 200 holds may be no more than a choice.
+    let has_words = |s: &Said| !head.status.is_success() || s.message.is_some() || s.code.is_some();
+    let reads_as_it_is = said.is_some_and(|s| s.is_json && has_words(s)) && !body.is_empty();
     let body = if has_no_body || status.is_redirection() {
         body
     } else if reads_as_it_is {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use seawall::{Broken, Hold, Piece, Relay};
 
-use super::loud::{Conn, LoudEnd};
+use super::loud::{Conn, LoudEnd, Serving};
 use super::{InFlight, Server, answer};
 
 /// An answer's body.
@@ -27,7 +27,7 @@ pub(crate) struct Relayed {
     server: Arc<Server>,
     conn: Arc<Conn>,
     is_h2: bool,
-    _held: (InFlight, Hold),
+    _held: (InFlight, Serving, Hold),
 }
 
 enum State {
@@ -51,7 +51,7 @@ impl AnswerBody {
         server: Arc<Server>,
         conn: Arc<Conn>,
         is_h2: bool,
-        held: (InFlight, Hold),
+        held: (InFlight, Serving, Hold),
     ) -> AnswerBody {
         if let Some(bytes) = relay.take_whole() {
             return AnswerBody::Whole(bytes);

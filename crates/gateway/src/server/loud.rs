@@ -13,7 +13,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,7 +22,9 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+
+use super::head::Head;
 
 /// A write that makes no progress for this long ends the connection: only a bound by progress
 /// spares a slow reader's event (nginx's `send_timeout` is 60 s).
@@ -43,13 +45,22 @@ pub(crate) struct Conn {
     /// Told of every flush once somebody waits for one.
     flushed: Notify,
     is_awaited: AtomicBool,
+    /// Requests being served. On HTTP/2 it never falls to none: frames without a request are no head.
+    serving: AtomicUsize,
     back: Mutex<Option<TcpStream>>,
 }
 
 impl Conn {
     pub(crate) fn new() -> Arc<Conn> {
         let (flushes, is_awaited) = (AtomicU64::new(0), AtomicBool::new(false));
-        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, back: Mutex::new(None) })
+        let serving = AtomicUsize::new(0);
+        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, serving, back: Mutex::new(None) })
+    }
+
+    /// A request on this connection is being served, until the guard is dropped.
+    pub(crate) fn serve(self: &Arc<Conn>, is_h2: bool) -> Serving {
+        self.serving.fetch_add(if is_h2 { 2 } else { 1 }, Ordering::Relaxed);
+        Serving { conn: Arc::clone(self) }
     }
 
     /// The event's bytes, and a future that ends when they are on the wire, or never will be.
@@ -107,6 +118,17 @@ async fn drain(socket: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// A request that is being served on a connection.
+pub(crate) struct Serving {
+    conn: Arc<Conn>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.conn.serving.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An event's bytes, whose end tells how often the connection had been flushed by then.
 struct Hooked {
     event: Bytes,
@@ -140,11 +162,14 @@ pub(crate) struct Wire {
     socket: Option<TcpStream>,
     conn: Arc<Conn>,
     stall: Option<Pin<Box<Sleep>>>,
+    head: Head,
+    /// Runs while the rest of a head is waited for.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
     pub(crate) fn new(socket: TcpStream, conn: Arc<Conn>) -> Wire {
-        Wire { socket: Some(socket), conn, stall: None }
+        Wire { socket: Some(socket), conn, stall: None, head: Head::default(), late: None }
     }
 
     fn socket(&mut self) -> Pin<&mut TcpStream> {
@@ -165,6 +190,24 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Goes on waiting, unless a head that has begun does not come to its end.
+    fn or_late(&mut self, cx: &mut Context<'_>, is_busy: bool) -> Poll<io::Result<()>> {
+        let Some(deadline) = self.head.deadline(is_busy) else {
+            self.late = None;
+            return Poll::Pending;
+        };
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if late.deadline() != deadline {
+            late.as_mut().reset(deadline);
+        }
+        match late.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
 impl Drop for Wire {
     fn drop(&mut self) {
         *self.conn.back.lock().unwrap_or_else(PoisonError::into_inner) = self.socket.take();
@@ -173,7 +216,15 @@ impl Drop for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.socket().poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = self.socket().poll_read(cx, buf);
+        let is_busy = self.conn.serving.load(Ordering::Relaxed) > 0;
+        match polled {
+            Poll::Ready(Ok(())) if buf.filled().len() > before => self.head.came(is_busy, now),
+            Poll::Pending => return self.or_late(cx, is_busy),
+            Poll::Ready(_) => {}
+        }
+        polled
     }
 }
 

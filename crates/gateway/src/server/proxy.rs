@@ -35,6 +35,7 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
     let arrived_unix_micros = seawall::unix_micros();
     let id = server.client.new_id(arrived_unix_micros);
     let is_h2 = request.version() == http::Version::HTTP_2;
+    let serving = conn.serve(is_h2);
     let (mut head, body) = request.into_parts();
     let endpoint = Endpoint::of(&head.method, head.uri.path());
     let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id);
@@ -93,7 +94,7 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
                 answered.head.headers.insert(&REASON, HeaderValue::from_static(reason.name()));
             }
             let head = answered.head;
-            let body = AnswerBody::relayed(answered.relay, id, server, conn, is_h2, (in_flight, hold));
+            let body = AnswerBody::relayed(answered.relay, id, server, conn, is_h2, (in_flight, serving, hold));
             Response::from_parts(head, body)
         }
         Conclusion::Failure(mut failed) => {
