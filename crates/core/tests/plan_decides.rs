@@ -468,7 +468,8 @@ fn cut_off(policy: Policy, ask: Ask) -> Talk {
     let mut talk = Talk::new(policy, ask);
     talk.sends();
     talk.now = talk.plan.deadline();
-    talk.hears(&verdict(Class::Ambiguous));
+    // Silence until then: there is no reply.
+    talk.plan.heard(talk.now, &mut talk.fleet, 1, &verdict(Class::Ambiguous), false);
     talk
 }
 
@@ -508,6 +509,13 @@ fn nobody_else_is_asked_to_come_back() {
     // An answered failure that leaves no room is final, although the SDK would have waited.
     let mut talk = Talk::new(Policy::default(), ask);
     talk.fails(&asks_to_wait(Class::RateLimited, secs(50)));
+    assert_eq!(talk.reason(), Reason::Deadline);
+    assert!(!talk.plan.invites());
+    // An error whose body never came to its end is the upstream's own answer, and no 504 of ours.
+    let mut talk = Talk::new(Policy::default(), ask);
+    talk.sends();
+    talk.now = talk.plan.deadline();
+    talk.hears(&verdict(Class::ServerError));
     assert_eq!(talk.reason(), Reason::Deadline);
     assert!(!talk.plan.invites());
     // The SDK alone would not have had a third try.
