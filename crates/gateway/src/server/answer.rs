@@ -12,7 +12,7 @@ use seawall::{Answer, Broken, Failure};
 use seawall_core::event::Outcome;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
-use seawall_core::verdict::{self, Class, Fault, Said};
+use seawall_core::verdict::{self, Class, Fault};
 use serde_json::json;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -139,9 +139,9 @@ fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str
     }
     headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     let has_no_body = status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT;
-    // An error status must come with an error: what a failed 200 holds may be no more than a choice.
-    let has_words = |s: &Said| !head.status.is_success() || s.message.is_some() || s.code.is_some();
-    let reads_as_it_is = said.is_some_and(|s| s.is_json && has_words(s)) && !body.is_empty();
+    // An error status must come with an error object: a failed 200 may hold it deeper down.
+    let has_object = !head.status.is_success() || seawall_core::json::field(&body, "error").is_some();
+    let reads_as_it_is = said.is_some_and(|s| s.is_json) && has_object && !body.is_empty();
     let body = if has_no_body || status.is_redirection() {
         body
     } else if reads_as_it_is {
@@ -162,7 +162,9 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
     let said = failure.said.as_deref();
     let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("the upstream");
     // What an event said in its own words goes to the request that it belongs to; a page does not.
-    let quoted = said.filter(|_| failure.fault == Some(Fault::StreamError)).and_then(|s| s.message.clone());
+    let quoted = said
+        .filter(|_| matches!(failure.fault, Some(Fault::StreamError | Fault::ErrorIn200)))
+        .and_then(|s| s.message.clone());
     let message = quoted.unwrap_or_else(|| {
         format!(
             "{upstream} answered {} {}; {} (request id {request_id}; seawall show {id})",
