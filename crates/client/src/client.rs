@@ -121,7 +121,12 @@ impl Builder {
         let routes = self
             .upstreams
             .iter()
-            .map(|u| routes::Upstream { name: u.name.clone(), priority: u.priority, models: u.models.clone() })
+            .map(|u| routes::Upstream {
+                name: u.name.clone(),
+                priority: u.priority,
+                models: u.models.clone(),
+                ..routes::Upstream::default()
+            })
             .collect();
         let shared = Shared::new(&self.policy, self.seed);
         let upstreams = self.upstreams.into_iter().map(Upstream::build).collect::<Result<_, _>>()?;

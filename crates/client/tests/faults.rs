@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use seawall::{Call, Client, Conclusion, Labels, Observer, Payload, Settings};
 use seawall_chaos::{Running, Server};
 use seawall_core::event::{self, Outcome, Reason};
-use seawall_core::plan::policy::{Policy, RETRIED};
+use seawall_core::plan::policy::{FirstContent, Policy, RETRIED};
 use seawall_core::request::Request;
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
@@ -55,7 +55,7 @@ fn policy() -> Policy {
         policy.retry.class_mut(class).unwrap().backoff.base = Duration::from_millis(1);
     }
     policy.budget.start = 1_000_000;
-    policy.timeout.first_content = Duration::from_millis(300);
+    policy.timeout.first_content = FirstContent::Fixed(Duration::from_millis(300));
     policy.timeout.byte_idle = Duration::from_millis(300);
     policy
 }

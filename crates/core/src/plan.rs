@@ -10,9 +10,12 @@
 //! [`Step::Relay`], [`Step::Fail`] or [`Plan::left`].
 
 pub mod backoff;
+pub mod breaker;
 pub mod budget;
 pub mod fleet;
+pub mod hedge;
 pub mod policy;
+pub mod queue;
 pub mod route;
 
 use std::time::Duration;
@@ -286,7 +289,7 @@ impl Plan {
         self.state = State::Live { at };
         self.attempts += 1;
         self.tried |= 1 << at;
-        let first_content = now + policy.timeout.first_content;
+        let first_content = now + policy.timeout.first_content.most();
         let until = if self.ask.stream { first_content.min(self.deadline) } else { self.deadline };
         Step::Send {
             attempt: self.attempts,

@@ -24,6 +24,19 @@ pub struct Upstream {
     pub priority: u32,
     /// Model patterns it may serve (`*` matches any run of characters); empty means every model.
     pub models: Vec<String>,
+    /// Its share among upstreams of the same priority. At least 1.
+    pub weight: u32,
+    /// What a model is called here: pairs of the name asked for and the name sent.
+    pub model_map: Vec<(String, String)>,
+    /// Credentials of its own; 0 if the caller's are passed through.
+    pub keys: usize,
+}
+
+impl Default for Upstream {
+    /// Nameless, for every model, with the caller's own credentials.
+    fn default() -> Self {
+        Upstream { name: String::new(), priority: 1, models: Vec::new(), weight: 1, model_map: Vec::new(), keys: 0 }
+    }
 }
 
 impl Upstream {

@@ -91,8 +91,9 @@ impl Talk {
 }
 
 fn ask(upstreams: usize) -> Ask {
-    let fleet: Vec<Upstream> =
-        (0..upstreams).map(|n| Upstream { name: n.to_string(), priority: 0, models: Vec::new() }).collect();
+    let fleet: Vec<Upstream> = (0..upstreams)
+        .map(|n| Upstream { name: n.to_string(), priority: 0, models: Vec::new(), ..Upstream::default() })
+        .collect();
     Ask {
         candidates: Candidates::of(&fleet, None),
         repeatable: Repeatable::Yes,

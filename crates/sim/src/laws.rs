@@ -218,7 +218,7 @@ impl Seen {
         law(is_candidate, "only a candidate is asked")?;
         law(now < self.deadline, "no attempt begins after the deadline")?;
         law(until <= self.deadline, "no attempt lasts beyond the deadline")?;
-        let has_limit = !self.ask.stream || until <= now + policy.timeout.first_content;
+        let has_limit = !self.ask.stream || until <= now + policy.timeout.first_content.most();
         law(has_limit, "a stream's first content has a limit")?;
         let has_all_the_time = self.ask.stream || until == self.deadline;
         law(has_all_the_time, "what is no stream has all the time there is")?;
@@ -332,7 +332,7 @@ mod tests {
     const DEADLINE: Time = Time::from_micros(600_000_000);
 
     fn ask() -> Ask {
-        let upstream = Upstream { name: "u0".into(), priority: 0, models: Vec::new() };
+        let upstream = Upstream { name: "u0".into(), priority: 0, models: Vec::new(), ..Upstream::default() };
         Ask {
             candidates: Candidates::of(&[upstream], None),
             repeatable: Repeatable::Yes,

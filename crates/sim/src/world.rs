@@ -95,7 +95,7 @@ const RETURN_AFTER: Duration = Duration::from_secs(1);
 pub fn play(script: &Script, policy: &Policy, seed: u64, told: impl FnMut(&Line)) {
     let mut chance = Dice::new(seed);
     let upstreams: Vec<Upstream> = (0..script.upstreams.len())
-        .map(|at| Upstream { name: format!("u{at}"), priority: 0, models: Vec::new() })
+        .map(|at| Upstream { name: format!("u{at}"), priority: 0, models: Vec::new(), ..Upstream::default() })
         .collect();
     let mut world = World {
         script,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use seawall_core::dice::Dice;
 use seawall_core::event::Reason;
-use seawall_core::plan::policy::{Policy, Preset, RETRIED, Retry};
+use seawall_core::plan::policy::{FirstContent, Policy, Preset, RETRIED, Retry};
 use seawall_core::request::{Patience, Repeatable};
 use seawall_core::verdict::{Again, Class};
 use seawall_sim::laws::Laws;
@@ -206,7 +206,7 @@ fn policy(dice: &mut Dice) -> Policy {
         policy.retry.failover_jitter = Duration::from_millis(dice.between(0, 100));
     }
     if one_in(dice, 2) {
-        policy.timeout.first_content = Duration::from_secs(dice.between(1, 30));
+        policy.timeout.first_content = FirstContent::Fixed(Duration::from_secs(dice.between(1, 30)));
         policy.timeout.total = Duration::from_secs(dice.between(1, 120));
         policy.timeout.total_max = Duration::from_secs(dice.between(1, 300));
     }

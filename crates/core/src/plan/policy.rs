@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::{Backoff, Jitter};
-use super::budget;
+use super::{breaker, budget, hedge, queue};
 
 use crate::verdict::Class;
 use crate::words::words;
@@ -29,6 +29,12 @@ pub struct Policy {
     pub budget: budget::Config,
     /// How long to wait for what.
     pub timeout: Timeouts,
+    /// When to stop asking an upstream.
+    pub breaker: breaker::Config,
+    /// Whether, and when, to ask a second time beside the first.
+    pub hedge: hedge::Config,
+    /// How long to wait for an upstream that is down.
+    pub wait: queue::Config,
 }
 
 /// How often, how soon, and what for.
@@ -75,7 +81,7 @@ pub struct Timeouts {
     /// Name resolution, TCP and TLS together.
     pub connect: Duration,
     /// From the end of the request to the first content of a stream.
-    pub first_content: Duration,
+    pub first_content: FirstContent,
     /// Between two pieces of a stream, after the first content.
     pub byte_idle: Duration,
     /// To the answer (of a stream: to its first content), where the caller says nothing.
@@ -84,12 +90,35 @@ pub struct Timeouts {
     pub total_max: Duration,
 }
 
+/// How long a stream may take to its first content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstContent {
+    /// Four times what 99 of 100 requests of the same shape need, 20 s to 300 s; 300 s until 50 are known.
+    Adaptive,
+    /// This long.
+    Fixed(Duration),
+}
+
+impl FirstContent {
+    /// The longest that is waited, whatever is learnt.
+    pub const MAX: Duration = Duration::from_secs(300);
+
+    /// The longest that this may come to.
+    #[must_use]
+    pub const fn most(self) -> Duration {
+        match self {
+            FirstContent::Adaptive => FirstContent::MAX,
+            FirstContent::Fixed(limit) => limit,
+        }
+    }
+}
+
 impl Default for Timeouts {
-    /// 5 s, 300 s, 300 s, 600 s (the SDKs' own), 3600 s.
+    /// 5 s, adaptive, 300 s, 600 s (the SDKs' own), 3600 s.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(5),
-            first_content: Duration::from_secs(300),
+            first_content: FirstContent::Adaptive,
             byte_idle: Duration::from_secs(300),
             total: Duration::from_secs(600),
             total_max: Duration::from_secs(3600),
@@ -103,6 +132,9 @@ impl Default for Policy {
             retry: Retry::preset(Preset::Seawall),
             budget: budget::Config::default(),
             timeout: Timeouts::default(),
+            breaker: breaker::Config::default(),
+            hedge: hedge::Config::default(),
+            wait: queue::Config::default(),
         }
     }
 }

@@ -5,6 +5,21 @@ use crate::upstream::{Upstream, UpstreamId};
 /// The most upstreams that a configuration may name.
 pub const UPSTREAMS_MAX: usize = 32;
 
+/// What the operator decided for some models.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Route {
+    /// Model patterns it is for; the first route that fits is taken.
+    pub models: Vec<String>,
+    /// The upstreams to ask, the preferred first; empty for all that serve the model, by priority.
+    pub upstreams: Vec<UpstreamId>,
+    /// Models to ask for after these have failed, in order: another name for the same request.
+    pub fallback_models: Vec<String>,
+    /// Whether its requests may be repeated, whatever they are.
+    pub repeatable: bool,
+    /// Whether its requests are hedged; `None` as in the policy.
+    pub hedge: Option<bool>,
+}
+
 /// The upstreams that may serve one request, the preferred first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidates {
@@ -40,7 +55,12 @@ mod tests {
     use super::*;
 
     fn upstream(name: &str, priority: u32, models: &[&str]) -> Upstream {
-        Upstream { name: name.into(), priority, models: models.iter().map(ToString::to_string).collect() }
+        Upstream {
+            name: name.into(),
+            priority,
+            models: models.iter().map(ToString::to_string).collect(),
+            ..Upstream::default()
+        }
     }
 
     #[test]

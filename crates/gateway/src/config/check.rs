@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use seawall_core::plan::budget;
-use seawall_core::plan::policy::{Policy, Timeouts};
+use seawall_core::plan::policy::{FirstContent, Policy, Timeouts};
 
 use super::address::{self, Origin};
 use super::diagnose::Problem;
@@ -65,7 +65,7 @@ pub(super) fn config(
             file: file.map(Path::to_owned),
             server: doors.server,
             upstreams: upstreams.into_iter().map(|placed| placed.value).collect(),
-            policy: Policy { retry, budget, timeout },
+            policy: Policy { retry, budget, timeout, ..Policy::default() },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -300,7 +300,9 @@ fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
     let span = total.as_ref().or(total_max.as_ref()).map(|at| at.span.clone());
     let timeouts = Timeouts {
         connect: reader.or("timeout.connect", &written.connect, default.connect),
-        first_content: reader.or("timeout.first_content", &written.first_content, default.first_content),
+        first_content: reader
+            .read("timeout.first_content", &written.first_content)
+            .map_or(default.first_content, |at| FirstContent::Fixed(at.value)),
         byte_idle: reader.or("timeout.byte_idle", &written.byte_idle, default.byte_idle),
         total: total.map_or(default.total, |at| at.value),
         total_max: total_max.map_or(default.total_max, |at| at.value),

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use seawall_core::plan::policy::RETRIED;
+use seawall_core::plan::policy::{FirstContent, RETRIED};
 use serde_json::{Value, json};
 
 use super::kind::Word;
@@ -204,7 +204,11 @@ impl List<'_> {
         self.table("budget", "deposit", fraction(u32::try_from(budget.deposit).unwrap_or(u32::MAX), BUDGET_PARTS));
         self.table("budget", "start", json!(budget.start / parts));
         self.table("timeout", "connect", wait(timeout.connect));
-        self.table("timeout", "first_content", wait(timeout.first_content));
+        let first_content = match timeout.first_content {
+            FirstContent::Adaptive => json!("adaptive"),
+            FirstContent::Fixed(limit) => wait(limit),
+        };
+        self.table("timeout", "first_content", first_content);
         self.table("timeout", "byte_idle", wait(timeout.byte_idle));
         self.table("timeout", "total", wait(timeout.total));
         self.table("timeout", "total_max", wait(timeout.total_max));
