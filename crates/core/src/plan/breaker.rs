@@ -243,9 +243,9 @@ impl Breaker {
     /// other upstream of the group is closed (`alt`).
     ///
     /// # Errors
-    /// The earliest moment at which it might, always after `now`: for a first attempt, if nothing
-    /// is reported meanwhile, it will be let through then, or after a few more such waits where a
-    /// verdict is awaited ([`AGAIN_AFTER`]).
+    /// The earliest moment at which it might, always after `now`. If nothing is reported until then,
+    /// a first attempt is let through at that moment; where a verdict is awaited it may take some
+    /// waits of [`AGAIN_AFTER`], and retries and hedges wait for the state to change.
     pub fn would_grant(&self, now: Time, config: &Config, kind: Kind, alt: bool) -> Result<(), Time> {
         self.decide(now.max(self.latest), config, kind, alt).map(|_| ())
     }
