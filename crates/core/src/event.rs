@@ -78,6 +78,10 @@ words! {
         RetryAfter = "retry_after",
         /// The upstream said `x-should-retry: false`.
         UpstreamSaysNo = "upstream_says_no",
+        /// The upstream fails so often that it is not asked for now.
+        Breaker = "breaker",
+        /// Every other credential rests after a 429 or a refusal.
+        Credentials = "credentials",
         /// No upstream was left to ask.
         NoUpstream = "no_upstream",
         /// Content had already gone to the caller.

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, UpstreamAuth, UpstreamConfig};
+use crate::config::{Config, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
 use crate::observe::journal::{Closed, Journal};
 use crate::server::admit::Limits as BodyLimits;
@@ -134,16 +134,7 @@ fn upstream(config: &UpstreamConfig) -> Settings {
     Settings {
         name: config.name.clone(),
         base: config.base.clone(),
-        key: config.api_key.as_ref().and_then(|key| match config.auth {
-            UpstreamAuth::Bearer => {
-                let value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
-                Some(Key::new(header::AUTHORIZATION, value))
-            }
-            UpstreamAuth::ApiKey => {
-                let value = HeaderValue::try_from(key.expose()).ok()?;
-                Some(Key::new(header::HeaderName::from_static("api-key"), value))
-            }
-        }),
+        keys: config.api_key.iter().filter_map(|key| own_key(config.auth, key)).collect(),
         proxy: config.proxy.as_ref().map(|proxy| Proxy {
             host: proxy.host.clone(),
             port: proxy.port,
@@ -152,6 +143,22 @@ fn upstream(config: &UpstreamConfig) -> Settings {
         roots_pem: config.roots.as_ref().map(|roots| roots.pem.clone()),
         models: config.models.clone(),
         priority: config.priority,
+        weight: 1,
+        model_map: Vec::new(),
+    }
+}
+
+/// A key, as it is sent; `None` if no header can carry it, which the configuration rules out.
+fn own_key(auth: UpstreamAuth, key: &Secret) -> Option<Key> {
+    match auth {
+        UpstreamAuth::Bearer => {
+            let value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
+            Some(Key::new(header::AUTHORIZATION, value))
+        }
+        UpstreamAuth::ApiKey => {
+            let value = HeaderValue::try_from(key.expose()).ok()?;
+            Some(Key::new(header::HeaderName::from_static("api-key"), value))
+        }
     }
 }
 

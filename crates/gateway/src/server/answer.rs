@@ -9,7 +9,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use seawall::headers::strip;
 use seawall::{Answer, Broken, Failure};
-use seawall_core::event::Outcome;
+use seawall_core::event::{Outcome, Reason};
 use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
 use seawall_core::verdict::{self, Class, Fault};
@@ -60,6 +60,13 @@ pub(crate) fn failure(failure: &mut Failure, id: &str) -> Response<Bytes> {
     }
     if failure.invites {
         come_back(headers, 1);
+    } else if let Some(retry_in) = failure.retry_in.filter(|_| failure.reason == Reason::Breaker) {
+        // Not an invitation: whoever wants to come back by itself may know when it is worth it.
+        let seconds = retry_in.as_secs() + u64::from(retry_in.subsec_nanos() > 0);
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(seconds.clamp(*RETRY_AFTER_S.start(), *RETRY_AFTER_S.end())),
+        );
     }
     response
 }
@@ -194,6 +201,10 @@ fn code(failure: &Failure) -> Code {
 /// What happened to a request that no upstream worded an answer to.
 fn says(failure: &Failure) -> String {
     let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("no upstream");
+    if failure.attempts == 0 && failure.reason == Reason::Breaker {
+        let wait = failure.retry_in.unwrap_or_default().as_secs_f64();
+        return format!("its upstreams have failed again and again, and are asked again in {wait:.1} s");
+    }
     let Some(fault) = failure.fault else {
         return "no upstream serves this model".to_string();
     };
