@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod hedge;
 pub mod policy;
 pub mod queue;
+pub mod recent;
 pub mod route;
 
 use std::time::Duration;
