@@ -18,6 +18,7 @@ pub mod policy;
 pub mod queue;
 pub mod recent;
 pub mod route;
+pub mod shapes;
 
 use std::time::Duration;
 
