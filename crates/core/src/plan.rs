@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod policy;
 pub mod recent;
 pub mod route;
+pub mod shapes;
 
 use std::time::Duration;
 
