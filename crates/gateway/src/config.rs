@@ -27,6 +27,7 @@ mod secret;
 mod show;
 mod units;
 mod unknown;
+mod upstreams;
 mod written;
 
 use std::collections::BTreeMap;

@@ -282,12 +282,12 @@ mod bounds {
 
     #[test]
     fn lists_have_a_length() {
-        let upstreams = |count: usize| {
+        let fleet = |count: usize| {
             let one = |n| format!("[[upstream]]\nname = \"u{n}\"\nbase_url = \"https://a.example/{n}\"\n");
             parse(&(0..count).map(one).collect::<String>()).is_ok()
         };
-        assert!(upstreams(check::UPSTREAMS_MAX));
-        assert!(!upstreams(check::UPSTREAMS_MAX + 1));
+        assert!(fleet(upstreams::UPSTREAMS_MAX));
+        assert!(!fleet(upstreams::UPSTREAMS_MAX + 1));
         let clients = |count: usize| {
             let one = |n| format!("[[client]]\nname = \"c{n}\"\ntoken = \"0123456789abcdef{n}\"\n");
             let upstream = "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"k\"\n".to_owned();
