@@ -134,7 +134,7 @@ fn upstream(config: &UpstreamConfig) -> Settings {
     Settings {
         name: config.name.clone(),
         base: config.base.clone(),
-        key: config.api_key.as_ref().and_then(|key| match config.auth {
+        key: config.api_keys.first().and_then(|key| match config.auth {
             UpstreamAuth::Bearer => {
                 let value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
                 Some(Key::new(header::AUTHORIZATION, value))
@@ -158,7 +158,7 @@ fn upstream(config: &UpstreamConfig) -> Settings {
 fn door(config: &Config, listen: SocketAddr, client: &Client) -> Door {
     // The id of this process in `Via`: the end of a request id is as unlike others as can be.
     let id = client.new_id(seawall::unix_micros());
-    let has_a_key = config.upstreams.iter().any(|u| u.api_key.is_some());
+    let has_a_key = config.upstreams.iter().any(|u| !u.api_keys.is_empty());
     Door {
         via: HeaderValue::try_from(format!("1.1 seawall-{}", &id[id.len() - 8..])).expect("hex digits"),
         guards_a_key: has_a_key && config.clients.is_empty() && !config.server.behind_auth,

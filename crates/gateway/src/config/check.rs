@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use seawall_core::plan::budget;
-use seawall_core::plan::policy::{FirstContent, Policy, Timeouts};
+use seawall_core::plan::policy::{Policy, Timeouts};
+use seawall_core::plan::{budget, hedge, queue};
 
 use super::diagnose::Problem;
 use super::doors::{self, Doors};
 use super::read::{Chosen, Reader, Said, Source};
 use super::written::{self, BUDGET_PARTS, Written};
-use super::{ClientConfig, Config, JournalConfig, LogConfig, Overrides, ServerConfig, retry, units, upstreams};
+use super::{
+    BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, breaker, retry,
+    routes, units, upstreams,
+};
 
 /// The most clients.
 pub(super) const CLIENTS_MAX: usize = 1_000;
@@ -36,22 +39,29 @@ pub(super) fn config(
     overrides: &Overrides,
     mut reader: Reader<'_>,
 ) -> Result<Config, Vec<Problem>> {
+    let profile = reader.or("profile", &written.profile, Profile::Interactive);
     let doors = server(&mut reader, &written.server, overrides);
     let upstreams = upstreams::read(&mut reader, &written.upstream, overrides);
     let clients = clients(&mut reader, &written.client);
+    let routes = routes::read(&mut reader, &written.route, &upstreams);
     let (retry, top) = retry::read(&mut reader, &written.retry, overrides.max_retries);
     let budget = budget(&mut reader, &written.budget);
+    let breaker = breaker::read(&mut reader, &written.breaker);
+    let hedge = hedge(&mut reader, &written.hedge);
+    let wait = wait(&mut reader, &written.wait, profile);
     let timeout = timeouts(&mut reader, &written.timeout);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
-    doors::check(&doors, &upstreams, &clients, written.client.len(), &mut reader.problems);
+    doors::check(&doors, &upstreams.list, &clients, written.client.len(), &mut reader.problems);
     match data_dir {
         Some(data_dir) if reader.problems.is_empty() => Ok(Config {
             file: file.map(Path::to_owned),
             server: doors.server,
-            upstreams: upstreams.into_iter().map(|placed| placed.value).collect(),
-            policy: Policy { retry, budget, timeout, ..Policy::default() },
+            profile,
+            upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
+            routes,
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -128,6 +138,37 @@ fn budget(reader: &mut Reader<'_>, written: &written::Budget) -> budget::Config 
     budget::Config { deposit: deposit.unwrap_or(default.deposit), start: start.unwrap_or(default.start) }
 }
 
+fn hedge(reader: &mut Reader<'_>, written: &written::Hedge) -> hedge::Config {
+    let default = hedge::Config::default();
+    let after_min = reader.read("hedge.after_min", &written.after_min);
+    let after_max = reader.read("hedge.after_max", &written.after_max);
+    let span = after_min.as_ref().or(after_max.as_ref()).map(|at| at.span.clone());
+    let config = hedge::Config {
+        enabled: reader.or("hedge.enabled", &written.enabled, default.enabled),
+        after_min: after_min.map_or(default.after_min, |at| at.value),
+        after_max: after_max.map_or(default.after_max, |at| at.value),
+        deposit: reader.read("hedge.deposit", &written.deposit).map_or(default.deposit, |at| u64::from(at.value)),
+    };
+    if config.after_min > config.after_max {
+        let [min, max] = [config.after_min, config.after_max].map(units::show_duration);
+        let what = format!("`hedge.after_min` is {min}, above `hedge.after_max` ({max})");
+        let hint = "a hedge is begun between the two, when 95 of 100 answers would have come: change both";
+        reader.problems.push(Problem::new(what).maybe_at(span.as_ref(), "").hint(hint));
+    }
+    config
+}
+
+fn wait(reader: &mut Reader<'_>, written: &written::Queue, profile: Profile) -> queue::Config {
+    let of_profile = match profile {
+        Profile::Interactive => queue::Config::default(),
+        Profile::Batch => {
+            reader.sources.insert("wait.max".into(), Source::Profile(profile));
+            queue::Config { max: BATCH_WAIT }
+        }
+    };
+    queue::Config { max: reader.or("wait.max", &written.max, of_profile.max) }
+}
+
 fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
     let default = Timeouts::default();
     let total = reader.read("timeout.total", &written.total);
@@ -135,9 +176,7 @@ fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
     let span = total.as_ref().or(total_max.as_ref()).map(|at| at.span.clone());
     let timeouts = Timeouts {
         connect: reader.or("timeout.connect", &written.connect, default.connect),
-        first_content: reader
-            .read("timeout.first_content", &written.first_content)
-            .map_or(default.first_content, |at| FirstContent::Fixed(at.value)),
+        first_content: reader.or("timeout.first_content", &written.first_content, default.first_content),
         byte_idle: reader.or("timeout.byte_idle", &written.byte_idle, default.byte_idle),
         total: total.map_or(default.total, |at| at.value),
         total_max: total_max.map_or(default.total_max, |at| at.value),
