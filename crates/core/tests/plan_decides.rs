@@ -268,7 +268,7 @@ fn a_word_about_another_attempt_changes_nothing() {
 fn waits(policy: &Policy, class: Class) -> Vec<(u128, u128)> {
     let mut found: Vec<(u128, u128)> = Vec::new();
     for seed in 0..500 {
-        let mut talk = Talk::with(policy.clone(), ask(1), Fleet::new(routes(2), &policy, Time::ZERO), seed);
+        let mut talk = Talk::with(policy.clone(), ask(1), Fleet::new(routes(2), policy, Time::ZERO), seed);
         talk.fails(&verdict(class));
         for retry in 0.. {
             let Step::Wait { until, .. } = talk.step() else { break };

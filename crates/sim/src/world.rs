@@ -37,6 +37,7 @@ pub struct Line {
 }
 
 /// What can happen to a request.
+#[expect(clippy::large_enum_variant, reason = "a line is told and forgotten, never kept")]
 #[derive(Debug, Clone, Copy)]
 pub enum What {
     /// A caller asks.

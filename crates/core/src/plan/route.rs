@@ -20,6 +20,8 @@ pub struct Route {
     pub fallback_models: Vec<String>,
     /// Whether its requests may be repeated, whatever they are.
     pub repeatable: bool,
+    /// Whether its requests are hedged; `None` as in the policy.
+    pub hedge: Option<bool>,
 }
 
 /// A model's name that the configuration knows: what a request asks for is sent under this one.
@@ -147,7 +149,7 @@ impl Routes {
         let route = &self.routes[at];
         found.route = u16::try_from(at).unwrap_or(Candidates::NO_ROUTE);
         found.repeatable = route.repeatable;
-        for name in route.fallback_models.iter().filter(|_| can_rename) {
+        for name in route.fallback_models.iter().filter(|name| can_rename && *name != model) {
             let alias = self.alias(name);
             let base = found.as_slice().last().map_or(0, |last| last.rank + 1);
             self.serving(&mut found, Some((name, alias)), self.preferred(self.route(name)), base, can_rename);
