@@ -324,6 +324,7 @@ mod tests {
     use super::*;
     use seawall_core::event::{Outcome, Reason};
     use seawall_core::plan::route::Routes;
+    use seawall_core::plan::shapes::Form;
     use seawall_core::request::Patience;
     use seawall_core::upstream::Upstream;
     use std::time::Duration;
@@ -335,6 +336,7 @@ mod tests {
         let upstream = Upstream { name: "u0".into(), priority: 0, models: Vec::new(), ..Upstream::default() };
         Ask {
             candidates: Routes::new(vec![upstream], vec![]).candidates(None, false),
+            form: Form::default(),
             repeatable: Repeatable::Yes,
             replay: Ok(()),
             stream: false,

@@ -183,6 +183,7 @@ impl<T: FnMut(&Line)> World<'_, T> {
         let now = self.agenda.now;
         let ask = Ask {
             candidates: self.candidates,
+            form: caller.form(),
             repeatable: caller.repeatable,
             replay: caller.replay,
             stream: caller.stream,
