@@ -11,8 +11,9 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Version, header::HeaderName, response};
 use seawall_core::event::{self, Outcome, Reason};
-use seawall_core::plan::route::Candidates;
-use seawall_core::plan::{Ask, Plan, Step};
+use seawall_core::plan::fleet::Served;
+use seawall_core::plan::shapes::Cliff;
+use seawall_core::plan::{Ask, Heard, Plan, Step};
 use seawall_core::redact;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
@@ -24,6 +25,7 @@ use crate::body::{Payload, SendBody};
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
 use crate::relay::Relay;
+use crate::renamed;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
 
@@ -100,6 +102,11 @@ pub struct Failure {
     pub upstream_ids: Vec<String>,
     /// Whether the caller should be asked to come back by itself.
     pub invites: bool,
+    /// When an upstream that is not asked now will be asked again, if that is the reason.
+    pub retry_in: Option<Duration>,
+    /// After how long requests of this form always fail, if that is why nothing more was tried; and
+    /// what helps, the best first.
+    pub cliff: Option<(Cliff, &'static [&'static str])>,
     /// How long the request had, to its deadline.
     pub patience: Duration,
     record: Option<Arc<event::Request>>,
@@ -138,7 +145,7 @@ impl Course<'_> {
 impl Drop for Course<'_> {
     fn drop(&mut self) {
         let Course { engine, plan, facts } = self;
-        engine.shared.decide(|now, fleet, _| plan.left(now, fleet));
+        engine.shared.decide(|now, fleet, dice| plan.left(now, &engine.policy, fleet, dice));
         if let Some(facts) = facts {
             engine.observer.left(facts, plan.attempts());
         }
@@ -149,10 +156,12 @@ impl Drop for Course<'_> {
 pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
     let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } =
         call;
-    let candidates = Candidates::of(&engine.routes, facts.model.as_deref());
+    let model = facts.model.as_deref();
+    let candidates = engine.routes.candidates(model, engine.routes.renames() && renamed::can_rename(&facts, &payload));
     let ask = Ask::of(&facts, candidates, replay, max_retries);
-    let plan = engine.shared.decide(|_, fleet, _| Plan::new(engine.shared.time(arrived), &engine.policy, ask, fleet));
-    let patience = plan.deadline().since(engine.shared.time(arrived));
+    let since = engine.shared.time(arrived);
+    let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
+    let patience = plan.deadline().since(since);
     let own_id = !headers.contains_key(&CLIENT_REQUEST_ID);
     let mut tale = Tale {
         engine: Arc::clone(engine),
@@ -180,14 +189,15 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
         }
         match step {
             Step::Wait { until, .. } => sleep_until(engine.shared.instant(until)).await,
-            Step::Send { attempt, upstream: id, until, is_last_moment } => {
+            Step::Send { attempt, upstream: id, model, key, until, is_last_moment } => {
                 let upstream = engine.upstream(id);
                 upstream_name = Some(upstream.name_value.clone());
                 tale.attempts = attempt;
                 if own_id {
                     headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, attempt));
                 }
-                let request = request(upstream, &facts, &target, &headers, &mut payload);
+                let alias = model.map(|alias| engine.routes.name(alias));
+                let request = request((upstream, key), &facts, &target, &headers, &mut payload, alias);
                 let began_unix_micros = tale::began();
                 let exchange = exchange::run(Try {
                     upstream,
@@ -203,14 +213,24 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                 let is_ok = verdict.class == Class::Ok;
                 let plan = &mut course.plan;
                 let is_informative = reply.is_some();
-                engine.shared.decide(|now, fleet, _| plan.heard(now, fleet, attempt, &verdict, is_informative));
+                let body = if is_ok { 0 } else { fingerprint(engine, &facts, &payload) };
+                let status = seen.status.map(|status| status.as_u16());
+                let heard = Heard { verdict: &verdict, status, is_informative, body };
+                let served = engine.shared.decide(|now, fleet, dice| {
+                    plan.heard(now, &engine.policy, fleet, dice, attempt, &heard);
+                    if matches!(reply, Some(Reply { body: ReplyBody::Flowing(_), .. })) {
+                        plan.served(fleet)
+                    } else {
+                        None
+                    }
+                });
                 if is_ok {
                     course.facts = None;
                     let outcome = course.plan.success();
                     let Reply { head, body } = reply.expect("only a reply is judged an answer");
                     let upstream_time = seen.first_content.unwrap_or_default();
                     engine.observer.answered(&facts, id, upstream_time);
-                    let relay = relay(tale, body, &head, outcome, id, began_unix_micros, seen, own_id);
+                    let relay = relay(tale, body, &head, outcome, id, began_unix_micros, seen, own_id, served);
                     let upstream = upstream.name_value.clone();
                     let answer = Answer { head, relay, outcome, attempts: attempt, upstream, upstream_time };
                     return Conclusion::Answer(Box::new(answer));
@@ -232,7 +252,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                 });
             }
             Step::Relay { .. } => unreachable!("an answered request has returned"),
-            Step::Fail { reason, .. } => {
+            Step::Fail { reason, retry_at, .. } => {
                 course.facts = None;
                 let (reply, said) = match informative {
                     Some((_, head, body, said)) => (Some((head, body)), said),
@@ -250,6 +270,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     upstream: upstream_name,
                     upstream_ids: std::mem::take(&mut tale.upstream_ids),
                     invites: course.plan.invites(),
+                    cliff: course.plan.cliff(),
+                    retry_in: retry_at.map(|at| at.since(now)),
                     patience,
                     record: tale.record.clone(),
                     tale: Some(tale),
@@ -270,15 +292,27 @@ fn decision(step: &Step, asked: UpstreamId, now: Time) -> (Reason, Option<Durati
     }
 }
 
+/// What tells this request's body from others, as far as it is known.
+fn fingerprint(engine: &Engine, facts: &Request, payload: &Payload) -> u64 {
+    match payload {
+        Payload::Kept(bytes) => engine.shared.fingerprint(bytes),
+        Payload::Flow(_) => facts.body_bytes,
+    }
+}
+
 fn request(
-    upstream: &crate::upstream::Upstream,
+    (upstream, key): (&crate::upstream::Upstream, usize),
     facts: &Request,
     target: &PathAndQuery,
     headers: &HeaderMap,
     payload: &mut Payload,
+    alias: Option<&str>,
 ) -> http::Request<SendBody> {
     let body = match payload {
-        Payload::Kept(bytes) => SendBody::Kept(bytes.clone()),
+        Payload::Kept(bytes) => SendBody::Kept(match alias {
+            Some(alias) => renamed::renamed(bytes, alias),
+            None => bytes.clone(),
+        }),
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),
             Payload::Kept(bytes) => SendBody::Kept(bytes),
@@ -290,7 +324,7 @@ fn request(
     // Two valid paths make a valid path; were it not so, the upstream would say 404.
     *request.uri_mut() = upstream.uri(target).unwrap_or_default();
     *request.headers_mut() = headers.clone();
-    upstream.sign(request.headers_mut());
+    upstream.sign(request.headers_mut(), key);
     request
 }
 
@@ -315,6 +349,7 @@ fn relay(
     began_unix_micros: i64,
     seen: exchange::Seen,
     own_id: bool,
+    served: Option<Served>,
 ) -> Relay {
     match body {
         ReplyBody::Whole(bytes, hold) => {
@@ -335,6 +370,7 @@ fn relay(
                 client_request_id,
                 idle,
                 since: instant(),
+                served,
             })
         }
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use seawall_core::plan::breaker::State;
 use seawall_core::plan::policy::Policy;
-use seawall_core::plan::route::UPSTREAMS_MAX;
+use seawall_core::plan::route::{Route, Routes, UPSTREAMS_MAX};
 use seawall_core::upstream as routes;
 
 use crate::attempt::{self, Call, Conclusion};
@@ -28,6 +29,7 @@ const MEMORY_MAX: usize = 512 * 1024 * 1024;
 /// What a [`Client`] is made of.
 pub struct Builder {
     upstreams: Vec<Settings>,
+    routes: Vec<Route>,
     policy: Policy,
     observer: Arc<dyn Observer>,
     seed: Option<u64>,
@@ -38,7 +40,14 @@ impl Client {
     /// A client of `upstreams`, in the order in which ties are broken.
     #[must_use]
     pub fn builder(upstreams: Vec<Settings>) -> Builder {
-        Builder { upstreams, policy: Policy::default(), observer: Arc::new(Nobody), seed: None, memory: None }
+        Builder {
+            upstreams,
+            routes: Vec::new(),
+            policy: Policy::default(),
+            observer: Arc::new(Nobody),
+            seed: None,
+            memory: None,
+        }
     }
 
     /// Sends `call`, as often as the policy allows. Dropping the future stops the attempt under way.
@@ -62,10 +71,19 @@ impl Client {
         id
     }
 
-    /// Milli-tokens in the retry budget.
+    /// Milli-tokens in the retry budget; of several, in the emptiest.
     #[must_use]
     pub fn budget_tokens(&self) -> i64 {
-        self.engine.shared.decide(|_, fleet, _| fleet.budget.tokens())
+        self.engine.shared.decide(|_, fleet, _| fleet.tokens_min())
+    }
+
+    /// The breakers that have seen a request: the upstream's name, the model, the state.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<(String, String, State)> {
+        let upstream = |id| self.engine.upstream(id).name.clone();
+        self.engine.shared.decide(|_, fleet, _| {
+            fleet.breakers().map(|(id, model, breaker)| (upstream(id), model.to_string(), breaker.state())).collect()
+        })
     }
 
     /// The names of the upstreams.
@@ -85,6 +103,13 @@ impl Builder {
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Builder {
         self.policy = policy;
+        self
+    }
+
+    /// Where requests for some models go; others go wherever their model is served.
+    #[must_use]
+    pub fn routes(mut self, routes: Vec<Route>) -> Builder {
+        self.routes = routes;
         self
     }
 
@@ -118,17 +143,16 @@ impl Builder {
         if self.upstreams.is_empty() || self.upstreams.len() > UPSTREAMS_MAX {
             return Err(BuildError::new(format!("{} upstreams, allowed 1 to {UPSTREAMS_MAX}", self.upstreams.len())));
         }
-        let routes = self
-            .upstreams
-            .iter()
-            .map(|u| routes::Upstream {
-                name: u.name.clone(),
-                priority: u.priority,
-                models: u.models.clone(),
-                ..routes::Upstream::default()
-            })
-            .collect();
-        let shared = Shared::new(&self.policy, self.seed);
+        let placed = |u: &Settings| routes::Upstream {
+            name: u.name.clone(),
+            priority: u.priority,
+            models: u.models.clone(),
+            weight: u.weight,
+            model_map: u.model_map.clone(),
+            keys: u.keys.len(),
+        };
+        let routes = Arc::new(Routes::new(self.upstreams.iter().map(placed).collect(), self.routes));
+        let shared = Shared::new(Arc::clone(&routes), &self.policy, self.seed);
         let upstreams = self.upstreams.into_iter().map(Upstream::build).collect::<Result<_, _>>()?;
         let memory = self.memory.unwrap_or_else(|| Memory::new(MEMORY_MAX));
         let engine = Engine { policy: self.policy, routes, shared, observer: self.observer, memory, upstreams };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use seawall_core::plan::policy::Policy;
-use seawall_core::upstream::{self as routes, UpstreamId};
+use seawall_core::plan::route::Routes;
+use seawall_core::upstream::UpstreamId;
 
 use crate::memory::Memory;
 use crate::observer::Observer;
@@ -12,11 +13,11 @@ use crate::upstream::Upstream;
 
 pub(crate) struct Engine {
     pub(crate) policy: Policy,
-    pub(crate) routes: Vec<routes::Upstream>,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) shared: Shared,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) memory: Arc<Memory>,
-    /// In the order of `routes`.
+    /// In the order of the configuration.
     pub(crate) upstreams: Vec<Upstream>,
 }
 

@@ -25,6 +25,7 @@ mod memory;
 mod observer;
 mod pool;
 mod relay;
+mod renamed;
 mod shared;
 mod tale;
 mod upstream;

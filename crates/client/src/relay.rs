@@ -16,6 +16,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::plan::fleet::Served;
 use seawall_core::redact;
 use seawall_core::request::Dialect;
 use seawall_core::upstream::UpstreamId;
@@ -80,6 +81,8 @@ pub(crate) struct Begun {
     pub(crate) client_request_id: Option<String>,
     pub(crate) idle: Duration,
     pub(crate) since: Instant,
+    /// Where it came from, for the vote against it should it break.
+    pub(crate) served: Option<Served>,
 }
 
 struct Flow {
@@ -100,6 +103,7 @@ struct Flow {
     headers: HeaderMap,
     client_request_id: Option<String>,
     bytes_out: u64,
+    served: Option<Served>,
     /// The upstream reported an error: what has come of it goes on, and then it is over.
     has_failed: bool,
     is_over: bool,
@@ -122,6 +126,7 @@ impl Relay {
             client_request_id,
             idle,
             since,
+            served,
         } = begun;
         let Flowing { held, hold, rest, watch, connection } = *flowing;
         Relay {
@@ -142,6 +147,7 @@ impl Relay {
                 headers,
                 client_request_id,
                 bytes_out: 0,
+                served,
                 has_failed: false,
                 is_over: false,
             })),
@@ -249,6 +255,10 @@ impl Flow {
             self.tale.ended(self.outcome, Reason::Answered, status);
             return None;
         };
+        if let Some(served) = self.served.take() {
+            let engine = &self.tale.engine;
+            engine.shared.decide(|now, fleet, dice| fleet.broke(now, &engine.policy, dice, &served));
+        }
         let upstream_request_id = verdict::request_id(&self.headers).map(ToString::to_string);
         let sequence = self.watch.as_ref().and_then(Watch::sequence_number);
         let dialect = self.tale.facts.endpoint.dialect().filter(|_| self.watch.is_some());

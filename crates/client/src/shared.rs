@@ -2,18 +2,23 @@
 //! lock is taken here.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use seawall_core::dice::Dice;
 use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::Policy;
+use seawall_core::plan::route::Routes;
 use seawall_core::time::Time;
 use tokio::time::Instant;
+
+/// Of a long body, this much of either end is in its fingerprint.
+const FINGERPRINT_END: usize = 32 * 1024;
 
 /// Clock, dice and fleet.
 pub(crate) struct Shared {
     origin: Instant,
+    fingerprints: RandomState,
     state: Mutex<State>,
 }
 
@@ -23,9 +28,24 @@ struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(policy: &Policy, seed: Option<u64>) -> Shared {
+    pub(crate) fn new(routes: Arc<Routes>, policy: &Policy, seed: Option<u64>) -> Shared {
         let dice = Dice::new(seed.unwrap_or_else(unlike_others));
-        Shared { origin: instant(), state: Mutex::new(State { fleet: Fleet::new(policy.budget, Time::ZERO), dice }) }
+        let fleet = Fleet::new(routes, policy, Time::ZERO);
+        Shared { origin: instant(), fingerprints: RandomState::new(), state: Mutex::new(State { fleet, dice }) }
+    }
+
+    /// A number that stands for `body` in this process alone: equal for equal bodies, and of no
+    /// use to find out what was in one. Of a long body its length and both ends are looked at.
+    pub(crate) fn fingerprint(&self, body: &[u8]) -> u64 {
+        let mut hasher = self.fingerprints.build_hasher();
+        hasher.write_usize(body.len());
+        if body.len() <= 2 * FINGERPRINT_END {
+            hasher.write(body);
+        } else {
+            hasher.write(&body[..FINGERPRINT_END]);
+            hasher.write(&body[body.len() - FINGERPRINT_END..]);
+        }
+        hasher.finish()
     }
 
     /// Decides something under the lock. `f` cannot wait: it is not async, and its arguments do

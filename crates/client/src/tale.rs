@@ -98,8 +98,8 @@ impl Tale {
         if let Some(id) = &upstream_request_id {
             self.upstream_ids.push(id.clone());
         }
-        let key = self.engine.upstream(upstream).secret();
-        let redacted = |text: &str| redact::message_without(text, Some(&input), key.as_slice());
+        let keys = self.engine.upstream(upstream).secrets();
+        let redacted = |text: &str| redact::message_without(text, Some(&input), &keys);
         let message = said.and_then(|s| s.message.as_deref()).map(redacted).or(detail);
         let ended = seen.ended.unwrap_or_else(instant);
         let began = seen.began.unwrap_or(ended);
@@ -157,6 +157,9 @@ pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
         Reason::Budget => Outcome::Budget,
         Reason::Deadline => Outcome::Deadline,
         Reason::NoUpstream => Outcome::Unavailable,
+        Reason::Cliff => Outcome::Diagnosed,
+        Reason::Breaker if class.is_none() => Outcome::Unavailable,
+        Reason::Breaker | Reason::Credentials => Outcome::Exhausted,
         Reason::Committed => Outcome::Interrupted,
         _ => Outcome::NotRetryable,
     }

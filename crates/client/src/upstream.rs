@@ -26,8 +26,8 @@ pub struct Settings {
     pub name: String,
     /// Scheme, host, port, the beginning of every path, and what every query must hold.
     pub base: Uri,
-    /// The key to send; without one the caller's own credentials pass through.
-    pub key: Option<Key>,
+    /// The keys to send, in turn; without one the caller's own credentials pass through.
+    pub keys: Vec<Key>,
     /// The forward proxy to go through.
     pub proxy: Option<Proxy>,
     /// Certificate authorities to trust instead of the system's, in PEM.
@@ -36,6 +36,28 @@ pub struct Settings {
     pub models: Vec<String>,
     /// Lower is asked first.
     pub priority: u32,
+    /// Its share among upstreams of the same priority. At least 1.
+    pub weight: u32,
+    /// What a model is called here: pairs of the name asked for and the name sent.
+    pub model_map: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// An upstream for every model, with the caller's own credentials, reached directly.
+    #[must_use]
+    pub fn new(name: impl Into<String>, base: Uri) -> Settings {
+        Settings {
+            name: name.into(),
+            base,
+            keys: Vec::new(),
+            proxy: None,
+            roots_pem: None,
+            models: Vec::new(),
+            priority: 1,
+            weight: 1,
+            model_map: Vec::new(),
+        }
+    }
 }
 
 /// A key and the header it goes into.
@@ -77,7 +99,7 @@ pub(crate) struct Upstream {
     /// The path's beginning, without a slash at its end.
     prefix: String,
     query: Option<String>,
-    key: Option<Key>,
+    keys: Vec<Key>,
     proxy_authorization: Option<HeaderValue>,
 }
 
@@ -109,7 +131,7 @@ impl Upstream {
             origin: is_absolute.then(|| format!("http://{authority}")),
             prefix: path.path().trim_end_matches('/').to_string(),
             query: path.query().map(ToString::to_string),
-            key: settings.key,
+            keys: settings.keys,
             proxy_authorization: if is_absolute { settings.proxy.and_then(|p| p.authorization) } else { None },
         })
     }
@@ -121,11 +143,11 @@ impl Upstream {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
             _ => path,
         };
-        let unchanged = self.origin.is_none() && self.query.is_none() && self.key.is_none();
+        let unchanged = self.origin.is_none() && self.query.is_none() && self.keys.is_empty();
         if unchanged && self.prefix == "/v1" && rest.len() != path.len() {
             return Some(Uri::from(asked.clone()));
         }
-        let query = merge(self.query.as_deref(), asked.query(), self.key.is_some());
+        let query = merge(self.query.as_deref(), asked.query(), !self.keys.is_empty());
         let mut whole = BytesMut::with_capacity(self.prefix.len() + asked.as_str().len() + 64);
         whole.put_slice(self.origin.as_deref().unwrap_or_default().as_bytes());
         whole.put_slice(self.prefix.as_bytes());
@@ -140,15 +162,16 @@ impl Upstream {
         Uri::from_maybe_shared(Bytes::from(whole)).ok()
     }
 
-    /// The key of its own, as it goes over the wire: never to be written down.
-    pub(crate) fn secret(&self) -> Option<&str> {
-        self.key.as_ref().and_then(|key| key.value.to_str().ok())
+    /// Its keys, as they go over the wire: never to be written down.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        self.keys.iter().filter_map(|key| key.value.to_str().ok()).collect()
     }
 
-    /// Makes `headers`, already freed of what concerns the caller's connection, fit for here.
-    pub(crate) fn sign(&self, headers: &mut HeaderMap) {
+    /// Makes `headers`, already freed of what concerns the caller's connection, fit for here, with
+    /// the key of this number.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap, key: usize) {
         headers.insert(header::HOST, self.host.clone());
-        if let Some(key) = &self.key {
+        if let Some(key) = self.keys.get(key).or(self.keys.first()) {
             for name in &CREDENTIALS {
                 headers.remove(name);
             }
@@ -210,11 +233,13 @@ mod tests {
         Upstream::build(Settings {
             name: "u".into(),
             base: base.parse().unwrap(),
-            key: key.map(|k| Key::new(header::AUTHORIZATION, HeaderValue::from_str(k).unwrap())),
+            keys: key.iter().map(|k| Key::new(header::AUTHORIZATION, HeaderValue::from_str(k).unwrap())).collect(),
             proxy: None,
             roots_pem: None,
             models: vec![],
             priority: 1,
+            weight: 1,
+            model_map: vec![],
         })
         .unwrap()
     }
@@ -256,7 +281,7 @@ mod tests {
         for name in &CREDENTIALS {
             headers.insert(name.clone(), HeaderValue::from_static("the caller's"));
         }
-        upstream("http://h/v1", Some("Bearer own")).sign(&mut headers);
+        upstream("http://h/v1", Some("Bearer own")).sign(&mut headers, 0);
         assert_eq!(headers.len(), 2);
         assert_eq!(headers[header::AUTHORIZATION], "Bearer own");
         assert!(headers[header::AUTHORIZATION].is_sensitive());

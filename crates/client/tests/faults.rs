@@ -62,15 +62,7 @@ fn policy() -> Policy {
 
 async fn bench(policy: Policy) -> Bench {
     let chaos = Server::start(seawall_chaos::Settings::default()).await.unwrap();
-    let settings = Settings {
-        name: "chaos".into(),
-        base: format!("{}/v1", chaos.url()).parse().unwrap(),
-        key: None,
-        proxy: None,
-        roots_pem: None,
-        models: vec![],
-        priority: 1,
-    };
+    let settings = Settings::new("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
     let notes = Arc::new(Notes::default());
     let client =
         Client::builder(vec![settings]).policy(policy).observer(Arc::clone(&notes) as _).seed(1).build().unwrap();
@@ -168,15 +160,7 @@ async fn a_connection_that_died_unused_costs_nobody_anything() {
 async fn nobody_listening_is_never_sent() {
     let mut bench = bench(policy()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let settings = Settings {
-        name: "nobody".into(),
-        base: format!("http://127.0.0.1:{port}/v1").parse().unwrap(),
-        key: None,
-        proxy: None,
-        roots_pem: None,
-        models: vec![],
-        priority: 1,
-    };
+    let settings = Settings::new("nobody", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
     bench.client =
         Client::builder(vec![settings]).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
     let Conclusion::Failure(failure) = bench.client.run(bench.call("ok", false)).await else { panic!("answered") };

@@ -78,6 +78,12 @@ words! {
         RetryAfter = "retry_after",
         /// The upstream said `x-should-retry: false`.
         UpstreamSaysNo = "upstream_says_no",
+        /// The upstream fails so often that it is not asked for now.
+        Breaker = "breaker",
+        /// Requests of this form always fail after the same time: a timeout on the way, not chance.
+        Cliff = "cliff",
+        /// Every other credential rests after a 429 or a refusal.
+        Credentials = "credentials",
         /// No upstream was left to ask.
         NoUpstream = "no_upstream",
         /// Content had already gone to the caller.

@@ -11,6 +11,7 @@
 //! - [`event`]: what happened and why, as facts for a record.
 //! - [`redact`]: what may be written down.
 //! - [`json`]: the top of a JSON document, looked at without parsing the rest.
+//! - [`window`]: how long things took in the last while.
 
 mod words;
 
@@ -23,3 +24,4 @@ pub mod request;
 pub mod time;
 pub mod upstream;
 pub mod verdict;
+pub mod window;

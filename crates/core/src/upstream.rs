@@ -49,10 +49,17 @@ impl Upstream {
             Some(model) => self.models.iter().any(|pattern| matches(pattern, model)),
         }
     }
+
+    /// What `model` is called here, where it has another name.
+    #[must_use]
+    pub fn calls(&self, model: &str) -> Option<&str> {
+        let (_, sent) = self.model_map.iter().find(|(asked, _)| asked == model)?;
+        (sent != model).then_some(sent.as_str())
+    }
 }
 
 /// Whether `text` fits `pattern`, where `*` stands for any run of characters.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -1,15 +1,17 @@
 //! What the plan decides, situation by situation: each reason, each wait, each deadline, each way
 //! out. What must hold in *every* situation is the business of the laws in `seawall-sim`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::dice::Dice;
 use seawall_core::event::{Outcome, Reason};
-use seawall_core::plan::budget::{COST, COST_AMBIGUOUS};
+use seawall_core::plan::budget::{Budget, COST, COST_AMBIGUOUS};
 use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::{Policy, Preset, Retry};
-use seawall_core::plan::route::{Candidates, UPSTREAMS_MAX};
-use seawall_core::plan::{Ask, Plan, Step};
+use seawall_core::plan::route::{GroupKey, Routes, UPSTREAMS_MAX};
+use seawall_core::plan::shapes::Form;
+use seawall_core::plan::{Ask, Heard, Plan, Step};
 use seawall_core::request::{Patience, Repeatable};
 use seawall_core::time::Time;
 use seawall_core::upstream::{Upstream, UpstreamId};
@@ -21,18 +23,20 @@ struct Talk {
     fleet: Fleet,
     dice: Dice,
     plan: Plan,
+    group: GroupKey,
     now: Time,
 }
 
 impl Talk {
     fn new(policy: Policy, ask: Ask) -> Talk {
-        let fleet = Fleet::new(policy.budget, Time::ZERO);
+        let fleet = Fleet::new(routes(UPSTREAMS_MAX), &policy, Time::ZERO);
         Talk::with(policy, ask, fleet, 1)
     }
 
     fn with(policy: Policy, ask: Ask, mut fleet: Fleet, seed: u64) -> Talk {
-        let plan = Plan::new(Time::ZERO, &policy, ask, &mut fleet);
-        Talk { policy, fleet, dice: Dice::new(seed), plan, now: Time::ZERO }
+        let plan = Plan::new(Time::ZERO, &policy, None, ask, &mut fleet);
+        let group = ask.candidates.group();
+        Talk { policy, fleet, dice: Dice::new(seed), plan, group, now: Time::ZERO }
     }
 
     fn step(&mut self) -> Step {
@@ -56,7 +60,20 @@ impl Talk {
     }
 
     fn hears(&mut self, verdict: &Verdict) {
-        self.plan.heard(self.now, &mut self.fleet, self.plan.attempts(), verdict, true);
+        self.hears_with(verdict, true);
+    }
+
+    fn hears_with(&mut self, verdict: &Verdict, is_informative: bool) {
+        self.hears_of(self.plan.attempts(), verdict, is_informative);
+    }
+
+    fn hears_of(&mut self, attempt: u32, verdict: &Verdict, is_informative: bool) {
+        let heard = Heard { verdict, status: None, is_informative, body: 0 };
+        self.plan.heard(self.now, &self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
+    }
+
+    fn budget(&mut self) -> &mut Budget {
+        self.fleet.budget(self.group)
     }
 
     /// Begins an attempt that fails.
@@ -66,7 +83,7 @@ impl Talk {
     }
 
     fn leaves(&mut self) {
-        self.plan.left(self.now, &mut self.fleet);
+        self.plan.left(self.now, &self.policy, &mut self.fleet, &mut self.dice);
     }
 
     /// The wait that follows a failure.
@@ -85,17 +102,21 @@ impl Talk {
         }
     }
 
-    fn tokens(&self) -> i64 {
-        self.fleet.budget.tokens()
+    fn tokens(&mut self) -> i64 {
+        self.budget().tokens()
     }
 }
 
+/// Upstreams in the order of their priority.
+fn routes(upstreams: usize) -> Arc<Routes> {
+    let upstream = |n: u32| Upstream { name: n.to_string(), priority: n, ..Upstream::default() };
+    Arc::new(Routes::new((0..).map(upstream).take(upstreams).collect(), vec![]))
+}
+
 fn ask(upstreams: usize) -> Ask {
-    let fleet: Vec<Upstream> = (0..upstreams)
-        .map(|n| Upstream { name: n.to_string(), priority: 0, models: Vec::new(), ..Upstream::default() })
-        .collect();
     Ask {
-        candidates: Candidates::of(&fleet, None),
+        candidates: routes(upstreams).candidates(None, false),
+        form: Form::default(),
         repeatable: Repeatable::Yes,
         replay: Ok(()),
         stream: false,
@@ -212,9 +233,9 @@ fn a_failure_names_the_last_attempt_that_has_something_to_tell() {
     talk.fails(&verdict(Class::ServerError));
     for _ in 2..=4 {
         talk.sends();
-        talk.plan.heard(talk.now, &mut talk.fleet, talk.plan.attempts(), &verdict(Class::NotSent), false);
+        talk.hears_with(&verdict(Class::NotSent), false);
     }
-    assert_eq!(talk.step(), Step::Fail { reason: Reason::Attempts, informative: Some(1) });
+    assert_eq!(talk.step(), Step::Fail { reason: Reason::Attempts, informative: Some(1), retry_at: None });
 }
 
 #[test]
@@ -238,7 +259,7 @@ fn a_word_about_another_attempt_changes_nothing() {
     let mut talk = Talk::new(Policy::default(), ask(1));
     talk.fails(&verdict(Class::ServerError));
     talk.sends();
-    talk.plan.heard(talk.now, &mut talk.fleet, 1, &verdict(Class::CallerFault), true);
+    talk.hears_of(1, &verdict(Class::CallerFault), true);
     talk.hears(&verdict(Class::Ok));
     assert_eq!(talk.step(), Step::Relay { attempt: 2 });
 }
@@ -249,7 +270,7 @@ fn a_word_about_another_attempt_changes_nothing() {
 fn waits(policy: &Policy, class: Class) -> Vec<(u128, u128)> {
     let mut found: Vec<(u128, u128)> = Vec::new();
     for seed in 0..500 {
-        let mut talk = Talk::with(policy.clone(), ask(1), Fleet::new(policy.budget, Time::ZERO), seed);
+        let mut talk = Talk::with(policy.clone(), ask(1), Fleet::new(routes(2), policy, Time::ZERO), seed);
         talk.fails(&verdict(class));
         for retry in 0.. {
             let Step::Wait { until, .. } = talk.step() else { break };
@@ -324,7 +345,7 @@ fn nobody_is_asked_earlier_than_he_wishes_and_not_much_later() {
         let mut found = Vec::new();
         for seed in 0..500 {
             let policy = Policy::default();
-            let mut talk = Talk::with(policy.clone(), ask(1), Fleet::new(policy.budget, Time::ZERO), seed);
+            let mut talk = Talk::with(policy.clone(), ask(1), Fleet::new(routes(2), &policy, Time::ZERO), seed);
             talk.fails(&asks_to_wait(Class::NotSent, asked));
             found.push(talk.wait());
         }
@@ -350,7 +371,7 @@ fn an_upstream_that_was_not_asked_is_asked_at_once() {
         let mut found = Vec::new();
         for seed in 0..500 {
             let policy = Policy::default();
-            let mut talk = Talk::with(policy.clone(), ask(2), Fleet::new(policy.budget, Time::ZERO), seed);
+            let mut talk = Talk::with(policy.clone(), ask(2), Fleet::new(routes(2), &policy, Time::ZERO), seed);
             assert_eq!(talk.sends(), 0);
             // A wait, however long, concerns the upstream that wished it.
             talk.hears(&asks_to_wait(class, secs(600)));
@@ -373,7 +394,7 @@ fn each_upstream_is_asked_before_one_is_asked_twice() {
         assert_eq!(usize::from(talk.sends()), upstream);
         talk.hears(&verdict(Class::ServerError));
     }
-    assert_eq!(usize::from(talk.sends()), UPSTREAMS_MAX - 1);
+    assert_eq!(talk.sends(), 0, "the preferred one");
     talk.hears(&verdict(Class::ServerError));
     assert_eq!(talk.reason(), Reason::Attempts);
 }
@@ -406,6 +427,8 @@ fn only_a_stream_has_a_limit_for_its_first_content() {
     let send = |attempt, until: Duration, is_last_moment| Step::Send {
         attempt,
         upstream: UpstreamId(0),
+        model: None,
+        key: 0,
         until: Time::ZERO + until,
         is_last_moment,
     };
@@ -447,7 +470,7 @@ fn a_request_that_comes_too_late_is_not_sent_and_is_not_in_flight() {
     let mut talk = Talk::new(poor(), Ask { patience, ..ask(1) });
     talk.now = Time::ZERO + millis(1);
     assert_eq!(talk.reason(), Reason::Deadline);
-    assert!(!talk.fleet.budget.could_withdraw(1), "no deposit is to be expected");
+    assert!(!talk.budget().could_withdraw(1), "no deposit is to be expected");
     assert!(!talk.plan.invites());
 }
 
@@ -470,7 +493,7 @@ fn cut_off(policy: Policy, ask: Ask) -> Talk {
     talk.sends();
     talk.now = talk.plan.deadline();
     // Silence until then: there is no reply.
-    talk.plan.heard(talk.now, &mut talk.fleet, 1, &verdict(Class::Ambiguous), false);
+    talk.hears_of(1, &verdict(Class::Ambiguous), false);
     talk
 }
 
@@ -484,8 +507,8 @@ fn a_first_try_that_the_sdks_own_deadline_ended_is_asked_to_come_back() {
     assert_eq!(before - talk.tokens(), i64::try_from(COST_AMBIGUOUS).unwrap());
     // The return counts as a first try, and the one after it does not.
     let again = Ask { client_retries: 1, ..ask(1) };
-    assert!(!Plan::new(talk.now, &talk.policy, again, &mut talk.fleet).is_client_retry());
-    assert!(Plan::new(talk.now, &talk.policy, again, &mut talk.fleet).is_client_retry());
+    assert!(!Plan::new(talk.now, &talk.policy, None, again, &mut talk.fleet).is_client_retry());
+    assert!(Plan::new(talk.now, &talk.policy, None, again, &mut talk.fleet).is_client_retry());
 }
 
 #[test]
@@ -531,7 +554,7 @@ fn nobody_else_is_asked_to_come_back() {
 
 #[test]
 fn no_more_than_so_many_invitations_are_remembered() {
-    let mut fleet = Fleet::new(Policy::default().budget, Time::ZERO);
+    let mut fleet = Fleet::new(routes(1), &Policy::default(), Time::ZERO);
     for _ in 0..10_001 {
         fleet.invite();
     }
@@ -552,9 +575,9 @@ fn a_caller_who_leaves_before_the_first_step_leaves_no_trace() {
 fn a_first_attempt_that_is_left_promises_no_deposit_any_more() {
     let mut talk = Talk::new(poor(), ask(1));
     talk.sends();
-    assert!(talk.fleet.budget.could_withdraw(200) && !talk.fleet.budget.could_withdraw(201));
+    assert!(talk.budget().could_withdraw(200) && !talk.budget().could_withdraw(201));
     talk.leaves();
-    assert!(!talk.fleet.budget.could_withdraw(1));
+    assert!(!talk.budget().could_withdraw(1));
     assert_eq!(talk.reason(), Reason::CallerLeft);
 }
 
@@ -575,7 +598,8 @@ fn a_wait_that_is_left_is_paid_back_once() {
     assert_eq!(talk.tokens(), 8_000);
     talk.leaves();
     assert_eq!(talk.tokens(), 10_000);
-    talk.fleet.budget.withdraw(talk.now, 5_000);
+    let now = talk.now;
+    talk.budget().withdraw(now, 5_000);
     talk.leaves();
     assert_eq!(talk.tokens(), 5_000);
     assert_eq!(talk.reason(), Reason::CallerLeft);

@@ -10,6 +10,7 @@
 //! points at the gateway, not at its upstream.
 
 mod address;
+mod breaker;
 mod check;
 mod diagnose;
 mod doors;
@@ -18,15 +19,19 @@ mod example;
 mod expand;
 mod item;
 mod kind;
+mod list;
 mod mask;
+mod pattern;
 mod proxy;
 mod read;
 mod retry;
+mod routes;
 mod schema;
 mod secret;
 mod show;
 mod units;
 mod unknown;
+mod upstreams;
 mod written;
 
 use std::collections::BTreeMap;
@@ -39,6 +44,7 @@ use std::time::Duration;
 
 use http::Uri;
 use seawall_core::plan::policy::Policy;
+use seawall_core::plan::route::Route;
 use serde::Deserialize;
 use toml::de::DeTable;
 use zeroize::Zeroizing;
@@ -69,10 +75,15 @@ const NO_FILE: &str = "configuration";
 pub(crate) struct Config {
     /// The file it was read from; `None` if there was none.
     pub(crate) file: Option<PathBuf>,
+    /// Whether someone waits for the answers.
+    pub(crate) profile: Profile,
     /// The doors of the gateway, and how much it takes in.
     pub(crate) server: ServerConfig,
     /// At least one; names are unique. The index is the core's `UpstreamId`.
     pub(crate) upstreams: Vec<UpstreamConfig>,
+    /// In the order of the file: the first that fits a model is its route. Each has at least one
+    /// pattern, names upstreams by their index, and its fallbacks are names that someone serves.
+    pub(crate) routes: Vec<Route>,
     /// Everything about trying again.
     pub(crate) policy: Policy,
     /// The record of failures.
@@ -140,9 +151,9 @@ pub(crate) struct UpstreamConfig {
     /// `http` or `https`, with a host and without credentials. The path has no slash at its end
     /// unless it is `/`; the query, if any, is merged into every request's.
     pub(crate) base: Uri,
-    /// Its key; `None` if the caller's own is passed through.
-    pub(crate) api_key: Option<Secret>,
-    /// How the key is sent.
+    /// Its keys, each different, at most 16; empty if the caller's own is passed through.
+    pub(crate) api_keys: Vec<Secret>,
+    /// How a key is sent.
     pub(crate) auth: UpstreamAuth,
     /// How it is to be reached, as configured.
     pub(crate) proxy_setting: ProxySetting,
@@ -150,8 +161,13 @@ pub(crate) struct UpstreamConfig {
     pub(crate) proxy: Option<ProxyUrl>,
     /// Model patterns; empty for every model.
     pub(crate) models: Vec<String>,
+    /// What a model is called here: pairs of the name asked for, which `models` include, and the
+    /// name sent. At most 256.
+    pub(crate) model_map: Vec<(String, String)>,
     /// Lower is asked first.
     pub(crate) priority: u32,
+    /// Its share among upstreams of the same priority. 1 to 1,000.
+    pub(crate) weight: u32,
     /// Certificates to trust instead of the system's.
     pub(crate) roots: Option<Roots>,
 }
@@ -210,6 +226,9 @@ impl Default for LogConfig {
     }
 }
 
+/// How long a request may wait for an upstream that is down, where the profile is `batch`.
+const BATCH_WAIT: Duration = Duration::from_secs(90);
+
 /// Declares an enum of the configuration's own words.
 macro_rules! settings {
     ($( $(#[$meta:meta])* $name:ident { $( $(#[$vmeta:meta])* $variant:ident = $word:literal, )+ } )+) => { $(
@@ -227,6 +246,14 @@ macro_rules! settings {
 }
 
 settings! {
+    /// Whether someone waits for the answers.
+    Profile {
+        /// Yes: an error now is worth more than an answer later.
+        Interactive = "interactive",
+        /// No: an answer later is worth more than an error now.
+        Batch = "batch",
+    }
+
     /// How an upstream's key is sent.
     UpstreamAuth {
         /// `Authorization: Bearer …`.

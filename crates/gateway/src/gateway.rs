@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, UpstreamAuth, UpstreamConfig};
+use crate::config::{Config, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
 use crate::observe::journal::{Closed, Journal};
 use crate::server::admit::Limits as BodyLimits;
@@ -84,6 +84,7 @@ impl Gateway {
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
         let client = Client::builder(config.upstreams.iter().map(upstream).collect())
             .policy(config.policy.clone())
+            .routes(config.routes.clone())
             .observer(Arc::clone(&observe) as Arc<dyn seawall::Observer>)
             .memory(Arc::clone(&memory))
             .build()?;
@@ -134,16 +135,7 @@ fn upstream(config: &UpstreamConfig) -> Settings {
     Settings {
         name: config.name.clone(),
         base: config.base.clone(),
-        key: config.api_key.as_ref().and_then(|key| match config.auth {
-            UpstreamAuth::Bearer => {
-                let value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
-                Some(Key::new(header::AUTHORIZATION, value))
-            }
-            UpstreamAuth::ApiKey => {
-                let value = HeaderValue::try_from(key.expose()).ok()?;
-                Some(Key::new(header::HeaderName::from_static("api-key"), value))
-            }
-        }),
+        keys: config.api_keys.iter().filter_map(|key| own_key(config.auth, key)).collect(),
         proxy: config.proxy.as_ref().map(|proxy| Proxy {
             host: proxy.host.clone(),
             port: proxy.port,
@@ -152,13 +144,29 @@ fn upstream(config: &UpstreamConfig) -> Settings {
         roots_pem: config.roots.as_ref().map(|roots| roots.pem.clone()),
         models: config.models.clone(),
         priority: config.priority,
+        weight: config.weight,
+        model_map: config.model_map.clone(),
+    }
+}
+
+/// A key, as it is sent; `None` if no header can carry it, which the configuration rules out.
+fn own_key(auth: UpstreamAuth, key: &Secret) -> Option<Key> {
+    match auth {
+        UpstreamAuth::Bearer => {
+            let value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
+            Some(Key::new(header::AUTHORIZATION, value))
+        }
+        UpstreamAuth::ApiKey => {
+            let value = HeaderValue::try_from(key.expose()).ok()?;
+            Some(Key::new(header::HeaderName::from_static("api-key"), value))
+        }
     }
 }
 
 fn door(config: &Config, listen: SocketAddr, client: &Client) -> Door {
     // The id of this process in `Via`: the end of a request id is as unlike others as can be.
     let id = client.new_id(seawall::unix_micros());
-    let has_a_key = config.upstreams.iter().any(|u| u.api_key.is_some());
+    let has_a_key = config.upstreams.iter().any(|u| !u.api_keys.is_empty());
     Door {
         via: HeaderValue::try_from(format!("1.1 seawall-{}", &id[id.len() - 8..])).expect("hex digits"),
         guards_a_key: has_a_key && config.clients.is_empty() && !config.server.behind_auth,

@@ -210,7 +210,7 @@ impl Seen {
         upstream: UpstreamId,
         until: Time,
     ) -> Result<(), &'static str> {
-        let is_candidate = self.ask.candidates.as_slice().contains(&upstream);
+        let is_candidate = self.ask.candidates.as_slice().iter().any(|c| c.upstream == upstream);
         law(!self.is_committed, "nothing is sent after the commit point")?;
         law(!self.is_over, "a request that is over spends no more")?;
         law(self.live.is_none(), "one attempt at a time")?;
@@ -323,7 +323,8 @@ fn law(holds: bool, law: &'static str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
     use seawall_core::event::{Outcome, Reason};
-    use seawall_core::plan::route::Candidates;
+    use seawall_core::plan::route::Routes;
+    use seawall_core::plan::shapes::Form;
     use seawall_core::request::Patience;
     use seawall_core::upstream::Upstream;
     use std::time::Duration;
@@ -334,7 +335,8 @@ mod tests {
     fn ask() -> Ask {
         let upstream = Upstream { name: "u0".into(), priority: 0, models: Vec::new(), ..Upstream::default() };
         Ask {
-            candidates: Candidates::of(&[upstream], None),
+            candidates: Routes::new(vec![upstream], vec![]).candidates(None, false),
+            form: Form::default(),
             repeatable: Repeatable::Yes,
             replay: Ok(()),
             stream: false,

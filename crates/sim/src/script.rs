@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use seawall_core::dice::Dice;
 use seawall_core::event::Reason;
-use seawall_core::request::{Patience, Repeatable};
+use seawall_core::plan::shapes::Form;
+use seawall_core::request::{Endpoint, Patience, Repeatable};
 use seawall_core::time::{Time, micros};
 use seawall_core::verdict::{Again, Class};
 
@@ -80,6 +81,13 @@ pub struct Caller {
     pub max_retries: Option<u32>,
     /// When it walks away, counted from its arrival, whatever it may have said.
     pub leaves_after: Option<Span>,
+}
+
+impl Caller {
+    /// The form of what it asks for: all that tells it from others here is whether it is a stream.
+    pub(crate) fn form(&self) -> Form {
+        Form::plain(Endpoint::ChatCompletions, self.stream)
+    }
 }
 
 impl Default for Caller {

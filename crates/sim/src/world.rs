@@ -10,14 +10,15 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::dice::Dice;
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::Policy;
-use seawall_core::plan::route::Candidates;
-use seawall_core::plan::{Ask, Plan, Step};
+use seawall_core::plan::route::{Candidates, Routes};
+use seawall_core::plan::{Ask, Heard, Plan, Step};
 use seawall_core::time::Time;
 use seawall_core::upstream::{Upstream, UpstreamId};
 use seawall_core::verdict::{Class, Verdict};
@@ -36,6 +37,7 @@ pub struct Line {
 }
 
 /// What can happen to a request.
+#[expect(clippy::large_enum_variant, reason = "a line is told and forgotten, never kept")]
 #[derive(Debug, Clone, Copy)]
 pub enum What {
     /// A caller asks.
@@ -94,14 +96,16 @@ const RETURN_AFTER: Duration = Duration::from_secs(1);
 /// Equal arguments tell equal lines.
 pub fn play(script: &Script, policy: &Policy, seed: u64, told: impl FnMut(&Line)) {
     let mut chance = Dice::new(seed);
-    let upstreams: Vec<Upstream> = (0..script.upstreams.len())
-        .map(|at| Upstream { name: format!("u{at}"), priority: 0, models: Vec::new(), ..Upstream::default() })
+    let upstreams: Vec<Upstream> = (0..)
+        .zip(&script.upstreams)
+        .map(|(at, _)| Upstream { name: format!("u{at}"), priority: at, ..Upstream::default() })
         .collect();
+    let routes = Arc::new(Routes::new(upstreams, Vec::new()));
     let mut world = World {
         script,
         policy,
-        candidates: Candidates::of(&upstreams, None),
-        fleet: Fleet::new(policy.budget, Time::ZERO),
+        candidates: routes.candidates(None, false),
+        fleet: Fleet::new(routes, policy, Time::ZERO),
         // Dice of their own, as in the client: what the plan throws must not change the world.
         dice: Dice::new(chance.throw()),
         chance,
@@ -179,6 +183,7 @@ impl<T: FnMut(&Line)> World<'_, T> {
         let now = self.agenda.now;
         let ask = Ask {
             candidates: self.candidates,
+            form: caller.form(),
             repeatable: caller.repeatable,
             replay: caller.replay,
             stream: caller.stream,
@@ -186,7 +191,7 @@ impl<T: FnMut(&Line)> World<'_, T> {
             client_retries: caller.client_retries,
             max_retries: caller.max_retries,
         };
-        let plan = Plan::new(now, self.policy, ask, &mut self.fleet);
+        let plan = Plan::new(now, self.policy, None, ask, &mut self.fleet);
         let request = self.courses.len();
         self.tell(request, What::Arrived { ask, deadline: plan.deadline() });
         self.courses.push(Course { plan, caller, is_over: false });
@@ -220,7 +225,7 @@ impl<T: FnMut(&Line)> World<'_, T> {
             Step::Fail { reason, .. } if !course.is_over => {
                 course.is_over = true;
                 let invites = course.plan.invites();
-                course.plan.left(now, &mut self.fleet);
+                course.plan.left(now, self.policy, &mut self.fleet, &mut self.dice);
                 if invites {
                     self.agenda.add(now + RETURN_AFTER, Due::Return { of: request });
                 }
@@ -248,12 +253,13 @@ impl<T: FnMut(&Line)> World<'_, T> {
         let now = self.agenda.now;
         let (verdict, is_informative) = verdict(word);
         let course = &mut self.courses[request];
-        course.plan.heard(now, &mut self.fleet, attempt, &verdict, is_informative);
+        let heard = Heard { verdict: &verdict, status: None, is_informative, body: request as u64 };
+        course.plan.heard(now, self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
         let was_over = course.is_over;
         if verdict.class == Class::Ok && !was_over {
             course.is_over = true;
             let outcome = course.plan.success();
-            course.plan.left(now, &mut self.fleet);
+            course.plan.left(now, self.policy, &mut self.fleet, &mut self.dice);
             self.tell(request, What::Ended { attempt, class: Class::Ok, wait: None });
             self.tell(request, What::Answered { outcome });
         } else if !was_over {
@@ -265,7 +271,7 @@ impl<T: FnMut(&Line)> World<'_, T> {
 
     fn leave(&mut self, request: usize) {
         let course = &mut self.courses[request];
-        course.plan.left(self.agenda.now, &mut self.fleet);
+        course.plan.left(self.agenda.now, self.policy, &mut self.fleet, &mut self.dice);
         if !course.is_over {
             course.is_over = true;
             self.tell(request, What::Left);

@@ -76,6 +76,7 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
         "ambiguous_max",
         "attempts",
         "body_too_large",
+        "breaker",
         "budget",
         "caller_limit",
         "class",

@@ -1,28 +1,134 @@
 //! What is known now of all upstreams together, shared by every request.
 //!
 //! Whoever owns it keeps it behind one lock and hands it to each decision; a decision takes
-//! microseconds and never waits.
+//! microseconds and never waits. Everything in it is bounded: a model's name comes from outside.
 
-use super::budget::{self, Budget};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Heard;
+use super::breaker::{Breaker, Permit, State, Vote};
+use super::budget::Budget;
+use super::credentials::Credentials;
+use super::policy::Policy;
+use super::recent::Recent;
+use super::route::{Candidate, GroupKey, Routes};
+use super::shapes::{Cliff, Expectation, Form, ShapeKey, Shapes};
+use crate::dice::Dice;
 use crate::time::Time;
+use crate::upstream::UpstreamId;
+
+/// Models of one upstream whose breakers are remembered; the one unused for longest is forgotten.
+pub const BREAKERS_MAX: usize = 1_024;
+/// Groups of requests with a budget of their own; later ones share the last.
+pub const GROUPS_MAX: usize = 256;
+/// No more outstanding invitations than this are remembered; beyond it a return counts as the caller's own retry.
+const INVITED_MAX: u32 = 10_000;
+/// What stands for the model of a request that names none.
+pub const NO_MODEL: &str = "-";
 
 /// The shared facts.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    /// The purse that every retry is paid from.
-    pub budget: Budget,
+    routes: Arc<Routes>,
+    groups: Vec<(GroupKey, Budget)>,
+    budget: super::budget::Config,
+    began: Time,
+    /// In the order of the configuration.
+    places: Vec<Place>,
     /// Callers that were asked to come back and have not yet: their next request is no stacked retry.
     invited: u32,
+    requests: u64,
+    shapes: Shapes,
+    /// The number of each model that was asked for lately.
+    models: Recent<Box<str>, u32>,
+    models_known: u32,
 }
 
-/// No more outstanding invitations than this are remembered; beyond it a return counts as the caller's own retry.
-const INVITED_MAX: u32 = 10_000;
+/// One upstream.
+#[derive(Debug, Clone)]
+struct Place {
+    breakers: Recent<Box<str>, Breaker>,
+    credentials: Credentials,
+    /// Attempts under way.
+    in_flight: u64,
+    weight: u64,
+}
+
+/// What became of an attempt, for the breaker of its place.
+#[derive(Clone, Copy)]
+pub(super) struct Report<'a> {
+    pub(super) candidate: Candidate,
+    /// The model asked for.
+    pub(super) asked: &'a str,
+    pub(super) permit: Permit,
+    pub(super) vote: Vote,
+    /// Whether another upstream is well.
+    pub(super) alt: bool,
+}
+
+/// What a stream must leave behind to cast its vote should it break: where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The upstream.
+    pub upstream: UpstreamId,
+    /// The model, as it was sent.
+    pub model: Box<str>,
+    /// The request's number.
+    pub request: u64,
+    /// Whether another upstream was well.
+    pub alt: bool,
+}
 
 impl Fleet {
     /// Nothing known yet, at `now`.
     #[must_use]
-    pub fn new(budget: budget::Config, now: Time) -> Fleet {
-        Fleet { budget: Budget::new(budget, now), invited: 0 }
+    pub fn new(routes: Arc<Routes>, policy: &Policy, now: Time) -> Fleet {
+        let place = |upstream: &crate::upstream::Upstream| Place {
+            breakers: Recent::new(BREAKERS_MAX),
+            credentials: Credentials::new(upstream.keys),
+            in_flight: 0,
+            weight: u64::from(upstream.weight.max(1)),
+        };
+        let places = routes.upstreams().iter().map(place).collect();
+        Fleet {
+            places,
+            routes,
+            groups: Vec::new(),
+            budget: policy.budget,
+            began: now,
+            invited: 0,
+            requests: 0,
+            shapes: Shapes::new(),
+            models: Recent::new(BREAKERS_MAX),
+            models_known: 0,
+        }
+    }
+
+    /// The budget of a group.
+    pub fn budget(&mut self, group: GroupKey) -> &mut Budget {
+        let at = match self.groups.iter().position(|(key, _)| *key == group) {
+            Some(at) => at,
+            None if self.groups.len() >= GROUPS_MAX => GROUPS_MAX - 1,
+            None => {
+                self.groups.push((group, Budget::new(self.budget, self.began)));
+                self.groups.len() - 1
+            }
+        };
+        &mut self.groups[at].1
+    }
+
+    /// The fullest and the emptiest purse, in milli-tokens; a full one where nobody has asked yet.
+    #[must_use]
+    pub fn tokens_min(&self) -> i64 {
+        let start = i64::try_from(self.budget.start).unwrap_or(i64::MAX);
+        self.groups.iter().map(|(_, budget)| budget.tokens()).min().unwrap_or(start)
+    }
+
+    /// A number for a request, unlike all others.
+    pub(super) fn number(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
     }
 
     /// A caller was told `x-should-retry: true`.
@@ -35,5 +141,151 @@ impl Fleet {
         let expected = self.invited > 0;
         self.invited = self.invited.saturating_sub(1);
         expected
+    }
+
+    /// What `candidate` calls the model that `asked` names.
+    pub(super) fn sent_model<'a>(&'a self, candidate: Candidate, asked: &'a str) -> &'a str {
+        candidate.model.map_or(asked, |alias| self.routes.name(alias))
+    }
+
+    /// The breaker of a candidate, if anything is known: without one it is closed.
+    pub(super) fn breaker(&self, candidate: Candidate, asked: &str) -> Option<&Breaker> {
+        let model = self.sent_model(candidate, asked);
+        self.places.get(candidate.upstream.index())?.breakers.peek(model)
+    }
+
+    /// The breaker of a candidate, made where there is none.
+    pub(super) fn breaker_mut(&mut self, candidate: Candidate, asked: &str) -> &mut Breaker {
+        let Fleet { routes, places, .. } = self;
+        let model = candidate.model.map_or(asked, |alias| routes.name(alias));
+        let breakers = &mut places[candidate.upstream.index()].breakers;
+        if breakers.peek(model).is_none() {
+            breakers.get_or_insert_with(model.into(), Breaker::new);
+        }
+        breakers.get(model).expect("it was there, or has been made")
+    }
+
+    pub(super) fn is_closed(&self, candidate: Candidate, asked: &str) -> bool {
+        self.breaker(candidate, asked).is_none_or(|breaker| breaker.state() == State::Closed)
+    }
+
+    pub(super) fn credentials(&self, upstream: UpstreamId) -> &Credentials {
+        &self.places[upstream.index()].credentials
+    }
+
+    /// What the answer to an attempt says about the credential it was made with.
+    pub(super) fn heard_of_key(
+        &mut self,
+        now: Time,
+        (candidate, asked): (Candidate, &str),
+        key: usize,
+        heard: &Heard<'_>,
+    ) {
+        let Fleet { routes, places, .. } = self;
+        let model = candidate.model.map_or(asked, |alias| routes.name(alias));
+        let Heard { verdict, status, .. } = *heard;
+        let credentials = &mut places[candidate.upstream.index()].credentials;
+        credentials.heard(now, key, model, verdict.class, status, verdict.wait);
+    }
+
+    pub(super) fn credentials_mut(&mut self, upstream: UpstreamId) -> &mut Credentials {
+        &mut self.places[upstream.index()].credentials
+    }
+
+    pub(super) fn began_at(&mut self, upstream: UpstreamId) {
+        self.places[upstream.index()].in_flight += 1;
+    }
+
+    pub(super) fn ended_at(&mut self, upstream: UpstreamId) {
+        let place = &mut self.places[upstream.index()];
+        place.in_flight = place.in_flight.saturating_sub(1);
+    }
+
+    /// Attempts under way at an upstream.
+    #[must_use]
+    pub fn in_flight(&self, upstream: UpstreamId) -> u64 {
+        self.places.get(upstream.index()).map_or(0, |place| place.in_flight)
+    }
+
+    pub(super) fn weight(&self, upstream: UpstreamId) -> u64 {
+        self.places[upstream.index()].weight
+    }
+
+    pub(super) fn report(&mut self, now: Time, policy: &Policy, dice: &mut Dice, report: Report<'_>) {
+        let Report { candidate, asked, permit, vote, alt } = report;
+        self.breaker_mut(candidate, asked).report(now, &policy.breaker, dice, permit, vote, alt);
+    }
+
+    fn shape(&mut self, (candidate, asked): (Candidate, &str), form: Form) -> ShapeKey {
+        let Fleet { routes, models, models_known, .. } = self;
+        let name = candidate.model.map_or(asked, |alias| routes.name(alias));
+        let model = match models.get(name) {
+            Some(number) => *number,
+            None => {
+                // A model that was forgotten and comes again is a new one: numbers are not used twice.
+                *models_known = models_known.wrapping_add(1);
+                *models.get_or_insert_with(name.into(), || *models_known)
+            }
+        };
+        ShapeKey { upstream: candidate.upstream, model, form }
+    }
+
+    /// How long requests of this form usually take at a candidate.
+    pub(super) fn expect(&mut self, place: (Candidate, &str), form: Form, now: Time) -> Expectation {
+        let key = self.shape(place, form);
+        self.shapes.expect(now, key)
+    }
+
+    /// An attempt brought its content, or was broken off here (`is_whole` is false), after this long.
+    pub(super) fn answered_after(
+        &mut self,
+        place: (Candidate, &str),
+        form: Form,
+        now: Time,
+        after: Duration,
+        is_whole: bool,
+    ) {
+        let key = self.shape(place, form);
+        if form.is_stream() {
+            self.shapes.first_content(now, key, after);
+        } else {
+            self.shapes.total(now, key, after);
+        }
+        if is_whole {
+            self.shapes.succeeded(now, key, after);
+        }
+    }
+
+    /// The far side gave up after this long.
+    pub(super) fn failed_after(&mut self, place: (Candidate, &str), form: Form, now: Time, after: Duration) {
+        let key = self.shape(place, form);
+        self.shapes.ambiguous(now, key, after);
+    }
+
+    /// After how long requests of this form always fail at a candidate, if they do.
+    pub(super) fn cliff(&mut self, place: (Candidate, &str), form: Form, now: Time) -> Option<Cliff> {
+        let key = self.shape(place, form);
+        self.shapes.cliff(now, key)
+    }
+
+    /// Whether a retry may find out if a cliff is still there.
+    pub(super) fn trial(&mut self, place: (Candidate, &str), form: Form, now: Time) -> bool {
+        let key = self.shape(place, form);
+        self.shapes.trial(now, key)
+    }
+
+    /// A stream that had begun well broke off.
+    pub fn broke(&mut self, now: Time, policy: &Policy, dice: &mut Dice, served: &Served) {
+        let Some(place) = self.places.get_mut(served.upstream.index()) else { return };
+        if let Some(breaker) = place.breakers.get(&*served.model) {
+            breaker.mid_stream(now, &policy.breaker, dice, served.request, served.request, served.alt);
+        }
+    }
+
+    /// Every breaker that something is known of: upstream, model, state.
+    pub fn breakers(&self) -> impl Iterator<Item = (UpstreamId, &str, &Breaker)> {
+        self.places.iter().zip(0..).flat_map(|(place, at)| {
+            place.breakers.iter().map(move |(model, breaker)| (UpstreamId(at), &**model, breaker))
+        })
     }
 }

@@ -136,8 +136,7 @@ async fn load(url: &str, args: &DemoArgs, chaos: &Running, err: &mut impl Write)
     let base: Uri = format!("{url}/v1").parse().map_err(io::Error::other)?;
     let mut policy = Policy::default();
     policy.retry.max_attempts = 1;
-    let settings =
-        Settings { name: "demo".into(), base, key: None, proxy: None, roots_pem: None, models: vec![], priority: 1 };
+    let settings = Settings::new("demo", base);
     let client = Client::builder(vec![settings]).policy(policy).build().map_err(io::Error::other)?;
     let total = RATE * args.seconds;
     let mut tick = interval(Duration::from_micros(1_000_000 / RATE));

@@ -1,36 +1,25 @@
 //! From what was written to what is in force: each table read, each default filled in, and every
 //! problem found on the way collected before anything is refused.
 
-use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use seawall_core::plan::budget;
-use seawall_core::plan::policy::{FirstContent, Policy, Timeouts};
+use seawall_core::plan::policy::{Policy, Timeouts};
+use seawall_core::plan::{budget, hedge, queue};
 
-use super::address::{self, Origin};
 use super::diagnose::Problem;
 use super::doors::{self, Doors};
-use super::expand::reason;
-use super::proxy::{self, ProxySetting, ProxyUrl};
-use super::read::{At, Chosen, Reader, Said, Source};
+use super::read::{Chosen, Reader, Said, Source};
 use super::written::{self, BUDGET_PARTS, Written};
 use super::{
-    ClientConfig, Config, JournalConfig, LogConfig, Overrides, Roots, ServerConfig, UpstreamAuth, UpstreamConfig,
-    retry, units,
+    BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, breaker, retry,
+    routes, units, upstreams,
 };
 
-/// The largest `ca_file`, in bytes: all public roots together are a tenth of it.
-const CA_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// The most upstreams.
-pub(super) const UPSTREAMS_MAX: usize = 64;
 /// The most clients.
 pub(super) const CLIENTS_MAX: usize = 1_000;
-/// In front of what the gateway is when nobody says anything.
-const DEFAULT_UPSTREAM: &str = "https://api.openai.com/v1";
 
 /// An upstream or a client with the places that a complaint about it points at.
 pub(super) struct Placed<V> {
@@ -50,22 +39,29 @@ pub(super) fn config(
     overrides: &Overrides,
     mut reader: Reader<'_>,
 ) -> Result<Config, Vec<Problem>> {
+    let profile = reader.or("profile", &written.profile, Profile::Interactive);
     let doors = server(&mut reader, &written.server, overrides);
-    let upstreams = upstreams(&mut reader, &written.upstream, overrides);
+    let upstreams = upstreams::read(&mut reader, &written.upstream, overrides);
     let clients = clients(&mut reader, &written.client);
+    let routes = routes::read(&mut reader, &written.route, &upstreams);
     let (retry, top) = retry::read(&mut reader, &written.retry, overrides.max_retries);
     let budget = budget(&mut reader, &written.budget);
+    let breaker = breaker::read(&mut reader, &written.breaker);
+    let hedge = hedge(&mut reader, &written.hedge);
+    let wait = wait(&mut reader, &written.wait, profile);
     let timeout = timeouts(&mut reader, &written.timeout);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
-    doors::check(&doors, &upstreams, &clients, written.client.len(), &mut reader.problems);
+    doors::check(&doors, &upstreams.list, &clients, written.client.len(), &mut reader.problems);
     match data_dir {
         Some(data_dir) if reader.problems.is_empty() => Ok(Config {
             file: file.map(Path::to_owned),
             server: doors.server,
-            upstreams: upstreams.into_iter().map(|placed| placed.value).collect(),
-            policy: Policy { retry, budget, timeout, ..Policy::default() },
+            profile,
+            upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
+            routes,
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -102,157 +98,6 @@ fn server(reader: &mut Reader<'_>, written: &written::Server, overrides: &Overri
     }
     let Chosen { span: listen, .. } = listen;
     Doors { server, listen, admin: admin.span, admin_token_written: written.admin_token.raw.is_some() }
-}
-
-fn upstreams(
-    reader: &mut Reader<'_>,
-    written: &[Spanned<written::Upstream>],
-    overrides: &Overrides,
-) -> Vec<Placed<UpstreamConfig>> {
-    let flag = overrides.upstream.clone().map(|url| (url, "--upstream", Source::Flag("--upstream")));
-    let variable = || {
-        let url = reader.expansion.env.text("SEAWALL_UPSTREAM")?;
-        Some((url, "SEAWALL_UPSTREAM", Source::Env("SEAWALL_UPSTREAM")))
-    };
-    if let Some((url, name, source)) = flag.or_else(variable) {
-        return only(reader, &url, name, &source).into_iter().collect();
-    }
-    if written.is_empty() {
-        return only(reader, DEFAULT_UPSTREAM, "the default", &Source::Default).into_iter().collect();
-    }
-    if let Some(extra) = written.get(UPSTREAMS_MAX) {
-        let what = format!("{} upstreams, the limit is {UPSTREAMS_MAX}", written.len());
-        reader.problems.push(Problem::new(what).at(extra.span(), "one too many"));
-    }
-    let placed: Vec<_> =
-        written.iter().enumerate().map(|(at, table)| upstream(reader, at, table.get_ref(), table.span())).collect();
-    placed.into_iter().flatten().collect()
-}
-
-/// The one upstream that is given by its address alone.
-fn only(reader: &mut Reader<'_>, url: &str, said_by: &str, source: &Source) -> Option<Placed<UpstreamConfig>> {
-    match address::base_url(url) {
-        Ok(base) => {
-            let name = address::name_of(&base);
-            for key in ["name", "base_url"] {
-                reader.sources.insert(format!("upstream.0.{key}"), source.clone());
-            }
-            let proxy = resolve(reader, &ProxySetting::Env, &base, None);
-            let value = UpstreamConfig {
-                name,
-                base,
-                api_key: None,
-                auth: UpstreamAuth::Bearer,
-                proxy_setting: ProxySetting::Env,
-                proxy,
-                models: Vec::new(),
-                priority: DEFAULT_PRIORITY,
-                roots: None,
-            };
-            Some(Placed { value, table: None, name: None, what: None })
-        }
-        Err(wrong) => {
-            let problem = Problem::new(format!("{said_by} {}", wrong.what));
-            reader.problems.push(match wrong.hint {
-                Some(hint) => problem.hint(hint),
-                None => problem,
-            });
-            None
-        }
-    }
-}
-
-const DEFAULT_PRIORITY: u32 = 1;
-
-fn upstream(
-    reader: &mut Reader<'_>,
-    at: usize,
-    written: &written::Upstream,
-    table: Range<usize>,
-) -> Option<Placed<UpstreamConfig>> {
-    let path = |key: &str| format!("upstream.{at}.{key}");
-    let name = reader.read(&path("name"), &written.name);
-    let base = reader.read(&path("base_url"), &written.base_url);
-    let api_key = reader.read(&path("api_key"), &written.api_key).map(|at| at.value);
-    let auth = reader.read(&path("auth"), &written.auth);
-    let proxy = reader.read(&path("proxy"), &written.proxy);
-    let models = reader.or(&path("models"), &written.models, Vec::new());
-    let priority = reader.or(&path("priority"), &written.priority, DEFAULT_PRIORITY);
-    let roots = reader.read(&path("ca_file"), &written.ca_file).and_then(|at| roots(reader, at));
-    if written.base_url.raw.is_none() {
-        let problem = Problem::new("an upstream has no `base_url`").at(table.clone(), "this one");
-        reader.problems.push(problem.hint("add a line such as: base_url = \"https://api.openai.com/v1\""));
-    }
-    if let Some(auth) = auth.as_ref().filter(|auth| auth.value == UpstreamAuth::ApiKey && written.api_key.raw.is_none())
-    {
-        let problem = Problem::new("`upstream.auth` has no effect without `api_key`").at(auth.span.clone(), "");
-        reader.problems.push(problem.hint("a key that is passed through keeps the header it came in"));
-    }
-    let base = base?;
-    if written.api_key.raw.is_some() && api_key.is_none() {
-        // Its key is there, and wrong: it must not be taken for one that passes keys through.
-        return None;
-    }
-    let setting = proxy.as_ref().map_or(ProxySetting::Env, |at| at.value.clone());
-    let proxy = resolve(reader, &setting, &base.value, Some(&base.span));
-    let named = name.as_ref().map(|at| at.span.clone());
-    let value = UpstreamConfig {
-        name: name.map_or_else(|| address::name_of(&base.value), |at| at.value),
-        base: base.value,
-        api_key,
-        auth: auth.map_or(UpstreamAuth::Bearer, |at| at.value),
-        proxy_setting: setting,
-        proxy,
-        models,
-        priority,
-        roots,
-    };
-    Some(Placed { value, table: Some(table), name: named, what: Some(base.span) })
-}
-
-fn resolve(
-    reader: &mut Reader<'_>,
-    setting: &ProxySetting,
-    base: &http::Uri,
-    span: Option<&Range<usize>>,
-) -> Option<ProxyUrl> {
-    match setting {
-        ProxySetting::None => None,
-        ProxySetting::Url(proxy) => Some(proxy.clone()),
-        ProxySetting::Env => proxy::from_environment(&Origin::of(base), reader.expansion.env).unwrap_or_else(|error| {
-            let (variable, why) = error;
-            let problem = Problem::new(format!("the proxy in {variable} cannot be used: {why}"));
-            let problem = problem.maybe_at(span, "to be reached through it");
-            reader.problems.push(problem.hint("set `proxy = \"none\"` to go without, or give an http:// proxy there"));
-            None
-        }),
-    }
-}
-
-fn roots(reader: &mut Reader<'_>, at: At<PathBuf>) -> Option<Roots> {
-    let path = reader.expansion.folder.join(&at.value);
-    match certificates(&path) {
-        Ok(pem) => Some(Roots { path, pem }),
-        Err(why) => {
-            let what = format!("`upstream.ca_file` cannot be used: {why}");
-            reader.problems.push(Problem::new(what).at(at.span, ""));
-            None
-        }
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|error| reason(&error))?;
-    let mut pem = Vec::new();
-    file.take(CA_BYTES_MAX + 1).read_to_end(&mut pem).map_err(|error| reason(&error))?;
-    if pem.len() as u64 > CA_BYTES_MAX {
-        return Err(format!("it is larger than {}", units::show_size(CA_BYTES_MAX)));
-    }
-    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
-        return Err("there is no PEM certificate in it".into());
-    }
-    Ok(pem)
 }
 
 fn clients(reader: &mut Reader<'_>, written: &[Spanned<written::Client>]) -> Vec<Placed<ClientConfig>> {
@@ -293,6 +138,37 @@ fn budget(reader: &mut Reader<'_>, written: &written::Budget) -> budget::Config 
     budget::Config { deposit: deposit.unwrap_or(default.deposit), start: start.unwrap_or(default.start) }
 }
 
+fn hedge(reader: &mut Reader<'_>, written: &written::Hedge) -> hedge::Config {
+    let default = hedge::Config::default();
+    let after_min = reader.read("hedge.after_min", &written.after_min);
+    let after_max = reader.read("hedge.after_max", &written.after_max);
+    let span = after_min.as_ref().or(after_max.as_ref()).map(|at| at.span.clone());
+    let config = hedge::Config {
+        enabled: reader.or("hedge.enabled", &written.enabled, default.enabled),
+        after_min: after_min.map_or(default.after_min, |at| at.value),
+        after_max: after_max.map_or(default.after_max, |at| at.value),
+        deposit: reader.read("hedge.deposit", &written.deposit).map_or(default.deposit, |at| u64::from(at.value)),
+    };
+    if config.after_min > config.after_max {
+        let [min, max] = [config.after_min, config.after_max].map(units::show_duration);
+        let what = format!("`hedge.after_min` is {min}, above `hedge.after_max` ({max})");
+        let hint = "a hedge is begun between the two, when 95 of 100 answers would have come: change both";
+        reader.problems.push(Problem::new(what).maybe_at(span.as_ref(), "").hint(hint));
+    }
+    config
+}
+
+fn wait(reader: &mut Reader<'_>, written: &written::Queue, profile: Profile) -> queue::Config {
+    let of_profile = match profile {
+        Profile::Interactive => queue::Config::default(),
+        Profile::Batch => {
+            reader.sources.insert("wait.max".into(), Source::Profile(profile));
+            queue::Config { max: BATCH_WAIT }
+        }
+    };
+    queue::Config { max: reader.or("wait.max", &written.max, of_profile.max) }
+}
+
 fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
     let default = Timeouts::default();
     let total = reader.read("timeout.total", &written.total);
@@ -300,9 +176,7 @@ fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
     let span = total.as_ref().or(total_max.as_ref()).map(|at| at.span.clone());
     let timeouts = Timeouts {
         connect: reader.or("timeout.connect", &written.connect, default.connect),
-        first_content: reader
-            .read("timeout.first_content", &written.first_content)
-            .map_or(default.first_content, |at| FirstContent::Fixed(at.value)),
+        first_content: reader.or("timeout.first_content", &written.first_content, default.first_content),
         byte_idle: reader.or("timeout.byte_idle", &written.byte_idle, default.byte_idle),
         total: total.map_or(default.total, |at| at.value),
         total_max: total_max.map_or(default.total_max, |at| at.value),

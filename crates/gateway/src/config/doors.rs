@@ -55,7 +55,7 @@ fn open_doors(doors: &Doors, upstreams: &[Placed<UpstreamConfig>], clients: usiz
     let is_beyond = |address: &SocketAddr| !address::is_loopback(address.ip());
     let mut problems = Vec::new();
     if is_beyond(listen) && clients == 0 && !behind_auth {
-        let passes = upstreams.iter().any(|upstream| upstream.value.api_key.is_none());
+        let passes = upstreams.iter().any(|upstream| upstream.value.api_keys.is_empty());
         let hint = if passes {
             "give each upstream an `api_key` and each caller a [[client]] with a token; or, if something in front of the gateway checks callers, set `behind_auth = true`"
         } else {
@@ -126,7 +126,7 @@ fn pairs<V>(all: &[V], same: impl Fn(&V, &V) -> bool) -> impl Iterator<Item = (&
 
 /// A caller's key is meant for one provider: it goes to one origin only.
 fn passed_to_others(upstreams: &[Placed<UpstreamConfig>]) -> Vec<Problem> {
-    let mut keyless = upstreams.iter().filter(|upstream| upstream.value.api_key.is_none());
+    let mut keyless = upstreams.iter().filter(|upstream| upstream.value.api_keys.is_empty());
     let Some(first) = keyless.next() else { return Vec::new() };
     let home = Origin::of(&first.value.base);
     keyless
@@ -147,7 +147,7 @@ fn passed_to_others(upstreams: &[Placed<UpstreamConfig>]) -> Vec<Problem> {
 /// A token for the gateway is no key for an upstream.
 fn passed_despite_tokens(upstreams: &[Placed<UpstreamConfig>], clients: &[Placed<ClientConfig>]) -> Option<Problem> {
     let client = clients.first()?;
-    let upstream = upstreams.iter().find(|upstream| upstream.value.api_key.is_none())?;
+    let upstream = upstreams.iter().find(|upstream| upstream.value.api_keys.is_empty())?;
     let [upstream_name, client_name] = [&upstream.value.name, &client.value.name];
     let place = upstream.table.as_ref().or(client.table.as_ref());
     Some(

@@ -7,11 +7,18 @@ use super::schema;
 use super::show::{Row, Shown, default_rows};
 
 /// What the keys without a default could look like.
-const SAMPLES: [(&str, &str); 6] = [
+const SAMPLES: [(&str, &str); 13] = [
     ("server.admin_token", "\"${SEAWALL_ADMIN_TOKEN}\""),
     ("upstream.api_key", "\"${OPENAI_API_KEY}\""),
+    ("upstream.api_keys", "[\"${OPENAI_API_KEY}\", \"${OPENAI_API_KEY_2}\"]"),
     ("upstream.models", "[\"gpt-*\", \"o3\"]"),
+    ("upstream.model_map", "{ \"gpt-4o\" = \"my-deployment\" }"),
     ("upstream.ca_file", "\"/etc/ssl/certs/company.pem\""),
+    ("route.models", "[\"gpt-4o*\"]"),
+    ("route.upstreams", "[\"openai\"]"),
+    ("route.fallback_models", "[\"gpt-4o-mini\"]"),
+    ("route.repeatable", "false"),
+    ("route.hedge", "false"),
     ("client.name", "\"billing\""),
     ("client.token", "\"${BILLING_TOKEN}\""),
 ];
@@ -41,13 +48,20 @@ pub(crate) fn example() -> String {
     let (classes, plain): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.table.starts_with("retry.class."));
     let mut table = "";
     for row in plain {
-        let Some((header, _)) = row.path.as_deref().and_then(|path| path.split_once('.')) else { continue };
+        let Some(path) = row.path.as_deref() else { continue };
+        let Some((header, _)) = path.split_once('.') else {
+            text.push('\n');
+            text.push_str(&line(row, &mut describe));
+            continue;
+        };
         if header != table {
             if table == "retry" {
                 text.push_str(&class_lines(&classes, &mut describe));
             }
-            if header == "log" {
-                text.push_str(&client_lines(&mut describe));
+            match header {
+                "retry" => text.push_str(&optional_lines("route", &mut describe)),
+                "log" => text.push_str(&optional_lines("client", &mut describe)),
+                _ => {}
             }
             table = header;
             let brackets = if header == "upstream" { "[[upstream]]".into() } else { format!("[{header}]") };
@@ -80,11 +94,11 @@ fn class_lines(rows: &[&Row], describe: &mut impl FnMut(&str) -> String) -> Stri
     text
 }
 
-/// There is no client by default, so none of the rows is one.
-fn client_lines(describe: &mut impl FnMut(&str) -> String) -> String {
-    let mut text = format!("\n# {}\n#[[client]]\n", describe("client"));
+/// A table that is not there by default, so that none of the rows is one of its keys.
+fn optional_lines(table: &str, describe: &mut impl FnMut(&str) -> String) -> String {
+    let mut text = format!("\n# {}\n#[[{table}]]\n", describe(table));
     for (path, sample) in SAMPLES {
-        if let Some(key) = path.strip_prefix("client.") {
+        if let Some(key) = path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) {
             text.push_str(&format!("# {}\n#{key} = {sample}\n", describe(path)));
         }
     }

@@ -39,7 +39,9 @@ pub(super) enum Raw {
     Float(f64),
     Flag(bool),
     List(Vec<Spanned<Raw>>),
-    /// A table or a date: no key takes one.
+    /// A table, in the order written.
+    Map(Vec<(String, Spanned<Raw>)>),
+    /// A date: no key takes one.
     Other,
 }
 
@@ -71,7 +73,8 @@ impl Raw {
             Raw::Float(_) => "a number with a fraction",
             Raw::Flag(_) => "true or false",
             Raw::List(_) => "a list",
-            Raw::Other => "a table or a date",
+            Raw::Map(_) => "a table",
+            Raw::Other => "a date",
         }
     }
 
@@ -122,6 +125,9 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
+/// The only key of the table that the parser hands over for a date.
+const DATE: &str = "$__toml_private_datetime";
+
 struct RawVisitor;
 
 impl<'de> Visitor<'de> for RawVisitor {
@@ -168,7 +174,14 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Raw::Other)
+        let mut entries = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == DATE {
+                map.next_value::<IgnoredAny>()?;
+                return Ok(Raw::Other);
+            }
+            entries.push((name, map.next_value()?));
+        }
+        Ok(Raw::Map(entries))
     }
 }

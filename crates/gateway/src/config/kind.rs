@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::Preset;
+use seawall_core::plan::policy::{FirstContent, Preset};
 use serde_json::{Value, json};
 
 use super::diagnose::Wrong;
@@ -23,10 +23,6 @@ pub(super) const SECRET_BYTES_MAX: usize = 4096;
 pub(super) const TOKEN_BYTES_MIN: usize = 16;
 /// The longest name, in bytes: it is a metric label and a journal column.
 pub(super) const NAME_BYTES_MAX: usize = 64;
-/// The most model patterns of one upstream.
-pub(super) const PATTERNS_MAX: usize = 256;
-/// The longest model pattern, in bytes.
-pub(super) const PATTERN_BYTES_MAX: usize = 200;
 
 /// A whole number.
 pub(super) struct Count<const MIN: u32, const MAX: u32>;
@@ -109,6 +105,65 @@ impl<const MIN: u64, const MAX: u64> Kind for Wait<MIN, MAX> {
             "x-minimum": min,
             "x-maximum": max,
         })
+    }
+}
+
+/// How long a stream may take to its first content: a duration, or the word for what is learnt.
+pub(super) struct FirstContentLimit<const MIN: u64, const MAX: u64>;
+
+/// As long as requests of the same shape need.
+pub(super) const ADAPTIVE: &str = "adaptive";
+
+impl<const MIN: u64, const MAX: u64> Kind for FirstContentLimit<MIN, MAX> {
+    type Value = FirstContent;
+
+    fn read(raw: &Raw) -> Result<FirstContent, Wrong> {
+        const WANTED: &str = "\"adaptive\" or a duration such as \"5m\"";
+        let text = match raw {
+            Raw::Integer(number) => {
+                return Err(raw.not(WANTED).hint(format!("a duration needs a unit: \"{number}s\" or \"{number}ms\"")));
+            }
+            other => other.text(WANTED)?,
+        };
+        let word = text.value.trim();
+        if word == ADAPTIVE {
+            return Ok(FirstContent::Adaptive);
+        }
+        if word.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            let wrong = Wrong::new(format!("must be {WANTED}"));
+            let near = super::unknown::nearest(&word.to_ascii_lowercase(), [ADAPTIVE].into_iter());
+            return Err(match near {
+                Some(near) => wrong.hint(format!("did you mean \"{near}\"?")),
+                None => wrong,
+            });
+        }
+        Wait::<MIN, MAX>::read(raw).map(FirstContent::Fixed)
+    }
+
+    fn schema() -> Value {
+        let mut schema = Wait::<MIN, MAX>::schema();
+        schema["pattern"] = json!(r"^\s*(adaptive\s*|([0-9]+\s*(d|h|m|s|ms)\s*)+|.*\$\{.*)$");
+        schema
+    }
+}
+
+/// A share among others: at least 1.
+pub(super) struct Weight<const MAX: u32>;
+
+impl<const MAX: u32> Kind for Weight<MAX> {
+    type Value = u32;
+
+    fn read(raw: &Raw) -> Result<u32, Wrong> {
+        if let Raw::Integer(0) = raw {
+            return Err(Wrong::new("is 0, and an upstream without a share is never asked")
+                .label(format!("1 to {MAX}"))
+                .hint("take its [[upstream]] out; or raise its `priority`, to have it asked after the others only"));
+        }
+        Count::<1, MAX>::read(raw)
+    }
+
+    fn schema() -> Value {
+        Count::<1, MAX>::schema()
     }
 }
 
@@ -325,40 +380,6 @@ impl Kind for Proxied {
 
     fn schema() -> Value {
         json!({ "type": "string" })
-    }
-}
-
-/// Model names, with `*` for any run of characters.
-pub(super) struct Patterns;
-
-impl Kind for Patterns {
-    type Value = Vec<String>;
-
-    fn read(raw: &Raw) -> Result<Vec<String>, Wrong> {
-        let Raw::List(list) = raw else { return Err(raw.not("a list such as [\"gpt-*\", \"o3\"]")) };
-        if !(1..=PATTERNS_MAX).contains(&list.len()) {
-            return Err(Wrong::new(format!("has {} entries, outside 1 to {PATTERNS_MAX}", list.len()))
-                .hint("leave the key out to serve every model"));
-        }
-        let one =
-            |raw: &toml::Spanned<Raw>| -> Result<String, Wrong> {
-                let text = raw.get_ref().text("a list of strings").map_err(|wrong| wrong.at(raw.span()))?;
-                match text.value.len() {
-                    1..=PATTERN_BYTES_MAX => Ok(text.value.to_string()),
-                    n => Err(Wrong::new(format!("has a pattern of {n} bytes, outside 1 to {PATTERN_BYTES_MAX}"))
-                        .at(raw.span())),
-                }
-            };
-        list.iter().map(one).collect()
-    }
-
-    fn schema() -> Value {
-        json!({
-            "type": "array",
-            "minItems": 1,
-            "maxItems": PATTERNS_MAX,
-            "items": { "type": "string", "minLength": 1, "maxLength": PATTERN_BYTES_MAX },
-        })
     }
 }
 

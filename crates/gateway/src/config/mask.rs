@@ -13,7 +13,7 @@ const PREFIXES: [&str; 3] = ["sk-", "Bearer ", "Basic "];
 
 /// `text` with everything that may be a credential masked, and the values at `also`.
 pub(super) fn credentials(text: &str, also: impl Iterator<Item = Range<usize>>) -> String {
-    let mut hidden: Vec<Range<usize>> = also.map(|value| value_at(text, value.start)).collect();
+    let mut hidden: Vec<Range<usize>> = also.flat_map(|value| values_at(text, value.start)).collect();
     hidden.extend(assignments(text));
     hidden.extend(prefixed(text));
     hidden.extend(in_urls(text));
@@ -27,23 +27,65 @@ pub(super) fn credentials(text: &str, also: impl Iterator<Item = Range<usize>>) 
 
 /// The values of keys whose names say that they are secret.
 fn assignments(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices('=').filter_map(|(at, _)| {
+    let value = move |at: usize| {
         let before = text[..at].trim_end_matches([' ', '\t', '"', '\'']);
         let start = before.rfind(|c: char| !(c.is_alphanumeric() || "_-".contains(c))).map_or(0, |last| last + 1);
         let name = before.get(start..)?.to_ascii_lowercase();
         let value = at + 1 + leading(&text[at + 1..], |c| c == ' ' || c == '\t');
-        NAMES.iter().any(|word| name.contains(word)).then(|| value_at(text, value))
+        NAMES.iter().any(|word| name.contains(word)).then_some(value)
+    };
+    let mut end = 0;
+    text.match_indices('=').flat_map(move |(at, _)| {
+        // What is inside a list is hidden with it.
+        let Some(start) = value(at).filter(|_| at >= end) else { return Vec::new() };
+        let values = values_at(text, start);
+        end = values.last().map_or(end, |last| last.end);
+        values
     })
+}
+
+/// What may be secret in the TOML value that begins at `start`: all of it, or all that is in a list or a table.
+fn values_at(text: &str, start: usize) -> Vec<Range<usize>> {
+    let is_open = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(['[', '{']));
+    if !is_open(start) {
+        return vec![value_at(text, start)];
+    }
+    let (mut found, mut depth, mut at) = (Vec::new(), 0_u32, start);
+    // A list without an end hides the rest of the file: better than showing what may be in it.
+    while let Some(next) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        match next {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth -= 1,
+            '"' | '\'' => {
+                let value = value_at(text, at);
+                let quote = &text[at..value.start];
+                at = value.end + if text[value.end..].starts_with(quote) { quote.len() } else { 0 };
+                found.push(value);
+                continue;
+            }
+            '#' => {
+                let comment = at..at + leading(&text[at..], |c| c != '\n');
+                at = comment.end;
+                found.push(comment);
+                continue;
+            }
+            ',' | '=' => {}
+            c if c.is_whitespace() => {}
+            // No value at all.
+            c => found.push(at..at + c.len_utf8()),
+        }
+        if depth == 0 {
+            break;
+        }
+        at += next.len_utf8();
+    }
+    found
 }
 
 /// The TOML value that begins at `start`: inside its quotes, to the end of the line if they are not closed.
 fn value_at(text: &str, start: usize) -> Range<usize> {
     let Some(rest) = text.get(start..) else { return start..start };
     let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| rest.starts_with(quote));
-    if rest.starts_with(['[', '{']) {
-        // A list where no list belongs: whatever is in it, to the end of the line.
-        return start..start + leading(rest, |c| c != '\n');
-    }
     let Some(quote) = quote else {
         return start..start + leading(rest, |c| !c.is_whitespace() && !",]}&\"'".contains(c));
     };
@@ -143,7 +185,14 @@ mod tests {
             ("u = [{ api_key = \"a\\\"b\", name = \"n\" }]", "u = [{ api_key = \"****\", name = \"n\" }]"),
             ("api_key = \"abc\nname = \"n\"", "api_key = \"***\nname = \"n\""),
             ("api_key = abc", "api_key = ***"),
-            ("api_key = [\"abc\"]\nname", "api_key = *******\nname"),
+            ("api_key = [\"abc\"]\nname", "api_key = [\"***\"]\nname"),
+            (
+                "api_keys = [\n\"a[c\", # ] was\n'e'\n]\nname = \"n\"",
+                "api_keys = [\n\"***\", *******\n'*'\n]\nname = \"n\"",
+            ),
+            ("api_keys = [\"a\", \"b\nname = \"n\"", "api_keys = [\"*\", \"*\n**** = \"*\""),
+            ("api_key = { a = \"b\" }\nname", "api_key = { * = \"*\" }\nname"),
+            ("api_keys = [\"${A}\", \"x${B:-c}\"]", "api_keys = [\"${A}\", \"*${B:-*}\"]"),
             ("\"api-key\" = \"é\"", "\"api-key\" = \"**\""),
             ("name = \"sk-abc_1\"", "name = \"sk-*****\""),
             ("base_url = \"https://me:pw@host/v1\"", "base_url = \"https://*****@host/v1\""),

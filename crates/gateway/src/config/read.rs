@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use seawall_core::plan::policy::Preset;
 
+use super::Profile;
 use super::diagnose::{Position, Problem, Wrong};
 use super::expand::Expansion;
 use super::item::{Item, Kind, Raw};
@@ -19,6 +20,8 @@ pub(crate) enum Source {
     Default,
     /// The preset of `[retry]`.
     Preset(Preset),
+    /// The profile.
+    Profile(Profile),
     /// A line of the file, from 1.
     File(usize),
     /// An environment variable.
@@ -101,14 +104,21 @@ impl Reader<'_> {
     fn expanded(&self, raw: &Raw, span: &Range<usize>) -> Result<Raw, Wrong> {
         Ok(match raw {
             Raw::Text(text) => Raw::Text(self.expansion.expand(text, span)?),
-            Raw::List(items) => Raw::List(
-                items
+            Raw::List(items) => {
+                Raw::List(items.iter().map(|item| self.expanded_at(item)).collect::<Result<_, Wrong>>()?)
+            }
+            Raw::Map(entries) => Raw::Map(
+                entries
                     .iter()
-                    .map(|item| Ok(Spanned::new(item.span(), self.expanded(item.get_ref(), &item.span())?)))
+                    .map(|(name, value)| Ok((name.clone(), self.expanded_at(value)?)))
                     .collect::<Result<_, Wrong>>()?,
             ),
             other => other.clone(),
         })
+    }
+
+    fn expanded_at(&self, raw: &Spanned<Raw>) -> Result<Spanned<Raw>, Wrong> {
+        Ok(Spanned::new(raw.span(), self.expanded(raw.get_ref(), &raw.span())?))
     }
 }
 

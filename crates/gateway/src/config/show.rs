@@ -7,14 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use seawall_core::plan::policy::{FirstContent, RETRIED};
-use serde_json::{Value, json};
+use seawall_core::plan::route::Route;
+use serde_json::{Map, Value, json};
 
-use super::kind::Word;
+use super::kind::{ADAPTIVE, Word};
 use super::proxy::ProxySetting;
 use super::read::Source;
 use super::secret::Secret;
 use super::units::{show_duration, show_fraction, show_size};
-use super::written::{BUDGET_PARTS, SAMPLE_PARTS};
+use super::written::{BUDGET_PARTS, HEDGE_PARTS, RATE_PARTS, SAMPLE_PARTS};
 use super::{Config, Environment, Overrides, UpstreamConfig, from_text, schema};
 
 /// One key with its effective value.
@@ -43,6 +44,8 @@ pub(crate) enum Shown {
     Unset,
     /// A credential, by its origin: `env OPENAI_API_KEY`.
     Secret(String),
+    /// Several, in their order.
+    Secrets(Vec<String>),
 }
 
 impl Shown {
@@ -53,6 +56,9 @@ impl Shown {
             Shown::Value(value) => value.to_string(),
             Shown::Unset => "not set".into(),
             Shown::Secret(origin) => format!("set ({origin})"),
+            Shown::Secrets(origins) => {
+                origins.iter().map(|origin| format!("set ({origin})")).collect::<Vec<_>>().join(", ")
+            }
         }
     }
 
@@ -71,6 +77,7 @@ impl Row {
         let (kind, place) = match &self.source {
             Source::Default => ("default", None),
             Source::Preset(preset) => ("preset", Some(preset.name().to_owned())),
+            Source::Profile(profile) => ("profile", Some(profile.name().to_owned())),
             Source::File(_) => ("file", Some(self.source_text(config))),
             Source::Env(name) => ("env", Some((*name).to_owned())),
             Source::Flag(name) => ("flag", Some((*name).to_owned())),
@@ -79,7 +86,11 @@ impl Row {
         json!({
             "key": format!("{}{dot}{}", self.table, self.key),
             "value": match &self.value { Shown::Value(value) => value.clone(), _ => Value::Null },
-            "secret": match &self.value { Shown::Secret(origin) => json!(origin), _ => Value::Null },
+            "secret": match &self.value {
+                Shown::Secret(origin) => json!(origin),
+                Shown::Secrets(origins) => json!(origins),
+                Shown::Value(_) | Shown::Unset => Value::Null,
+            },
             "source": kind,
             "at": place,
         })
@@ -90,6 +101,7 @@ impl Row {
         match &self.source {
             Source::Default => "default".into(),
             Source::Preset(preset) => format!("preset {preset}"),
+            Source::Profile(profile) => format!("profile {}", profile.name()),
             Source::File(line) => match config.file.as_deref().map(Path::display) {
                 Some(file) => format!("{file}:{line}"),
                 None => format!("line {line}"),
@@ -103,11 +115,20 @@ impl Row {
 /// All rows, table by table, in the order of the contract.
 pub(crate) fn rows(config: &Config) -> Vec<Row> {
     let mut list = List { config, rows: Vec::new() };
+    let value = Shown::Value(json!(config.profile.name()));
+    let source = config.sources.get("profile").cloned().unwrap_or(Source::Default);
+    let path = Some("profile".to_owned());
+    list.rows.push(Row { table: String::new(), key: "profile", value, note: None, source, path });
     list.server();
     for (at, upstream) in config.upstreams.iter().enumerate() {
         list.upstream(at, upstream);
     }
+    for (at, route) in config.routes.iter().enumerate() {
+        list.route(at, route);
+    }
     list.retry();
+    list.budget();
+    list.breaker();
     list.limits();
     for (at, client) in config.clients.iter().enumerate() {
         let [table, place] = [format!("client.{}", client.name), format!("client.{at}")];
@@ -155,10 +176,13 @@ impl List<'_> {
 
     fn upstream(&mut self, at: usize, upstream: &UpstreamConfig) {
         let [table, place] = [format!("upstream.{}", upstream.name), format!("upstream.{at}")];
+        let is_list = self.config.sources.contains_key(&format!("{place}.api_keys"));
         let mut push = |key, value| self.push(&table, &place, "upstream", key, value);
         push("name", Shown::Value(json!(upstream.name)));
         push("base_url", Shown::Value(json!(upstream.base.to_string())));
-        push("api_key", Shown::secret(upstream.api_key.as_ref()));
+        let origins = || upstream.api_keys.iter().map(|key| key.origin().to_owned()).collect();
+        push("api_key", Shown::secret(upstream.api_keys.first().filter(|_| !is_list)));
+        push("api_keys", if is_list { Shown::Secrets(origins()) } else { Shown::Unset });
         push("auth", Shown::Value(json!(upstream.auth.name())));
         push(
             "proxy",
@@ -169,12 +193,38 @@ impl List<'_> {
             }),
         );
         push("models", Shown::maybe((!upstream.models.is_empty()).then(|| json!(upstream.models))));
+        let map: Map<String, Value> =
+            upstream.model_map.iter().map(|(asked, sent)| (asked.clone(), json!(sent))).collect();
+        push("model_map", Shown::maybe((!map.is_empty()).then(|| map.into())));
         push("priority", Shown::Value(json!(upstream.priority)));
+        push("weight", Shown::Value(json!(upstream.weight)));
         push("ca_file", Shown::maybe(upstream.roots.as_ref().map(|roots| json!(roots.path.display().to_string()))));
         for row in &mut self.rows {
             if row.table == table {
                 row.note = note(row.key, upstream);
             }
+        }
+    }
+
+    /// A route has no name: it is called by its place in the file, from 1.
+    fn route(&mut self, at: usize, route: &Route) {
+        let [table, place] = [format!("route.{}", at + 1), format!("route.{at}")];
+        let upstreams = &self.config.upstreams;
+        let names: Vec<&str> =
+            route.upstreams.iter().filter_map(|id| Some(upstreams.get(id.index())?.name.as_str())).collect();
+        let mut push = |key, value| self.push(&table, &place, "route", key, value);
+        let list = |empty: bool, list: Value| Shown::maybe((!empty).then_some(list));
+        push("models", Shown::Value(json!(route.models)));
+        push("upstreams", list(names.is_empty(), json!(names)));
+        push("fallback_models", list(route.fallback_models.is_empty(), json!(route.fallback_models)));
+        push("repeatable", Shown::Value(json!(route.repeatable)));
+        push("hedge", Shown::maybe(route.hedge.map(|hedge| json!(hedge))));
+        for row in self.rows.iter_mut().filter(|row| row.table == table) {
+            row.note = match row.key {
+                "upstreams" if names.is_empty() => Some("all that serve the model".into()),
+                "hedge" if route.hedge.is_none() => Some("as in [hedge]".into()),
+                _ => None,
+            };
         }
     }
 
@@ -197,15 +247,41 @@ impl List<'_> {
         }
     }
 
-    fn limits(&mut self) {
-        let (budget, timeout, journal) =
-            (&self.config.policy.budget, &self.config.policy.timeout, &self.config.journal);
+    fn budget(&mut self) {
+        let budget = &self.config.policy.budget;
         let parts = u64::from(BUDGET_PARTS);
         self.table("budget", "deposit", fraction(u32::try_from(budget.deposit).unwrap_or(u32::MAX), BUDGET_PARTS));
         self.table("budget", "start", json!(budget.start / parts));
+    }
+
+    fn breaker(&mut self) {
+        let breaker = &self.config.policy.breaker;
+        self.table("breaker", "guard", json!(breaker.guard));
+        self.table("breaker", "open_alt", json!(breaker.open_alt));
+        self.table("breaker", "open_solo", json!(breaker.open_solo));
+        self.table("breaker", "solo_refuse", json!(breaker.solo_refuse));
+        self.table("breaker", "window", wait(breaker.window));
+        self.table("breaker", "window_min", json!(breaker.window_min));
+        self.table("breaker", "rate_alt", fraction(breaker.rate_alt, RATE_PARTS));
+        self.table("breaker", "rate_solo", fraction(breaker.rate_solo, RATE_PARTS));
+        self.table("breaker", "open", wait(breaker.open));
+        self.table("breaker", "open_max", wait(breaker.open_max));
+        self.table("breaker", "probe_every", wait(breaker.probe_every));
+        self.table("breaker", "probes_max", json!(breaker.probes_max));
+        self.table("breaker", "close_after", json!(breaker.close_after));
+    }
+
+    fn limits(&mut self) {
+        let (policy, journal) = (&self.config.policy, &self.config.journal);
+        let (hedge, timeout) = (&policy.hedge, &policy.timeout);
+        self.table("hedge", "enabled", json!(hedge.enabled));
+        self.table("hedge", "after_min", wait(hedge.after_min));
+        self.table("hedge", "after_max", wait(hedge.after_max));
+        self.table("hedge", "deposit", fraction(u32::try_from(hedge.deposit).unwrap_or(u32::MAX), HEDGE_PARTS));
+        self.table("wait", "max", wait(policy.wait.max));
         self.table("timeout", "connect", wait(timeout.connect));
         let first_content = match timeout.first_content {
-            FirstContent::Adaptive => json!("adaptive"),
+            FirstContent::Adaptive => json!(ADAPTIVE),
             FirstContent::Fixed(limit) => wait(limit),
         };
         self.table("timeout", "first_content", first_content);
@@ -221,8 +297,9 @@ impl List<'_> {
 
 fn note(key: &str, upstream: &UpstreamConfig) -> Option<String> {
     match key {
-        "api_key" if upstream.api_key.is_none() => Some("the caller's own key is passed through".into()),
+        "api_key" if upstream.api_keys.is_empty() => Some("the caller's own key is passed through".into()),
         "models" if upstream.models.is_empty() => Some("every model".into()),
+        "model_map" if upstream.model_map.is_empty() => Some("models keep their names".into()),
         "ca_file" if upstream.roots.is_none() => Some("the system's certificates".into()),
         "proxy" if upstream.proxy_setting == ProxySetting::Env => Some(match &upstream.proxy {
             Some(proxy) => format!("{} by {}", proxy.shown(), proxy.origin),
@@ -259,6 +336,10 @@ pub(crate) fn json_schema() -> Value {
         {
             key.insert("default".into(), value);
         }
+    }
+    // There is no route by default, and so no row to take this from.
+    if let Some(Value::Object(key)) = schema::at(&mut schema, "route.repeatable") {
+        key.insert("default".into(), json!(Route::default().repeatable));
     }
     schema
 }

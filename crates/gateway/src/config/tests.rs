@@ -3,6 +3,8 @@
 
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::Preset;
+use seawall_core::plan::route::UPSTREAMS_MAX;
+use seawall_core::request::MODEL_BYTES_MAX;
 use seawall_core::verdict::Class;
 use serde_json::Value;
 
@@ -43,6 +45,10 @@ fn reads(name: &str, text: &str) {
     });
 }
 
+mod breaker;
+mod routes;
+mod upstreams;
+
 mod defaults {
     use super::*;
 
@@ -55,7 +61,7 @@ mod defaults {
         assert_eq!(config.upstreams.len(), 1);
         assert_eq!(config.upstreams[0].name, "openai");
         assert_eq!(config.upstreams[0].base, "https://api.openai.com/v1");
-        assert!(config.upstreams[0].api_key.is_none());
+        assert!(config.upstreams[0].api_keys.is_empty());
         assert!(config.policy == Policy::default());
         assert_eq!(config.journal, JournalConfig::default());
         assert_eq!(config.data_dir, Path::new("/home/a/.local/state/seawall"));
@@ -66,7 +72,7 @@ mod defaults {
         let env = env(&[("OPENAI_BASE_URL", "http://127.0.0.1:7500/v1"), ("OPENAI_API_KEY", CANARY)]);
         let config = load(&Overrides::default(), &env).expect("defaults are valid");
         assert_eq!(config.upstreams[0].base, "https://api.openai.com/v1");
-        assert!(config.upstreams[0].api_key.is_none());
+        assert!(config.upstreams[0].api_keys.is_empty());
     }
 }
 
@@ -214,6 +220,17 @@ mod bounds {
             "timeout" if key == "total_max" => format!("[timeout]\ntotal = \"10ms\"\ntotal_max = {value}"),
             "server" if key == "replay_bytes_max" => format!("[server]\n{key} = {value}\nmemory_max = \"1 TiB\""),
             "upstream" => format!("[[upstream]]\nbase_url = \"https://a.example\"\n{key} = {value}"),
+            "breaker" => match key {
+                "guard" | "open_alt" => format!("[breaker]\n{key} = {value}\nopen_solo = 100"),
+                "open_solo" => format!("[breaker]\nguard = 1\nopen_alt = 1\n{key} = {value}"),
+                "rate_alt" => format!("[breaker]\n{key} = {value}\nrate_solo = 1.0"),
+                "rate_solo" => format!("[breaker]\nrate_alt = 0.0\n{key} = {value}"),
+                "open" => format!("[breaker]\n{key} = {value}\nopen_max = \"10m\""),
+                "open_max" => format!("[breaker]\nopen = \"10ms\"\n{key} = {value}"),
+                _ => format!("[breaker]\n{key} = {value}"),
+            },
+            "hedge" if key == "after_min" => format!("[hedge]\n{key} = {value}\nafter_max = \"10m\""),
+            "hedge" if key == "after_max" => format!("[hedge]\nafter_min = \"10ms\"\n{key} = {value}"),
             table if table.starts_with("retry.class") && key == "base" => {
                 format!("[{table}]\n{key} = {value}\ncap = \"10m\"")
             }
@@ -262,7 +279,7 @@ mod bounds {
             }
             seen += 1;
         }
-        assert!(seen >= 50, "only {seen} keys have bounds");
+        assert!(seen >= 68, "only {seen} keys have bounds");
     }
 
     #[test]
@@ -282,12 +299,12 @@ mod bounds {
 
     #[test]
     fn lists_have_a_length() {
-        let upstreams = |count: usize| {
+        let fleet = |count: usize| {
             let one = |n| format!("[[upstream]]\nname = \"u{n}\"\nbase_url = \"https://a.example/{n}\"\n");
             parse(&(0..count).map(one).collect::<String>()).is_ok()
         };
-        assert!(upstreams(check::UPSTREAMS_MAX));
-        assert!(!upstreams(check::UPSTREAMS_MAX + 1));
+        assert!(fleet(UPSTREAMS_MAX));
+        assert!(!fleet(UPSTREAMS_MAX + 1));
         let clients = |count: usize| {
             let one = |n| format!("[[client]]\nname = \"c{n}\"\ntoken = \"0123456789abcdef{n}\"\n");
             let upstream = "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"k\"\n".to_owned();
@@ -299,11 +316,37 @@ mod bounds {
             let list = vec![format!("\"{}\"", "a".repeat(length)); count].join(",");
             parse(&format!("[[upstream]]\nbase_url = \"https://a.example\"\nmodels = [{list}]")).is_ok()
         };
-        assert!(patterns(kind::PATTERNS_MAX, kind::PATTERN_BYTES_MAX));
-        assert!(!patterns(kind::PATTERNS_MAX + 1, 1));
+        assert!(patterns(list::PATTERNS_MAX, list::PATTERN_BYTES_MAX));
+        assert!(!patterns(list::PATTERNS_MAX + 1, 1));
         assert!(!patterns(0, 1));
-        assert!(!patterns(1, kind::PATTERN_BYTES_MAX + 1));
+        assert!(!patterns(1, list::PATTERN_BYTES_MAX + 1));
         assert!(!patterns(1, 0));
+        let upstream = |line: &str| parse(&format!("[[upstream]]\nbase_url = \"https://a.example\"\n{line}")).is_ok();
+        let keys = |count: usize| {
+            let list: Vec<String> = (0..count).map(|n| format!("\"key-{n}\"")).collect();
+            upstream(&format!("api_keys = [{}]", list.join(",")))
+        };
+        assert!(keys(1) && keys(list::KEYS_MAX));
+        assert!(!keys(0) && !keys(list::KEYS_MAX + 1));
+        let map = |count: usize| {
+            let pairs: Vec<String> = (0..count).map(|n| format!("m{n} = \"d{n}\"")).collect();
+            upstream(&format!("model_map = {{ {} }}", pairs.join(", ")))
+        };
+        assert!(map(1) && map(list::MODEL_MAP_MAX));
+        assert!(!map(0) && !map(list::MODEL_MAP_MAX + 1));
+        let name = |length: usize| "m".repeat(length);
+        let (most, more) = (name(MODEL_BYTES_MAX), name(MODEL_BYTES_MAX + 1));
+        for (asked, sent, fits) in [
+            (most.as_str(), most.as_str(), true),
+            (more.as_str(), "d", false),
+            ("m", more.as_str(), false),
+            ("m", "", false),
+            ("", "d", false),
+            ("m", "\\u0007", false),
+            ("m*", "d", false),
+        ] {
+            assert_eq!(upstream(&format!("model_map = {{ \"{asked}\" = \"{sent}\" }}")), fits, "{asked} = {sent}");
+        }
     }
 
     #[test]
@@ -357,27 +400,45 @@ mod keys {
 
     #[test]
     fn every_key_of_the_schema_is_in_the_example_and_works_there() {
+        let mut read = read_but_for("api_keys");
+        read.extend(read_but_for("api_key"));
+        for path in schema::paths() {
+            let place = ["upstream.", "route.", "client."].iter().fold(path.clone(), |place, table| {
+                place.strip_prefix(table).map_or(place.clone(), |key| format!("{table}0.{key}"))
+            });
+            assert!(read.contains(&place), "{path} was not read");
+        }
+    }
+
+    /// The paths that are read from the example without its comment signs, but for a key that excludes another.
+    fn read_but_for(key: &str) -> Vec<String> {
         let folder = tempfile::tempdir().expect("a folder");
         let ca_file = folder.path().join("ca.pem");
         std::fs::write(&ca_file, "-----BEGIN CERTIFICATE-----\n").expect("written");
+        let key = format!("{key} = ");
         let text = uncommented(&example(), &ca_file);
+        let text: String =
+            text.lines().filter(|line| !line.starts_with(&key)).map(|line| format!("{line}\n")).collect();
         let variables = [
             ("SEAWALL_ADMIN_TOKEN", "0123456789abcdef"),
             ("OPENAI_API_KEY", "sk-1"),
+            ("OPENAI_API_KEY_2", "sk-2"),
             ("BILLING_TOKEN", "0123456789abcdef"),
         ];
         let config = parse_with(&text, &Overrides::default(), &env(&variables));
         let config = config.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-        for path in schema::paths() {
-            let place = path.replacen("upstream.", "upstream.0.", 1).replacen("client.", "client.0.", 1);
-            assert!(matches!(config.sources.get(&place), Some(Source::File(_))), "{path} was not read");
-        }
+        config
+            .sources
+            .into_iter()
+            .filter(|(_, source)| matches!(source, Source::File(_)))
+            .map(|(path, _)| path)
+            .collect()
     }
 
     #[test]
     fn every_key_of_the_schema_is_shown() {
         let config = good(
-            "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"k\"\n[[client]]\nname = \"c\"\ntoken = \"0123456789abcdef\"",
+            "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"k\"\n[[route]]\nmodels = [\"*\"]\n[[client]]\nname = \"c\"\ntoken = \"0123456789abcdef\"",
         );
         let mut shown: Vec<_> = rows(&config).into_iter().filter_map(|row| row.path).collect();
         shown.sort();
@@ -396,9 +457,15 @@ mod keys {
         let expected = [
             "client.name",
             "client.token",
+            "route.fallback_models",
+            "route.hedge",
+            "route.models",
+            "route.upstreams",
             "server.admin_token",
             "upstream.api_key",
+            "upstream.api_keys",
             "upstream.ca_file",
+            "upstream.model_map",
             "upstream.models",
         ];
         assert_eq!(without, expected);
@@ -414,7 +481,7 @@ mod secrets {
     use super::*;
 
     /// Every place of a file where a credential may stand, by right or by mistake.
-    const PLACES: [&str; 12] = [
+    const PLACES: [&str; 18] = [
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\"\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = [\"CANARY\"]",
@@ -427,6 +494,12 @@ mod secrets {
         "[[client]]\nname = \"a\"\ntoken = \"CANARY\"\n[[client]]\nname = \"b\"\ntoken = \"CANARY\"",
         "[server]\nadmin_token = \"\"\"CANARY\n\"\"\"",
         "api_key = CANARY",
+        "[[upstream]]\nbase_url = \"https://a.example\"\napi_keys = [\"CANARY\", \"CANARY\"]",
+        "[[upstream]]\nbase_url = \"https://a.example\"\napi_keys = [\n  \"CANARY\", # CANARY\n  \"CANARY\",\n]",
+        "[[upstream]]\nbase_url = \"https://a.example\"\napi_keys = [\n  \"CANARY\",\n  5,\n  \"CANARY \",\n]",
+        "[[upstream]]\nbase_url = \"https://a.example\"\napi_kyes = [\n\"CANARY\"]\nauth = 5",
+        "[[upstream]]\nbase_url = \"https://a.example\"\nkyes = [\"CANARY\"]\nauth = 5",
+        "[[upstream]]\nbase_url = \"https://a.example\"\napi_keys = [\n\"CANARY\nauth = 5",
     ];
 
     #[test]
@@ -447,7 +520,7 @@ mod secrets {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("key"), CANARY).expect("written");
         let env = Environment::given(folder.path(), [("HOME", "/home/a"), ("KEY", CANARY)]);
-        let upstream = ["name", "base_url", "auth", "proxy", "priority", "ca_file", "models"];
+        let upstream = ["name", "base_url", "auth", "proxy", "priority", "weight", "ca_file", "models", "api_keys"];
         for reference in ["${KEY}", "${file:key}", " ${KEY} "] {
             let mut texts = vec![
                 format!("[server]\nlisten = \"{reference}\""),
@@ -455,6 +528,14 @@ mod secrets {
                 format!("[retry]\ncap = \"{reference}\"\npreset = \"{reference}\""),
             ];
             texts.extend(upstream.map(|key| format!("[[upstream]]\n{key} = \"{reference}\"")));
+            texts.push(format!("profile = \"{reference}\"\n[timeout]\nfirst_content = \"{reference}\""));
+            texts.extend([
+                format!("[[route]]\nmodels = [\"{reference}\"]\nupstreams = [\"{reference}\", \"{reference}\"]"),
+                format!("[[route]]\nmodels = [\"{reference}\"]\nfallback_models = [\"{reference}\", \"{reference}\"]"),
+                format!("[[route]]\nmodels = [\"a\"]\nfallback_models = [\"{reference}\"]\n[[route]]\nmodels = [\"{reference}\"]\nfallback_models = [\"a\"]"),
+                format!("[[upstream]]\nbase_url = \"https://a.example\"\nmodels = [\"a\"]\nmodel_map = {{ b = \"{reference}\" }}"),
+                format!("[[upstream]]\nbase_url = \"https://a.example\"\nmodels = [\"a\"]\n[[route]]\nmodels = [\"a\"]\nfallback_models = [\"{reference}\"]"),
+            ]);
             for text in texts {
                 let problems = parse_with(&text, &Overrides::default(), &env).err().unwrap_or_else(|| panic!("{text}"));
                 assert!(!problems.to_string().contains("canary"), "{problems}");
@@ -623,7 +704,7 @@ mod diagnoses {
 
     #[test]
     fn no_text_breaks_the_reader() {
-        let whole = "[[upstream]]\nbase_url = \"https://é.example\"\napi_key = \"${A:-b}\"\nmodels = ['x']\n[retry.class.overloaded]\nbase = \"3s\"\n";
+        let whole = "[[upstream]]\nbase_url = \"https://é.example\"\napi_key = \"${A:-b}\"\nmodels = ['x']\nmodel_map = { x = 'é' }\n[[upstream]]\nbase_url = 'http://b.example'\napi_keys = [\n'é', # é\n\"\"\"k\"\"\"]\n[[route]]\nmodels = ['x*']\nupstreams = ['b']\nfallback_models = ['é']\n[retry.class.overloaded]\nbase = \"3s\"\n";
         for end in 0..whole.len() {
             if let Some(text) = whole.get(..end) {
                 let _ = parse(text).map_err(|problems| problems.render(true));

@@ -13,7 +13,7 @@ use super::diagnose::Problem;
 use super::schema::{self, Shape};
 
 /// What other programs call some of the keys.
-const OTHER_NAMES: [(&str, &str); 16] = [
+const OTHER_NAMES: [(&str, &str); 20] = [
     ("max_retries", "max_attempts"),
     ("retries", "max_attempts"),
     ("attempts", "max_attempts"),
@@ -21,6 +21,10 @@ const OTHER_NAMES: [(&str, &str); 16] = [
     ("endpoint", "base_url"),
     ("key", "api_key"),
     ("apikey", "api_key"),
+    ("keys", "api_keys"),
+    ("fallback", "fallback_models"),
+    ("fallbacks", "fallback_models"),
+    ("aliases", "model_map"),
     ("bind", "listen"),
     ("address", "listen"),
     ("addr", "listen"),
@@ -119,7 +123,7 @@ impl Search<'_> {
         if let Some(hint) = self.hint(name, keys) {
             problem = problem.hint(hint);
         }
-        if value.get_ref().as_str().is_some_and(|text| text.len() >= MASKED_FROM) {
+        if may_be_secret(value.get_ref()) {
             problem = problem.mask(value.span());
         }
         self.problems.push(problem);
@@ -142,6 +146,15 @@ impl Search<'_> {
         }
         let all = keys.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         Some(format!("the keys here are {all}"))
+    }
+}
+
+/// Whether it is a credential under a misspelt key, as far as its length tells.
+fn may_be_secret(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(text) => text.len() >= MASKED_FROM,
+        DeValue::Array(list) => list.iter().any(|item| may_be_secret(item.get_ref())),
+        _ => false,
     }
 }
 

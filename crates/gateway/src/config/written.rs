@@ -15,10 +15,11 @@ use seawall_core::verdict::Class;
 
 use super::item::Item;
 use super::kind::{
-    Address, BaseUrl, Count, Credential, File, Flag, Fraction, Name, OneOf, Patterns, Proxied, Size, TOKEN_BYTES_MIN,
-    Wait,
+    Address, BaseUrl, Count, Credential, File, FirstContentLimit, Flag, Fraction, Name, OneOf, Proxied, Size,
+    TOKEN_BYTES_MIN, Wait, Weight,
 };
-use super::{JournalSync, LogFormat, LogLevel, UpstreamAuth};
+use super::list::{Credentials, ModelMap, ModelNames, Patterns, UpstreamNames};
+use super::{JournalSync, LogFormat, LogLevel, Profile, UpstreamAuth};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -37,8 +38,20 @@ const OPEN_MAX: u32 = 1_000_000;
 const BUDGET_START_MAX: u32 = 10_000;
 /// The largest priority of an upstream.
 const PRIORITY_MAX: u32 = 1_000;
+/// The largest weight of an upstream.
+const WEIGHT_MAX: u32 = 1_000;
+/// The longest run of failures that a breaker can wait for: it remembers each of them.
+const STREAK_MAX: u32 = 100;
+/// The most requests that a breaker can want to see before a rate counts.
+const WINDOW_REQUESTS_MAX: u32 = 1_000_000;
+/// The most probes at a time.
+const PROBES_MAX: u32 = 1_000;
 /// The budget counts in thousandths of a retry.
 pub(super) const BUDGET_PARTS: u32 = 1_000;
+/// The purse for hedges counts in thousandths of a hedge.
+pub(super) const HEDGE_PARTS: u32 = 1_000;
+/// A rate of failures counts in thousandths.
+pub(super) const RATE_PARTS: u32 = 1_000;
 /// Samples are taken in millionths: a busy gateway wants one in a hundred thousand.
 pub(super) const SAMPLE_PARTS: u32 = 1_000_000;
 
@@ -47,15 +60,26 @@ pub(super) const SAMPLE_PARTS: u32 = 1_000_000;
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "seawall.toml")]
 pub(super) struct Written {
+    /// Whether someone waits for the answer: "interactive" fails fast, "batch" waits up to 90 s for an upstream that is down.
+    pub(super) profile: Item<OneOf<Profile>>,
     /// The doors of the gateway, and how much it takes in.
     pub(super) server: Server,
     /// Where requests go. Several are asked in the order of their priority.
     #[schemars(with = "Vec<Upstream>")]
     pub(super) upstream: Vec<Spanned<Upstream>>,
+    /// Where requests for some models go, instead of to every upstream that serves them. The first that fits is taken.
+    #[schemars(with = "Vec<Route>")]
+    pub(super) route: Vec<Spanned<Route>>,
     /// How often and how soon a failed attempt is made again.
     pub(super) retry: Retry,
     /// How many extra attempts all requests together may spend, so that an outage is not made worse.
     pub(super) budget: Budget,
+    /// When to stop asking an upstream for a model, and how to come back.
+    pub(super) breaker: Breaker,
+    /// A second attempt beside one that is silent for too long. The first content wins.
+    pub(super) hedge: Hedge,
+    /// Waiting for an upstream that is down, in a queue that is let out slowly.
+    pub(super) wait: Queue,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
     /// The record of failures.
@@ -103,16 +127,38 @@ pub(super) struct Upstream {
     pub(super) base_url: Item<BaseUrl>,
     /// Its key. Left out, the caller's own is passed through.
     pub(super) api_key: Item<Credential<1>>,
+    /// Several keys of the same account, instead of `api_key`: one that is refused or limited is rested.
+    pub(super) api_keys: Item<Credentials>,
     /// How the key is sent: as `Authorization: Bearer`, or as `api-key` (Azure).
     pub(super) auth: Item<OneOf<UpstreamAuth>>,
     /// "env" follows HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; or "none", or "http://host:port".
     pub(super) proxy: Item<Proxied>,
     /// The models it may serve, * for any run of characters. Left out: every model.
     pub(super) models: Item<Patterns>,
+    /// What a model is called here, where it has another name. A request whose model cannot be read is not sent here.
+    pub(super) model_map: Item<ModelMap>,
     /// Lower is asked first.
     pub(super) priority: Item<Count<0, PRIORITY_MAX>>,
+    /// Its share of the requests among upstreams of the same priority.
+    pub(super) weight: Item<Weight<WEIGHT_MAX>>,
     /// Certificates (PEM) to trust instead of the system's.
     pub(super) ca_file: Item<File>,
+}
+
+/// Where requests for some models go.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Route {
+    /// The models it is for, * for any run of characters: ["*"] is every model.
+    pub(super) models: Item<Patterns>,
+    /// The upstreams to ask, by name, the preferred first. Left out: all that serve the model, by priority.
+    pub(super) upstreams: Item<UpstreamNames>,
+    /// Models to ask for instead when these have failed, in this order. What they fall back to themselves is not followed.
+    pub(super) fallback_models: Item<ModelNames>,
+    /// Whether every request may be sent again, also where that could do something twice.
+    pub(super) repeatable: Item<Flag>,
+    /// Whether its requests are hedged. Left out: as in [hedge].
+    pub(super) hedge: Item<Flag>,
 }
 
 /// How often and how soon a failed attempt is made again.
@@ -199,14 +245,68 @@ pub(super) struct Budget {
     pub(super) start: Item<Count<0, BUDGET_START_MAX>>,
 }
 
+/// When to stop asking an upstream for a model, and how to come back.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Breaker {
+    /// After so many failed requests in a row nothing is tried again there; first attempts still are.
+    pub(super) guard: Item<Count<1, STREAK_MAX>>,
+    /// After so many in a row nothing is sent there, while another upstream is well. Below `guard`, that step is skipped.
+    pub(super) open_alt: Item<Count<1, STREAK_MAX>>,
+    /// After so many in a row nothing is sent there, even if there is no other upstream.
+    pub(super) open_solo: Item<Count<1, STREAK_MAX>>,
+    /// Whether the last upstream may be refused at all. If not, first attempts always go there.
+    pub(super) solo_refuse: Item<Flag>,
+    /// The time in which the rate of failures is counted.
+    pub(super) window: Item<Wait<SECOND, { 10 * MINUTE }>>,
+    /// With fewer requests than this in the window no rate counts.
+    pub(super) window_min: Item<Count<1, WINDOW_REQUESTS_MAX>>,
+    /// Nothing is sent there when surely more than this part fails, while another upstream is well: 0.2 is 20 %.
+    pub(super) rate_alt: Item<Fraction<RATE_PARTS>>,
+    /// The same if there is no other upstream.
+    pub(super) rate_solo: Item<Fraction<RATE_PARTS>>,
+    /// How long nothing is sent, the first time; it doubles with each probe that fails.
+    pub(super) open: Item<Wait<10, MINUTE>>,
+    /// The longest that doubling leads to.
+    pub(super) open_max: Item<Wait<10, { 10 * MINUTE }>>,
+    /// While a probe has no answer, the next is sent after this.
+    pub(super) probe_every: Item<Wait<10, MINUTE>>,
+    /// Probes at a time.
+    pub(super) probes_max: Item<Count<1, PROBES_MAX>>,
+    /// After so many successes everything is let through again.
+    pub(super) close_after: Item<Count<1, STREAK_MAX>>,
+}
+
+/// A second attempt beside one that is silent for too long.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Hedge {
+    /// Whether it is done. Each hedge buys the prompt a second time.
+    pub(super) enabled: Item<Flag>,
+    /// Not before this, even where 95 of 100 answers come sooner.
+    pub(super) after_min: Item<Wait<10, { 10 * MINUTE }>>,
+    /// Not later than this, even where 95 of 100 answers take longer.
+    pub(super) after_max: Item<Wait<10, { 10 * MINUTE }>>,
+    /// What part of a hedge each request earns: 0.08 is 8 in 100 requests.
+    pub(super) deposit: Item<Fraction<HEDGE_PARTS>>,
+}
+
+/// Waiting for an upstream that is down.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Queue {
+    /// How long a request may wait: "0s" is not at all. The profile decides where this is left out.
+    pub(super) max: Item<Wait<0, HOUR>>,
+}
+
 /// How long to wait for what.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Timeout {
     /// Name resolution, TCP and TLS together.
     pub(super) connect: Item<Wait<10, { 2 * MINUTE }>>,
-    /// Of a stream: from the end of the request to the first content.
-    pub(super) first_content: Item<Wait<10, DAY>>,
+    /// Of a stream: from the end of the request to the first content. "adaptive" learns: four times what 99 of 100 need, 20 s to 5 m.
+    pub(super) first_content: Item<FirstContentLimit<10, DAY>>,
     /// Of a stream: between two pieces, after the first content.
     pub(super) byte_idle: Item<Wait<10, DAY>>,
     /// To the answer, all attempts together, where the caller announces no time of its own.
