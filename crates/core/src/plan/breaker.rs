@@ -6,6 +6,11 @@
 //! and first attempts that can go elsewhere. Only near-total failure (10 in a row, or surely 9 of
 //! 10) refuses the first attempts of the last upstream, for a second, and for five at most.
 //!
+//! Evidence from one moment is none, nor is that of one request sent again and again: errors are
+//! quicker than answers, so that of a burst the failures are heard of first. A run counts only if
+//! its attempts were begun some time apart, a rate only if its votes came at different times, and
+//! either opens it only if different bodies failed.
+//!
 //! - *closed*: everything passes. *guarded*: first attempts pass, a second visit does not.
 //! - *open*: nothing passes until a moment. *half open*: a probe does, and another if it is slow.
 //! - *ramp*: a probe succeeded; 2, 4, 8, 16 at a time, so that the herd does not return at once.
@@ -28,9 +33,9 @@ use crate::dice::Dice;
 use crate::time::{Time, micros};
 use crate::words::words;
 
-pub use streak::{BODIES_MIN, STREAK_MAX};
+pub use streak::{BODIES_MIN, SPREAD_MIN, SPREAD_SOLO_MIN, STREAK_MAX};
 
-use streak::Streak;
+use streak::{Failure, Streak};
 use window::Window;
 
 /// Where a refusal waits for a verdict and not for the clock, this is when to ask again.
@@ -39,7 +44,9 @@ pub const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// Requests at a time when ramping begins.
 const RAMP_START: u32 = 2;
 
-/// What the operator may decide about the breaker. Every count is 1 or more; 0 counts as 1.
+/// What the operator may decide about the breaker. Every count is 1 or more; 0 counts as 1. A run
+/// of failures counts once its attempts were begun [`SPREAD_MIN`] apart, first to last, or
+/// [`SPREAD_SOLO_MIN`] to open the last upstream; so a run of one never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     /// Failed requests in a row after which retries at the same place stop. 5. Up to [`STREAK_MAX`].
@@ -129,6 +136,8 @@ words! {
 pub struct Permit {
     generation: u64,
     round: u32,
+    /// When it was given.
+    began: Time,
 }
 
 /// What an attempt says of its upstream.
@@ -148,7 +157,7 @@ pub enum Vote {
     None,
 }
 
-/// The breaker of one upstream and model. About 200 bytes, and at most 1 KiB besides once
+/// The breaker of one upstream and model. About 300 bytes, and at most 1 KiB besides once
 /// something has failed. All times are handed in and may repeat; an earlier one counts as the
 /// latest seen.
 #[derive(Debug, Clone)]
@@ -239,6 +248,16 @@ impl Breaker {
         }
     }
 
+    /// Attempts under way that were let through one by one, without those given up for lost: none
+    /// unless half open or ramping.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        match self.phase {
+            Phase::Half { under_way, .. } | Phase::Ramp { under_way, .. } => under_way,
+            Phase::Closed | Phase::Guarded | Phase::Open { .. } => 0,
+        }
+    }
+
     /// Whether [`Breaker::acquire`] would let an attempt of `kind` through at `now`, while some
     /// other upstream of the group is closed (`alt`).
     ///
@@ -274,7 +293,7 @@ impl Breaker {
             *under_way = under_way.saturating_add(1);
             *granted = now;
         }
-        Ok(Permit { generation: self.generation, round: self.round })
+        Ok(Permit { generation: self.generation, round: self.round, began: now })
     }
 
     /// The attempt that `permit` was for has ended. A permit from before a change of state
@@ -291,17 +310,21 @@ impl Breaker {
         }
         match vote {
             Vote::Ok => self.succeeded(now, config),
-            Vote::Fail { request, body } => self.failed(now, config, dice, (request, body), alt),
+            Vote::Fail { request, body } => {
+                let failure = Failure { request, body, began: permit.began };
+                self.failed(now, config, dice, failure, alt);
+            }
             Vote::None => {}
         }
     }
 
     /// A stream of `request` broke after its attempt had been reported as [`Vote::Ok`]: a failure
-    /// without a permit. Open and half open, it says nothing new.
+    /// without a permit, of an attempt that counts as begun now. Open and half open, it says
+    /// nothing new.
     pub fn mid_stream(&mut self, now: Time, config: &Config, dice: &mut Dice, request: u64, body: u64, alt: bool) {
         let now = self.advance(now);
         if !matches!(self.phase, Phase::Half { .. }) {
-            self.failed(now, config, dice, (request, body), alt);
+            self.failed(now, config, dice, Failure { request, body, began: now }, alt);
         }
     }
 
@@ -348,7 +371,7 @@ impl Breaker {
             Phase::Closed | Phase::Guarded => {
                 self.phase = Phase::Closed;
                 self.streak.clear();
-                self.window.count(now, config.window, false);
+                self.window.count(now, config.window, None);
             }
             Phase::Open { .. } => {}
             Phase::Half { .. } if config.close_after <= 1 => self.enter(Phase::Closed),
@@ -367,19 +390,20 @@ impl Breaker {
         }
     }
 
-    fn failed(&mut self, now: Time, config: &Config, dice: &mut Dice, (request, body): (u64, u64), alt: bool) {
+    fn failed(&mut self, now: Time, config: &Config, dice: &mut Dice, failure: Failure, alt: bool) {
         match &mut self.phase {
             Phase::Closed | Phase::Guarded => {
-                self.window.count(now, config.window, true);
-                self.streak.vote(request, body);
+                self.window.count(now, config.window, Some(failure.body));
+                self.streak.vote(failure);
                 self.weigh(now, config, dice, alt);
             }
             Phase::Open { .. } => {}
             Phase::Half { .. } => self.open(now, config, dice, alt),
             Phase::Ramp { cap, .. } => {
                 *cap = (*cap / 2).max(1);
-                self.streak.vote(request, body);
-                // One body alone holds it at one request at a time, and takes it from nobody.
+                self.streak.vote(failure);
+                // One body alone holds it at one request at a time, and takes it from nobody. How far
+                // apart they began does not matter: there are few at a time, after a failure was proved.
                 if alt || self.streak.reaches(config.guard) && self.streak.is_varied() {
                     self.open(now, config, dice, alt);
                 }
@@ -389,11 +413,14 @@ impl Breaker {
 
     /// Closed or guarded: whether the evidence is enough to open, or to guard.
     fn weigh(&mut self, now: Time, config: &Config, dice: &mut Dice, alt: bool) {
-        let (run, rate) = if alt { (config.open_alt, config.rate_alt) } else { (config.open_solo, config.rate_solo) };
-        let is_run = self.streak.reaches(run);
-        if is_run && self.streak.is_varied() || self.window.exceeds(config.window_min, rate) {
+        let (run, spread, rate) = match alt {
+            true => (config.open_alt, SPREAD_MIN, config.rate_alt),
+            false => (config.open_solo, SPREAD_SOLO_MIN, config.rate_solo),
+        };
+        let is_run = self.streak.reaches(run) && self.streak.is_varied() && self.streak.spans(spread);
+        if is_run || self.window.exceeds(config.window_min, rate) {
             self.open(now, config, dice, alt);
-        } else if is_run || self.streak.reaches(config.guard) {
+        } else if self.streak.reaches(config.guard.min(run)) && self.streak.spans(SPREAD_MIN) {
             self.phase = Phase::Guarded;
         }
     }

@@ -4,6 +4,10 @@ use super::*;
 
 const SECOND: u64 = 1_000_000;
 
+/// The pause before an attempt is begun: any run is long enough to count, and 20 votes are in two
+/// pieces of the window at least.
+const PAUSE: u64 = SECOND / 5;
+
 /// A breaker, its clock in microseconds, and whether another upstream is well.
 struct Bench {
     breaker: Breaker,
@@ -12,11 +16,12 @@ struct Bench {
     now: u64,
     alt: bool,
     requests: u64,
+    pause: u64,
 }
 
 impl Bench {
     fn new(config: Config, alt: bool) -> Bench {
-        Bench { breaker: Breaker::new(), config, dice: Dice::new(7), now: 100 * SECOND, alt, requests: 0 }
+        Bench { breaker: Breaker::new(), config, dice: Dice::new(7), now: 100 * SECOND, alt, requests: 0, pause: PAUSE }
     }
 
     fn solo() -> Bench {
@@ -69,6 +74,7 @@ impl Bench {
     }
 
     fn begin_and_fail(&mut self, request: u64, body: u64) -> State {
+        self.now = self.now.saturating_add(self.pause);
         let permit = self.grant();
         self.report(permit, Vote::Fail { request, body });
         self.breaker.state()
@@ -84,12 +90,14 @@ impl Bench {
     }
 
     fn succeed(&mut self) -> State {
+        self.now = self.now.saturating_add(self.pause);
         let permit = self.grant();
         self.report(permit, Vote::Ok);
         self.breaker.state()
     }
 
     fn break_stream(&mut self, request: u64) -> State {
+        self.now = self.now.saturating_add(self.pause);
         let now = Time::from_micros(self.now);
         self.breaker.mid_stream(now, &self.config, &mut self.dice, request, request, self.alt);
         self.breaker.state()
@@ -231,24 +239,113 @@ fn a_rate_that_surely_exceeds_a_fifth_opens_it_while_another_is_well() {
 }
 
 #[test]
-fn a_rate_that_surely_exceeds_nine_tenths_opens_the_last_upstream_whatever_the_bodies() {
-    let mut bench = Bench::solo();
-    for request in 0..24 {
-        assert_ne!(bench.begin_and_fail(request, 0), State::Open);
+fn a_rate_that_surely_exceeds_nine_tenths_opens_the_last_upstream() {
+    let mut bench = Bench::new(Config { open_solo: 100, ..Config::default() }, false);
+    assert_eq!(bench.fail(24), State::Guarded);
+    assert_eq!(bench.fail(1), State::Open);
+}
+
+#[test]
+fn a_rate_of_two_bodies_does_not_open_it_and_a_third_one_does() {
+    for alt in [false, true] {
+        let mut bench = Bench::new(Config { open_solo: 100, open_alt: 100, ..Config::default() }, alt);
+        for request in 0..60 {
+            assert_ne!(bench.begin_and_fail(request, request % 2), State::Open, "{request}");
+        }
+        assert_eq!(bench.begin_and_fail(60, 2), State::Open);
     }
-    assert_eq!(bench.begin_and_fail(24, 0), State::Open);
+}
+
+#[test]
+fn a_rate_of_one_piece_of_the_window_opens_nothing() {
+    // The window's pieces begin at 99 s and at 102 s.
+    for alt in [false, true] {
+        let mut bench = Bench::new(Config { open_solo: 100, open_alt: 100, guard: 100, ..Config::default() }, alt);
+        bench.pause = 0;
+        bench.now = 102 * SECOND - 1;
+        assert_eq!(bench.fail(60), State::Closed);
+        bench.now += 1;
+        assert_eq!(bench.fail(1), State::Open);
+    }
+}
+
+// A run from one moment.
+
+#[test]
+fn a_run_begun_within_less_than_a_tenth_of_a_second_neither_guards_nor_opens() {
+    for alt in [false, true] {
+        let mut bench = Bench::new(Config { window_min: u32::MAX, ..Config::default() }, alt);
+        bench.pause = 0;
+        assert_eq!(bench.fail(50), State::Closed);
+        bench.pass(SPREAD_MIN - Duration::from_micros(1));
+        assert_eq!(bench.fail(50), State::Closed);
+        bench.pass(Duration::from_micros(1));
+        assert_eq!(bench.fail(1), if alt { State::Open } else { State::Guarded });
+    }
+}
+
+#[test]
+fn the_last_upstream_is_not_refused_for_a_run_begun_within_less_than_half_a_second() {
+    let mut bench = Bench::new(Config { window_min: u32::MAX, ..Config::default() }, false);
+    bench.pause = 0;
+    bench.fail(50);
+    bench.pass(SPREAD_SOLO_MIN - Duration::from_micros(1));
+    assert_eq!(bench.fail(50), State::Guarded);
+    bench.pass(Duration::from_micros(1));
+    assert_eq!(bench.fail(1), State::Open);
+}
+
+#[test]
+fn what_counts_is_when_they_were_begun_and_not_when_they_failed() {
+    let mut bench = Bench::alt();
+    let burst: Vec<Permit> = (0..20).map(|_| bench.grant()).collect();
+    for (request, permit) in (1_000..).zip(burst) {
+        bench.pass(Duration::from_millis(300));
+        bench.report(permit, fail(request));
+        if request < 1_019 {
+            assert_eq!(bench.breaker.state(), State::Closed, "a run of one moment");
+        }
+    }
+    assert_eq!(bench.breaker.state(), State::Open, "the twentieth is a rate, of two pieces of the window");
+
+    let mut bench = Bench::alt();
+    bench.pause = 0;
+    let early = bench.grant();
+    bench.pass(SPREAD_MIN);
+    assert_eq!(bench.fail(4), State::Closed);
+    bench.report(early, fail(1_000));
+    assert_eq!(bench.breaker.state(), State::Open, "the first begun was the last to fail");
+}
+
+#[test]
+fn a_burst_whose_failures_are_heard_first_changes_nothing() {
+    for alt in [false, true] {
+        let mut bench = Bench::new(Config::default(), alt);
+        let burst: Vec<Permit> = (0..200).map(|_| bench.grant()).collect();
+        for (request, permit) in (1_000..).zip(burst) {
+            let is_noise = request < 1_040;
+            bench.report(permit, if is_noise { fail(request) } else { Vote::Ok });
+            assert_eq!(bench.breaker.state(), State::Closed, "{request}");
+            bench.pass(Duration::from_millis(if is_noise { 1 } else { 10 }));
+        }
+    }
+}
+
+#[test]
+fn a_run_of_one_never_counts_whatever_is_asked_for() {
+    let mut bench = Bench::new(Config { guard: 1, open_solo: 1, open_alt: 1, ..Config::default() }, true);
+    assert_eq!(bench.fail(1), State::Closed);
+    assert_eq!(bench.fail(1), State::Guarded);
+    assert_eq!(bench.fail(1), State::Open, "with the third body");
 }
 
 #[test]
 fn what_is_older_than_the_window_is_no_rate() {
-    let mut bench = Bench::solo();
-    for request in 0..24 {
-        bench.begin_and_fail(request, 0);
-    }
+    let mut bench = Bench::new(Config { open_solo: 100, ..Config::default() }, false);
+    bench.fail(24);
     bench.pass(Duration::from_secs(30));
-    for request in 24..48 {
-        assert_eq!(bench.begin_and_fail(request, 0), State::Guarded);
-    }
+    assert_eq!(bench.fail(24), State::Guarded);
+    assert_eq!(bench.fail(1), State::Open);
 }
 
 #[test]
@@ -393,6 +490,7 @@ fn half_open_lets_one_probe_through_and_another_when_it_is_slow() {
         assert!(bench.acquire(Kind::Retry).is_ok(), "a retry may probe");
     }
     assert_eq!(bench.refused(Kind::First), Some(Duration::from_secs(5)), "eight are under way");
+    assert_eq!(bench.breaker.in_flight(), 8);
 }
 
 #[test]
@@ -404,6 +502,7 @@ fn eight_silent_probes_are_given_up_after_five_seconds_and_a_late_one_is_still_b
     }
     bench.pass(Duration::from_secs(5));
     let ninth = bench.grant();
+    assert_eq!(bench.breaker.in_flight(), 1);
     assert_eq!(bench.refused(Kind::First), Some(Duration::from_secs(2)), "it is counted as the first");
     // The end of one that is not counted frees no place; that of one that is does.
     bench.report(first, Vote::None);
@@ -472,7 +571,7 @@ fn the_ramp_doubles_with_each_success_and_the_fifth_closes() {
         while let Ok(permit) = bench.acquire(Kind::First) {
             under_way.push(permit);
         }
-        assert_eq!(under_way.len(), cap);
+        assert_eq!((under_way.len(), bench.breaker.in_flight() as usize), (cap, cap));
         assert_eq!(bench.refused(Kind::First), Some(AGAIN_AFTER));
         assert_eq!(bench.breaker.state(), State::Ramp);
         bench.report(under_way.pop().unwrap(), Vote::Ok);
@@ -481,6 +580,7 @@ fn the_ramp_doubles_with_each_success_and_the_fifth_closes() {
     for permit in under_way {
         bench.report(permit, fail(permit.generation));
     }
+    assert_eq!(bench.breaker.in_flight(), 0);
     assert_eq!(bench.fail(4), State::Closed, "they were begun before it closed");
 }
 
@@ -613,13 +713,18 @@ fn time_that_runs_backwards_stands_still() {
 #[test]
 fn the_end_of_time_wedges_nothing() {
     let mut bench = Bench::alt();
+    bench.now = u64::MAX - 5 * PAUSE - 1;
+    assert_eq!(bench.fail(5), State::Open);
+    assert!(bench.refused(Kind::First).is_some());
     bench.now = u64::MAX;
-    bench.fail(5);
     assert_eq!(bench.refused(Kind::First), None);
+    let mut bench = Bench::alt();
+    bench.now = u64::MAX;
+    assert_eq!(bench.fail(50), State::Closed, "there is no time between them");
 }
 
 #[test]
 fn it_is_small() {
-    assert!(size_of::<Breaker>() <= 208, "{}", size_of::<Breaker>());
-    assert!(size_of::<Permit>() <= 16);
+    assert!(size_of::<Breaker>() <= 288, "{}", size_of::<Breaker>());
+    assert!(size_of::<Permit>() <= 24);
 }
