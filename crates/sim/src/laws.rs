@@ -68,6 +68,8 @@ struct Seen {
     not_before: Vec<(UpstreamId, Time)>,
     /// Who asked, last, for a longer wait than the policy allows.
     shunned: Option<UpstreamId>,
+    /// What comes out of the queue is paid for by waiting.
+    has_queued: bool,
     is_committed: bool,
     is_over: bool,
 }
@@ -142,6 +144,10 @@ impl<'a> Laws<'a> {
                 self.purse.end(attempt, class == Class::Ok, seen.at_stake);
                 Ok(())
             }
+            What::Queued => {
+                seen.has_queued = true;
+                Ok(())
+            }
             What::Waits { until, upstream } => {
                 law(!seen.is_over, "a request that is over waits for nothing")?;
                 law(until <= seen.deadline, "no wait outlasts the deadline")?;
@@ -195,6 +201,7 @@ impl<'a> Laws<'a> {
             at_stake: 0,
             not_before: Vec::new(),
             shunned: None,
+            has_queued: false,
             is_committed: false,
             is_over: false,
         });
@@ -266,6 +273,7 @@ impl Seen {
 
     fn begin(&mut self, upstream: UpstreamId) {
         self.at_stake = match (self.attempts, self.last) {
+            _ if self.has_queued => 0,
             (0, _) => 0,
             (_, Some(Class::Ambiguous)) => COST_AMBIGUOUS,
             _ => COST,

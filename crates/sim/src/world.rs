@@ -72,6 +72,8 @@ pub enum What {
         /// Where it will go.
         upstream: UpstreamId,
     },
+    /// It waits in the queue for an upstream to come back.
+    Queued,
     /// The caller has its answer, or the beginning of it.
     Answered {
         /// How that came about.
@@ -135,6 +137,8 @@ struct World<'a, T> {
 struct Course {
     plan: Plan,
     caller: Caller,
+    /// Whether it has ever been in the queue.
+    is_queued: bool,
     is_over: bool,
 }
 
@@ -194,7 +198,7 @@ impl<T: FnMut(&Line)> World<'_, T> {
         let plan = Plan::new(now, self.policy, None, ask, &mut self.fleet);
         let request = self.courses.len();
         self.tell(request, What::Arrived { ask, deadline: plan.deadline() });
-        self.courses.push(Course { plan, caller, is_over: false });
+        self.courses.push(Course { plan, caller, is_queued: false, is_over: false });
         self.step_soon(now, request);
         if let Some(after) = caller.leaves_after {
             let at = now + after.draw(&mut self.chance);
@@ -220,7 +224,13 @@ impl<T: FnMut(&Line)> World<'_, T> {
             }
             Step::Wait { until, upstream } => {
                 self.step_soon(until, request);
-                self.tell(request, What::Waits { until, upstream });
+                match upstream {
+                    Some(upstream) => self.tell(request, What::Waits { until, upstream }),
+                    None if !std::mem::replace(&mut self.courses[request].is_queued, true) => {
+                        self.tell(request, What::Queued);
+                    }
+                    None => {}
+                }
             }
             Step::Fail { reason, .. } if !course.is_over => {
                 course.is_over = true;
@@ -328,6 +338,7 @@ impl fmt::Display for Line {
                 write!(f, "attempt {attempt}: {class}, retry-after {}", Seconds(Time::ZERO + wait))
             }
             What::Waits { until, upstream } => write!(f, "waits for u{} until {}", upstream.0, Seconds(until)),
+            What::Queued => write!(f, "queues"),
             What::Answered { outcome } => write!(f, "answered: {outcome}"),
             What::Failed { reason, invites: false } => write!(f, "failed: {reason}"),
             What::Failed { reason, invites: true } => write!(f, "failed: {reason}, come back"),

@@ -56,7 +56,7 @@ impl Tally {
             }
             What::Ended { class, .. } => self.failed_retries += u64::from(class != Class::Ok),
             What::Answered { .. } => self.answered += u64::from(counts[line.request]),
-            What::Waits { .. } | What::Failed { .. } | What::Left => {}
+            What::Waits { .. } | What::Queued | What::Failed { .. } | What::Left => {}
         }
     }
 
