@@ -8,3 +8,4 @@ import bad_input  # noqa: F401
 import leaving  # noqa: F401
 import record  # noqa: F401
 import noise  # noqa: F401
+import waves  # noqa: F401

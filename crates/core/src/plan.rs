@@ -523,7 +523,11 @@ impl Plan {
             }
             None => {
                 self.give_back(now, fleet);
-                self.fail(Nobody { reason: Reason::Breaker, retry_at })
+                self.state = self.queue_instead(now, policy, fleet, Nobody { reason: Reason::Breaker, retry_at });
+                match self.state {
+                    State::Queued { look, .. } => Step::Wait { until: look, upstream: None },
+                    _ => self.fail(Nobody { reason: Reason::Breaker, retry_at }),
+                }
             }
         }
     }
