@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Version, header::HeaderName, response};
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
+use seawall_core::plan::shapes::Cliff;
 use seawall_core::plan::{Ask, Heard, Plan, Step};
 use seawall_core::redact;
 use seawall_core::request::Request;
@@ -103,6 +104,9 @@ pub struct Failure {
     pub invites: bool,
     /// When an upstream that is not asked now will be asked again, if that is the reason.
     pub retry_in: Option<Duration>,
+    /// After how long requests of this form always fail, if that is why nothing more was tried; and
+    /// what helps, the best first.
+    pub cliff: Option<(Cliff, &'static [&'static str])>,
     /// How long the request had, to its deadline.
     pub patience: Duration,
     record: Option<Arc<event::Request>>,
@@ -266,6 +270,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     upstream: upstream_name,
                     upstream_ids: std::mem::take(&mut tale.upstream_ids),
                     invites: course.plan.invites(),
+                    cliff: course.plan.cliff(),
                     retry_in: retry_at.map(|at| at.since(now)),
                     patience,
                     record: tale.record.clone(),

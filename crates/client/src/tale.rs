@@ -157,6 +157,7 @@ pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
         Reason::Budget => Outcome::Budget,
         Reason::Deadline => Outcome::Deadline,
         Reason::NoUpstream => Outcome::Unavailable,
+        Reason::Cliff => Outcome::Diagnosed,
         Reason::Breaker if class.is_none() => Outcome::Unavailable,
         Reason::Breaker | Reason::Credentials => Outcome::Exhausted,
         Reason::Committed => Outcome::Interrupted,

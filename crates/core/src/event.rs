@@ -80,6 +80,8 @@ words! {
         UpstreamSaysNo = "upstream_says_no",
         /// The upstream fails so often that it is not asked for now.
         Breaker = "breaker",
+        /// Requests of this form always fail after the same time: a timeout on the way, not chance.
+        Cliff = "cliff",
         /// Every other credential rests after a 429 or a refusal.
         Credentials = "credentials",
         /// No upstream was left to ask.

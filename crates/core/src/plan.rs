@@ -33,8 +33,9 @@ use crate::verdict::{Again, Class, Fault, Verdict};
 use breaker::{Kind, Permit, State as BreakerState, Vote};
 use budget::{COST, COST_AMBIGUOUS};
 use fleet::{Fleet, NO_MODEL, Report, Served};
-use policy::Policy;
+use policy::{FirstContent, Policy};
 use route::{Alias, CANDIDATES_MAX, Candidate, Candidates};
+use shapes::{Cliff, Form};
 
 /// Attempts at a request that is itself a client's retry: two layers of retries would multiply.
 const ATTEMPTS_OF_A_CLIENT_RETRY: u32 = 2;
@@ -104,6 +105,8 @@ pub struct Heard<'a> {
 pub struct Ask {
     /// The upstreams that may serve it.
     pub candidates: Candidates,
+    /// The request's form: what is learnt of it is learnt for all of its form.
+    pub form: Form,
     /// What may be sent twice.
     pub repeatable: Repeatable,
     /// Whether the body can be sent again, and if not, why.
@@ -124,6 +127,7 @@ impl Ask {
     pub fn of(request: &Request, candidates: Candidates, replay: Result<(), Reason>, max_retries: Option<u32>) -> Ask {
         Ask {
             candidates,
+            form: Form::of(request),
             repeatable: if candidates.repeatable { Repeatable::Yes } else { request.repeatable() },
             replay,
             stream: request.stream,
@@ -157,6 +161,8 @@ pub struct Plan {
     paid: u64,
     /// Whether the moment of a retry came once while its breaker was guarded.
     has_looked: bool,
+    /// Where requests of this form always fail, if that is why nothing more is tried.
+    cliff: Option<Cliff>,
     /// Whether the caller should come back by itself (rulings 6).
     invites: bool,
     /// Whether the request counts as a client's own retry.
@@ -229,6 +235,7 @@ impl Plan {
             informative: None,
             paid: 0,
             has_looked: false,
+            cliff: None,
             invites: false,
             is_client_retry: ask.client_retries > 0 && !fleet.welcome_back(),
             ask,
@@ -269,6 +276,13 @@ impl Plan {
             (_, 1) => Outcome::Retried,
             _ => Outcome::FailedOver,
         }
+    }
+
+    /// After how long requests of this form always fail, if that is why nothing more was tried; and
+    /// what helps against it, the best first.
+    #[must_use]
+    pub fn cliff(&self) -> Option<(Cliff, &'static [&'static str])> {
+        self.cliff.map(|cliff| (cliff, shapes::remedies(self.ask.form)))
     }
 
     /// Where the answer came from, for the vote that it may still have to cast; `None` before there
@@ -345,7 +359,8 @@ impl Plan {
             self.not_before[live.at] = now + wait;
         }
         fleet.heard_of_key(now, (candidate, &self.model), live.key, heard);
-        let vote = self.vote(now, live, heard);
+        let is_cliff = self.learn(now, fleet, live, verdict);
+        let vote = if is_cliff { Vote::None } else { self.vote(now, live, heard) };
         let alt = self.has_alternative(fleet, live.at);
         fleet.ended_at(candidate.upstream);
         let report = Report { candidate, asked: &self.model, permit: live.permit, vote, alt };
@@ -449,8 +464,7 @@ impl Plan {
         self.state = State::Live(Live { at, key, permit, began: now });
         self.attempts += 1;
         self.tried |= 1 << at;
-        let first_content = now + policy.timeout.first_content.most();
-        let until = if self.ask.stream { first_content.min(self.deadline) } else { self.deadline };
+        let until = self.limit(now, policy, fleet, at);
         Step::Send {
             attempt: self.attempts,
             upstream: candidate.upstream,
@@ -459,6 +473,30 @@ impl Plan {
             until,
             is_last_moment: until == self.deadline,
         }
+    }
+
+    /// When an attempt that begins now at a candidate has taken too long. A healthy slow request is
+    /// never broken off: what is usual must be known, and for a whole answer another upstream must
+    /// be well.
+    fn limit(&self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize) -> Time {
+        let has_alternative = self.has_alternative(fleet, at);
+        let is_adaptive = policy.timeout.first_content == FirstContent::Adaptive;
+        let left = self.deadline.since(now);
+        let limit = match policy.timeout.first_content {
+            FirstContent::Fixed(limit) if self.ask.stream => limit,
+            FirstContent::Adaptive if self.ask.stream => {
+                fleet.expect((self.candidate(at), &self.model), self.ask.form, now).first_content_limit()
+            }
+            _ if is_adaptive && has_alternative => {
+                let expected = fleet.expect((self.candidate(at), &self.model), self.ask.form, now);
+                expected.total_limit(left).unwrap_or(left)
+            }
+            _ => left,
+        };
+        // A hang leaves room for one more attempt where that would help.
+        let may_again = has_alternative && self.attempts < policy.retry.max_attempts && self.ask.stream;
+        let share = if may_again { left / 5 * 3 } else { left };
+        (now + limit.min(share)).min(self.deadline)
     }
 
     fn fail(&mut self, nobody: Nobody) -> Step {
@@ -593,6 +631,24 @@ impl Plan {
         if load(other, one) < load(one, other) { other } else { one }
     }
 
+    /// Remembers how long the attempt took; true if it failed where all of its form do.
+    fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, verdict: &Verdict) -> bool {
+        let after = now.since(live.began);
+        let place = (self.candidate(live.at), &*self.model);
+        let is_own_limit = matches!(verdict.fault, Some(Fault::Deadline | Fault::FirstContentTimeout));
+        match verdict.class {
+            Class::Ok => fleet.answered_after(place, self.ask.form, now, after, true),
+            // Broken off here: it would have taken longer, and is counted as this long.
+            Class::Ambiguous if is_own_limit => fleet.answered_after(place, self.ask.form, now, after, false),
+            Class::Ambiguous => {
+                fleet.failed_after(place, self.ask.form, now, after);
+                return fleet.cliff(place, self.ask.form, now).is_some();
+            }
+            _ => {}
+        }
+        false
+    }
+
     /// What an attempt says about the place it was sent to.
     fn vote(&self, now: Time, live: Live, heard: &Heard<'_>) -> Vote {
         /// A caller that gives an attempt less time than this says nothing about the upstream.
@@ -631,9 +687,17 @@ impl Plan {
             if self.ambiguous > retry.ambiguous_max {
                 return Err(Reason::AmbiguousMax.into());
             }
+            let place = (self.candidate(failure.at), &*self.model);
+            if let Some(cliff) = fleet.cliff(place, self.ask.form, now)
+                && !fleet.trial(place, self.ask.form, now)
+            {
+                self.cliff = Some(cliff);
+                return Err(Reason::Cliff.into());
+            }
         }
         let (at, delay) = self.again(now, policy, fleet, dice, failure)?;
-        if now + delay + retry.min_useful > self.deadline {
+        let usual = fleet.expect((self.candidate(at), &self.model), self.ask.form, now).p50.unwrap_or_default();
+        if now + delay + retry.min_useful.max(usual) > self.deadline {
             return Err(Reason::Deadline.into());
         }
         let cost = if failure.class == Class::Ambiguous { COST_AMBIGUOUS } else { COST };

@@ -10,6 +10,7 @@ use seawall_core::plan::budget::{Budget, COST, COST_AMBIGUOUS};
 use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::{Policy, Preset, Retry};
 use seawall_core::plan::route::{GroupKey, Routes, UPSTREAMS_MAX};
+use seawall_core::plan::shapes::Form;
 use seawall_core::plan::{Ask, Heard, Plan, Step};
 use seawall_core::request::{Patience, Repeatable};
 use seawall_core::time::Time;
@@ -115,6 +116,7 @@ fn routes(upstreams: usize) -> Arc<Routes> {
 fn ask(upstreams: usize) -> Ask {
     Ask {
         candidates: routes(upstreams).candidates(None, false),
+        form: Form::default(),
         repeatable: Repeatable::Yes,
         replay: Ok(()),
         stream: false,

@@ -10,12 +10,15 @@ use seawall_core::event::Outcome;
 use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::{Candidates, Routes};
+use seawall_core::plan::shapes::Form;
 use seawall_core::plan::{Ask, Heard, Plan, Step};
+use seawall_core::request::{Endpoint, Request};
 use seawall_core::time::Time;
 use seawall_core::upstream::{Upstream, UpstreamId};
 use seawall_core::verdict::Verdict;
 
 use crate::decide::{Asked, Decide, Said, State};
+use crate::script::Caller;
 
 /// The plan of every request, and what they share.
 #[derive(Debug)]
@@ -47,6 +50,26 @@ pub struct Asking {
     body: u64,
 }
 
+/// The form of what a caller sends: its size, and whether it asks for a stream.
+fn form(caller: &Caller) -> Form {
+    Form::of(&Request {
+        endpoint: Endpoint::ChatCompletions,
+        method: http::Method::POST,
+        model: None,
+        stream: caller.stream,
+        tools: 0,
+        hosted_tools: false,
+        background: false,
+        choices: 1,
+        max_tokens: None,
+        body_bytes: caller.body_bytes,
+        opaque: None,
+        sdk: None,
+        client_retries: caller.client_retries,
+        patience: caller.patience,
+    })
+}
+
 impl Decide for Gateway<'_> {
     type Course = Asking;
 
@@ -54,6 +77,7 @@ impl Decide for Gateway<'_> {
         let caller = asked.caller;
         let ask = Ask {
             candidates: self.candidates,
+            form: form(caller),
             repeatable: caller.repeatable,
             replay: caller.replay,
             stream: caller.stream,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use seawall_core::plan::budget::{COST, COST_AMBIGUOUS, EARNED_A_SECOND};
 use seawall_core::plan::policy::Policy;
+use seawall_core::plan::shapes::TOTAL_MIN;
 use seawall_core::request::Repeatable;
 use seawall_core::time::{Time, micros};
 use seawall_core::upstream::UpstreamId;
@@ -263,8 +264,9 @@ impl Seen {
         law(until <= self.deadline, "no attempt lasts beyond the deadline")?;
         let has_limit = !self.caller.stream || until <= now + policy.timeout.first_content.most();
         law(has_limit, "a stream's first content has a limit")?;
-        let has_all_the_time = self.caller.stream || until == self.deadline;
-        law(has_all_the_time, "what is no stream has all the time there is")?;
+        // Only where another upstream is well, and never less than a minute.
+        let has_time = self.caller.stream || until == self.deadline || until.since(now) >= TOTAL_MIN;
+        law(has_time, "what is no stream has a minute, or all the time there is")?;
         match self.last {
             Some(class) if self.live.is_empty() => self.may_try_again(policy, now, upstream, class),
             // Beside another: the general limits hold.

@@ -21,7 +21,7 @@ use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::policy::Policy;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{Class, Verdict};
+use seawall_core::verdict::{Class, Fault, Verdict, judge_fault};
 
 use crate::decide::{Asked, Decide, Said, State};
 use crate::gateway::Gateway;
@@ -131,6 +131,7 @@ pub fn play_with<D: Decide>(script: &Script, decide: &mut D, seed: u64, told: im
         script,
         seed,
         chance: Dice::new(seed),
+        lateness: Dice::new(seed.rotate_left(17)),
         agenda: Agenda::default(),
         servers: vec![Server::default(); upstreams],
         breakers: vec![State::Closed; upstreams],
@@ -148,7 +149,10 @@ struct World<'a, D: Decide, T> {
     script: &'a Script,
     decide: &'a mut D,
     seed: u64,
+    /// When callers arrive, and of which kind they are.
     chance: Dice,
+    /// How late each wake is: dice of their own, for there are as many as are decided.
+    lateness: Dice,
     agenda: Agenda,
     servers: Vec<Server>,
     breakers: Vec<State>,
@@ -194,12 +198,16 @@ enum Due {
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Word {
-    Answer { rest: Duration, end: End },
+    Answer {
+        rest: Duration,
+        end: End,
+    },
     Failure(Failure),
+    /// It met its limit: that of its request, or its own.
+    BrokenOff {
+        is_last_moment: bool,
+    },
 }
-
-/// An attempt that met its limit.
-const BROKEN_OFF: Failure = Failure { is_informative: false, ..Failure::of(Class::Ambiguous, Span::millis(0, 0)) };
 
 impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
     fn happen(&mut self, due: Due) {
@@ -214,7 +222,8 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
             Due::Step { .. } => {}
             Due::Word { request, attempt, word } => self.heard(request, attempt, word),
             Due::Limit { request, attempt } if self.courses[request].live.contains(&attempt) => {
-                self.heard(request, attempt, Word::Failure(BROKEN_OFF));
+                let word = self.broken_off(request);
+                self.heard(request, attempt, word);
             }
             Due::Limit { .. } => {}
             Due::Served { upstream, job, word } => self.served(upstream, job, word),
@@ -282,7 +291,7 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
         if from == Time::NEVER {
             return;
         }
-        let at = from.max(self.agenda.now) + self.script.lag.draw(&mut self.chance);
+        let at = from.max(self.agenda.now) + self.script.lag.draw(&mut self.lateness);
         let course = &mut self.courses[request];
         course.wake += 1;
         self.agenda.add(at, Due::Step { request, wake: course.wake });
@@ -346,7 +355,7 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
         if now + after <= until {
             self.agenda.add(now + after, Due::Word { request, attempt, word });
         } else {
-            self.agenda.add(until, Due::Word { request, attempt, word: Word::Failure(BROKEN_OFF) });
+            self.agenda.add(until, Due::Limit { request, attempt });
         }
     }
 
@@ -399,6 +408,11 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
             // After an answer too, where the client would not ask: the plan must know that it is over.
             _ => self.step_soon(now, request),
         }
+    }
+
+    fn broken_off(&self, request: usize) -> Word {
+        let deadline = self.decide.deadline(&self.courses[request].course);
+        Word::BrokenOff { is_last_moment: self.agenda.now >= deadline }
     }
 
     fn relay(&mut self, request: usize, attempt: u32, rest: Duration, end: End) {
@@ -483,11 +497,15 @@ fn id(at: usize) -> UpstreamId {
 }
 
 fn verdict(word: Word) -> (Verdict, bool) {
-    let (class, again, wait, is_informative) = match word {
-        Word::Answer { .. } => (Class::Ok, Class::Ok.again(), None, true),
-        Word::Failure(failure) => (failure.class, failure.again, failure.wait, failure.is_informative),
+    let failure = match word {
+        Word::Answer { .. } => return (Verdict::OK, true),
+        Word::BrokenOff { is_last_moment: true } => return (judge_fault(Fault::Deadline), false),
+        Word::BrokenOff { is_last_moment: false } => return (judge_fault(Fault::FirstContentTimeout), false),
+        Word::Failure(failure) => failure,
     };
-    let verdict = Verdict { class, whose: class.whose(), again, billed: class.billed(), wait, said: None, fault: None };
+    let Failure { class, again, wait, is_informative, .. } = failure;
+    let fault = is_informative.then_some(Fault::Status);
+    let verdict = Verdict { class, whose: class.whose(), again, billed: class.billed(), wait, said: None, fault };
     (verdict, is_informative)
 }
 

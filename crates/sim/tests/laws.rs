@@ -91,6 +91,7 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
         "caller_limit",
         "class",
         "client_retry",
+        "cliff",
         "deadline",
         "failed_over",
         "left",

@@ -4,6 +4,7 @@
 //! microseconds and never waits. Everything in it is bounded: a model's name comes from outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Heard;
 use super::breaker::{Breaker, Permit, State, Vote};
@@ -12,6 +13,7 @@ use super::credentials::Credentials;
 use super::policy::Policy;
 use super::recent::Recent;
 use super::route::{Candidate, GroupKey, Routes};
+use super::shapes::{Cliff, Expectation, Form, ShapeKey, Shapes};
 use crate::dice::Dice;
 use crate::time::Time;
 use crate::upstream::UpstreamId;
@@ -37,6 +39,10 @@ pub struct Fleet {
     /// Callers that were asked to come back and have not yet: their next request is no stacked retry.
     invited: u32,
     requests: u64,
+    shapes: Shapes,
+    /// The number of each model that was asked for lately.
+    models: Recent<Box<str>, u32>,
+    models_known: u32,
 }
 
 /// One upstream.
@@ -85,7 +91,18 @@ impl Fleet {
             weight: u64::from(upstream.weight.max(1)),
         };
         let places = routes.upstreams().iter().map(place).collect();
-        Fleet { places, routes, groups: Vec::new(), budget: policy.budget, began: now, invited: 0, requests: 0 }
+        Fleet {
+            places,
+            routes,
+            groups: Vec::new(),
+            budget: policy.budget,
+            began: now,
+            invited: 0,
+            requests: 0,
+            shapes: Shapes::new(),
+            models: Recent::new(BREAKERS_MAX),
+            models_known: 0,
+        }
     }
 
     /// The budget of a group.
@@ -197,6 +214,64 @@ impl Fleet {
     pub(super) fn report(&mut self, now: Time, policy: &Policy, dice: &mut Dice, report: Report<'_>) {
         let Report { candidate, asked, permit, vote, alt } = report;
         self.breaker_mut(candidate, asked).report(now, &policy.breaker, dice, permit, vote, alt);
+    }
+
+    fn shape(&mut self, (candidate, asked): (Candidate, &str), form: Form) -> ShapeKey {
+        let Fleet { routes, models, models_known, .. } = self;
+        let name = candidate.model.map_or(asked, |alias| routes.name(alias));
+        let model = match models.get(name) {
+            Some(number) => *number,
+            None => {
+                // A model that was forgotten and comes again is a new one: numbers are not used twice.
+                *models_known = models_known.wrapping_add(1);
+                *models.get_or_insert_with(name.into(), || *models_known)
+            }
+        };
+        ShapeKey { upstream: candidate.upstream, model, form }
+    }
+
+    /// How long requests of this form usually take at a candidate.
+    pub(super) fn expect(&mut self, place: (Candidate, &str), form: Form, now: Time) -> Expectation {
+        let key = self.shape(place, form);
+        self.shapes.expect(now, key)
+    }
+
+    /// An attempt brought its content, or was broken off here (`is_whole` is false), after this long.
+    pub(super) fn answered_after(
+        &mut self,
+        place: (Candidate, &str),
+        form: Form,
+        now: Time,
+        after: Duration,
+        is_whole: bool,
+    ) {
+        let key = self.shape(place, form);
+        if form.is_stream() {
+            self.shapes.first_content(now, key, after);
+        } else {
+            self.shapes.total(now, key, after);
+        }
+        if is_whole {
+            self.shapes.succeeded(now, key, after);
+        }
+    }
+
+    /// The far side gave up after this long.
+    pub(super) fn failed_after(&mut self, place: (Candidate, &str), form: Form, now: Time, after: Duration) {
+        let key = self.shape(place, form);
+        self.shapes.ambiguous(now, key, after);
+    }
+
+    /// After how long requests of this form always fail at a candidate, if they do.
+    pub(super) fn cliff(&mut self, place: (Candidate, &str), form: Form, now: Time) -> Option<Cliff> {
+        let key = self.shape(place, form);
+        self.shapes.cliff(now, key)
+    }
+
+    /// Whether a retry may find out if a cliff is still there.
+    pub(super) fn trial(&mut self, place: (Candidate, &str), form: Form, now: Time) -> bool {
+        let key = self.shape(place, form);
+        self.shapes.trial(now, key)
     }
 
     /// A stream that had begun well broke off.

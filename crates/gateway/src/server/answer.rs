@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use seawall::headers::strip;
 use seawall::{Answer, Broken, Failure};
 use seawall_core::event::{Outcome, Reason};
+use seawall_core::plan::shapes::Cliff;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
 use seawall_core::verdict::{self, Class, Fault};
@@ -22,6 +23,7 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-seawall-attempts");
 const UPSTREAM: HeaderName = HeaderName::from_static("x-seawall-upstream");
 const OUTCOME: HeaderName = HeaderName::from_static("x-seawall-outcome");
 const REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
+const DIAGNOSIS: HeaderName = HeaderName::from_static("x-seawall-diagnosis");
 const UPSTREAM_IDS: HeaderName = HeaderName::from_static("x-seawall-upstream-request-ids");
 const RECORD: HeaderName = HeaderName::from_static("x-seawall-record");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -50,6 +52,9 @@ pub(crate) fn failure(failure: &mut Failure, id: &str) -> Response<Bytes> {
     headers.insert(ATTEMPTS, number(failure.attempts));
     headers.insert(OUTCOME, HeaderValue::from_static(failure.outcome.name()));
     headers.insert(REASON, HeaderValue::from_static(failure.reason.name()));
+    if let Some(diagnosis) = failure.cliff.map(diagnosed).and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(DIAGNOSIS, diagnosis);
+    }
     if let Some(upstream) = &failure.upstream {
         headers.insert(UPSTREAM, upstream.clone());
     }
@@ -177,7 +182,7 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
             "{upstream} answered {} {}; {} (request id {request_id}; seawall show {id})",
             status.as_u16(),
             failure.fault.map_or("without an error object", in_place_of_an_error),
-            advice(Code::UpstreamError)
+            failure.cliff.map_or_else(|| advice(Code::UpstreamError).to_string(), diagnosed)
         )
     });
     let kind = said.and_then(|s| s.kind.clone()).unwrap_or_else(|| kind_of(status).to_string());
@@ -215,7 +220,18 @@ fn says(failure: &Failure) -> String {
         says.push_str(&format!(", deadline {:.1} s", failure.patience.as_secs_f64()));
     }
     says.push(')');
+    if let Some(cliff) = failure.cliff {
+        says.push_str("; ");
+        says.push_str(&diagnosed(cliff));
+    }
     says
+}
+
+/// Why nothing more is tried where a form of request always fails, and what helps.
+fn diagnosed((cliff, remedies): (Cliff, &[&str])) -> String {
+    let after = cliff.at.as_secs_f64();
+    let hop = cliff.hop.explain();
+    format!("requests of this form fail after {after:.1} s, every time: probably {hop}; {}", remedies.join(", or "))
 }
 
 /// A fault, for a person.

@@ -50,6 +50,12 @@ impl Form {
         Form((request.endpoint as u32) << ENDPOINT_AT | tools | stream | tokens << TOKENS_AT | bytes)
     }
 
+    /// The form of a small request for `endpoint`, without tools.
+    #[must_use]
+    pub const fn plain(endpoint: Endpoint, stream: bool) -> Form {
+        Form((endpoint as u32) << ENDPOINT_AT | if stream { STREAM } else { 0 })
+    }
+
     /// The form without its sizes: what is known of it stands in for sizes that were not met yet.
     #[must_use]
     pub const fn parent(self) -> Form {
