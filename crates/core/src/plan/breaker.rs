@@ -1,50 +1,84 @@
 //! When to stop asking an upstream: a run of failures, or a rate of them.
 //!
-//! The usual breaker (five failures, then nothing for half a minute) makes a partial outage worse:
-//! with a fifth of requests failing by chance it turns 99.8 % success into 78 %. This one goes by
-//! degrees. Five in a row end the *retries* here, which is cheap and undone by one success. Only
-//! near-total failure ends first attempts, unless another upstream is well: then five are enough.
-//! Coming back is gradual too: one probe, then two at a time, four, eight, until five succeeded.
+//! A breaker that refuses everything after five failures turns noise into an outage: with one
+//! upstream and one reply in five failing, it answers less than no breaker at all. So it has
+//! degrees. Cheap evidence (5 in a row) stops what is cheap to lose: retries at the same place,
+//! and first attempts that can go elsewhere. Only near-total failure (10 in a row, or surely 9 of
+//! 10) refuses the first attempts of the last upstream, for a second, and for five at most.
 //!
-//! Permits carry a generation: what an attempt from before the last change has to say moves
-//! nothing. No state refuses for ever, whatever is never reported, and no timer is needed: every
-//! change is made when somebody asks.
+//! Evidence from one moment is none, nor is that of one request sent again and again: errors are
+//! quicker than answers, so that of a burst the failures are heard of first. A run counts only if
+//! its attempts were begun some time apart, a rate only if its votes came at different times, and
+//! either opens it only if different bodies failed.
+//!
+//! - *closed*: everything passes. *guarded*: first attempts pass, a second visit does not.
+//! - *open*: nothing passes until a moment. *half open*: a probe does, and another if it is slow.
+//! - *ramp*: a probe succeeded; 2, 4, 8, 16 at a time, so that the herd does not return at once.
+//!
+//! A pure machine: states change when something is asked or reported, never by themselves, and a
+//! wake that comes late changes nothing. It must never refuse for ever, whatever is not reported;
+//! nor be moved by the verdict of an attempt that was begun before the state it is reported in.
+//!
+//! What neither run nor rate shows is decided thus. Half open or ramping, with all that is allowed
+//! under way and silent for `open_max`, what is under way is given up for lost: it is no longer
+//! counted, so that others may go, but a verdict of it is still believed when it comes, or an
+//! upstream whose answers take longer than that could never be found well.
 
-use std::collections::VecDeque;
+mod streak;
+mod window;
+
 use std::time::Duration;
 
 use crate::dice::Dice;
 use crate::time::{Time, micros};
 use crate::words::words;
 
-/// What the operator may decide about the breaker.
+pub use streak::{BODIES_MIN, SPREAD_MIN, SPREAD_SOLO_MIN, STREAK_MAX};
+
+use streak::{Failure, Streak};
+use window::Window;
+
+/// Where a refusal waits for a verdict and not for the clock, this is when to ask again.
+pub const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// Requests at a time when ramping begins.
+const RAMP_START: u32 = 2;
+
+/// What the operator may decide about the breaker. Every count is 1 or more; 0 counts as 1. A run
+/// of failures counts once its attempts were begun [`SPREAD_MIN`] apart, first to last, or
+/// [`SPREAD_SOLO_MIN`] to open the last upstream; so a run of one never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// Failed requests in a row after which retries at the same place stop. 5.
+    /// Failed requests in a row after which retries at the same place stop. 5. Up to [`STREAK_MAX`].
     pub guard: u32,
     /// Failed requests in a row after which requests go elsewhere, while another upstream is well. 5.
+    /// Up to [`STREAK_MAX`].
     pub open_alt: u32,
-    /// Failed requests in a row after which the last upstream is no longer asked. 10.
+    /// Failed requests in a row after which the last upstream is no longer asked. 10. Up to
+    /// [`STREAK_MAX`].
     pub open_solo: u32,
-    /// Whether the last upstream may be refused at all.
+    /// Whether the last upstream may be refused at all. If not, it is guarded in place of it.
     pub solo_refuse: bool,
     /// The span in which the rate of failures is counted. 30 s.
     pub window: Duration,
-    /// Requests in the window below which a rate says nothing. 20.
+    /// Attempts in the window below which a rate says nothing. 20.
     pub window_min: u32,
     /// The rate, in parts of a thousand, that must surely be exceeded while another upstream is well. 200.
+    /// 1000 is never exceeded.
     pub rate_alt: u32,
     /// The rate, in parts of a thousand, that must surely be exceeded by the last upstream. 900.
+    /// 1000 is never exceeded.
     pub rate_solo: u32,
-    /// How long nothing is sent, the first time. 1 s.
+    /// How long nothing is sent, the first time: a fifth more or less. 1 s.
     pub open: Duration,
-    /// The longest that doubling leads to. 5 s.
+    /// The longest that doubling leads to, a fifth more or less; less than `open` counts as `open`. Also how
+    /// long everything under way may be silent before it is given up for lost. 5 s.
     pub open_max: Duration,
     /// A probe that has not ended after this does not keep the next from being sent. 2 s.
     pub probe_every: Duration,
-    /// Probes under way at a time. 8.
+    /// Probes under way at a time, not counting those given up for lost. 8.
     pub probes_max: u32,
-    /// Requests that must succeed before everything is let through again. 5.
+    /// Requests that must succeed before everything is let through again, the probe included. 5.
     pub close_after: u32,
 }
 
@@ -68,95 +102,76 @@ impl Default for Config {
     }
 }
 
-/// A rate must be exceeded with this certainty: z = 1.645, in thousandths, is 95 % one-sided.
-const Z: u128 = 1_645;
-/// Buckets in the window.
-const BUCKETS: usize = 10;
-/// Distinct bodies that must have failed before nothing is sent any more: one developer who runs
-/// one broken request again and again must not take the model away from everybody.
-pub const BODIES_MIN: usize = 3;
-/// A run of failures must come from attempts begun at least this far apart. Errors are quicker than
-/// answers: of two hundred requests sent at once from idle, the failed fifth is heard of first, and
-/// would look like an outage.
-const SPREAD_MIN: Duration = Duration::from_millis(100);
-/// The same, before the last upstream is refused: ten in a row happen by chance every 2,050 attempts
-/// at a failure rate of one half, which is every two seconds at a thousand a second.
-const SPREAD_SOLO_MIN: Duration = Duration::from_millis(500);
-/// Requests of a run of failures that are remembered, so that each votes once: the largest
-/// `open_alt` and `open_solo` that a configuration may ask for.
-pub const VOTERS_MAX: usize = 100;
-/// The first requests let through at once after a probe was answered.
-const RAMP_START: u32 = 2;
-/// No more than this at once while ramping up, however often it doubles.
-const RAMP_MAX: u32 = 1 << 20;
-/// When a place in the ramp may be free again.
-const RAMP_LOOK: Duration = Duration::from_millis(250);
+/// What sort of attempt asks to be let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The first visit of a request to this place, be it by failover.
+    First,
+    /// At a place that this request has already asked.
+    Retry,
+    /// Beside an attempt that is still under way.
+    Hedge,
+}
 
 words! {
-    /// How far a breaker has gone.
+    /// How much passes.
     pub enum State {
-        /// Everything is let through.
+        /// Everything.
         Closed = "closed",
-        /// First attempts are let through, and retries at the same place are not.
+        /// First attempts, but no retry and no hedge.
         Guarded = "guarded",
-        /// Nothing is let through.
+        /// Nothing.
         Open = "open",
-        /// Probes are let through, one at a time.
+        /// A probe, to see whether it is well again.
         Half = "half_open",
-        /// A growing number is let through.
+        /// A few at a time, doubling with each success.
         Ramp = "ramp",
     }
 }
 
-/// What the attempt is to its request.
+/// The leave to begin one attempt. Each is reported exactly once, with [`Vote::None`] if the
+/// attempt was dropped or never begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The first of this request at this place.
-    First,
-    /// Another one, at a place that this request has already asked.
-    Retry,
-    /// One beside another.
-    Hedge,
-}
-
-/// Leave to send one attempt. Each is reported exactly once, whatever becomes of the attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub struct Permit {
     generation: u64,
+    round: u32,
+    /// When it was given.
     began: Time,
 }
 
-/// What an attempt says about the place it was sent to.
+/// What an attempt says of its upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vote {
-    /// It answers.
+    /// It is well.
     Ok,
-    /// It does not.
+    /// It is not, says `request` (equal for all attempts at one request), whose body has the
+    /// fingerprint `body` (equal for equal bodies).
     Fail {
-        /// Whose attempt it was: a request votes once in a run of failures.
+        /// The request.
         request: u64,
-        /// The fingerprint of the request's body.
+        /// The fingerprint.
         body: u64,
     },
-    /// Nothing: the caller left, or the failure was the caller's own.
+    /// Nothing: the attempt was cancelled, or failed by its caller's fault.
     None,
 }
 
-/// The breaker of one model at one upstream.
+/// The breaker of one upstream and model. About 300 bytes, and at most 1 KiB besides once
+/// something has failed. All times are handed in and may repeat; an earlier one counts as the
+/// latest seen.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     phase: Phase,
-    /// Permits of an earlier generation move nothing.
+    /// Counts the changes of state but for those between closed and guarded: a permit of an
+    /// earlier one is stale.
     generation: u64,
-    last: Time,
-    /// How long it opens the next time it fails while half open.
-    open: Duration,
-    /// Failed requests in a row.
-    streak: u32,
-    /// Request and body of each failure in a row.
-    voters: VecDeque<(u64, u64)>,
-    /// When the first and the last of their attempts began.
-    began: Option<(Time, Time)>,
+    /// Counts how often what was under way has been given up for lost.
+    round: u32,
+    latest: Time,
+    /// How long it was open the last time, in microseconds, before jitter.
+    open_for: u64,
+    streak: Streak,
     window: Window,
 }
 
@@ -164,9 +179,37 @@ pub struct Breaker {
 enum Phase {
     Closed,
     Guarded,
-    Open { until: Time },
-    Half { in_flight: u32, last_probe: Option<Time> },
-    Ramp { cap: u32, in_flight: u32, last_grant: Time, successes: u32, streak: u32 },
+    Open {
+        until: Time,
+    },
+    Half {
+        under_way: u32,
+        /// When the latest probe was let through.
+        granted: Time,
+    },
+    Ramp {
+        /// So many at a time.
+        cap: u32,
+        under_way: u32,
+        succeeded: u32,
+        /// When the latest request was let through.
+        granted: Time,
+    },
+}
+
+/// What a permit would change.
+#[derive(Clone, Copy)]
+enum Grant {
+    /// Nothing.
+    Pass,
+    /// One more is under way.
+    Counted,
+    /// What was under way is given up, and one is.
+    Anew,
+    /// It becomes half open, with this the first probe.
+    Probe,
+    /// The last upstream may not be refused: it becomes guarded.
+    Degrade,
 }
 
 impl Default for Breaker {
@@ -176,22 +219,24 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Closed, with nothing known.
+    /// Closed, and nothing known.
     #[must_use]
     pub fn new() -> Breaker {
         Breaker {
             phase: Phase::Closed,
             generation: 1,
-            last: Time::ZERO,
-            open: Duration::ZERO,
-            streak: 0,
-            voters: VecDeque::new(),
-            began: None,
+            round: 0,
+            latest: Time::ZERO,
+            open_for: 0,
+            streak: Streak::default(),
             window: Window::default(),
         }
     }
 
-    /// How far it has gone. An open one whose time is over stays open until somebody asks.
+    // What is known.
+
+    /// The state after what was last asked and reported: one that is open stays so until
+    /// somebody is let through.
     #[must_use]
     pub fn state(&self) -> State {
         match self.phase {
@@ -203,282 +248,216 @@ impl Breaker {
         }
     }
 
-    /// Attempts under way that were let through one by one: none unless half open or ramping up.
+    /// Attempts under way that were let through one by one, without those given up for lost: none
+    /// unless half open or ramping.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
         match self.phase {
-            Phase::Half { in_flight, .. } | Phase::Ramp { in_flight, .. } => in_flight,
-            _ => 0,
+            Phase::Half { under_way, .. } | Phase::Ramp { under_way, .. } => under_way,
+            Phase::Closed | Phase::Guarded | Phase::Open { .. } => 0,
         }
     }
 
-    /// Whether [`Breaker::acquire`] would let an attempt through now; if not, when it might.
-    /// `alt` says that another upstream of the group is closed.
+    /// Whether [`Breaker::acquire`] would let an attempt of `kind` through at `now`, while some
+    /// other upstream of the group is closed (`alt`).
     ///
     /// # Errors
-    /// The earliest moment at which it is worth asking again.
+    /// The earliest moment at which it might, always after `now`. If nothing is reported until then,
+    /// a first attempt is let through at that moment; where a verdict is awaited it may take some
+    /// waits of [`AGAIN_AFTER`], and retries and hedges wait for the state to change.
     pub fn would_grant(&self, now: Time, config: &Config, kind: Kind, alt: bool) -> Result<(), Time> {
-        let now = now.max(self.last);
-        let later = |time: Time| Err(time.max(now));
-        match self.phase {
-            Phase::Closed => Ok(()),
-            Phase::Guarded if kind == Kind::First => Ok(()),
-            // Guarded until a first attempt succeeds: there is no moment to name.
-            Phase::Guarded => later(now + config.probe_every),
-            Phase::Open { .. } if is_lenient(config, alt) => {
-                if kind == Kind::First {
-                    Ok(())
-                } else {
-                    later(now + config.probe_every)
-                }
-            }
-            Phase::Open { until } if now < until => later(until),
-            Phase::Open { .. } if kind == Kind::Hedge => later(now + config.probe_every),
-            Phase::Open { .. } => Ok(()),
-            Phase::Half { .. } if kind == Kind::Hedge => later(now + config.probe_every),
-            Phase::Half { in_flight: 0, .. } | Phase::Half { last_probe: None, .. } => Ok(()),
-            Phase::Half { in_flight, last_probe: Some(last) } => {
-                // Probes that nobody reports must not close the door for ever: past the limit they
-                // come, but seldom.
-                let turns = if in_flight < config.probes_max { 1 } else { config.probes_max };
-                let next = last + config.probe_every.saturating_mul(turns);
-                if now >= next { Ok(()) } else { later(next) }
-            }
-            Phase::Ramp { .. } if kind != Kind::First => later(now + RAMP_LOOK),
-            Phase::Ramp { cap, in_flight, .. } if in_flight < cap => Ok(()),
-            Phase::Ramp { last_grant, .. } if now >= last_grant + config.probe_every => Ok(()),
-            Phase::Ramp { .. } => later(now + RAMP_LOOK),
-        }
+        self.decide(now.max(self.latest), config, kind, alt).map(|_| ())
     }
 
-    /// Lets an attempt through, or not; as [`Breaker::would_grant`] says.
+    // What happens.
+
+    /// Lets an attempt of `kind` through at `now`, or not. `alt`: some other upstream of the group
+    /// is closed. A refusal changes nothing but the latest time seen.
     ///
     /// # Errors
-    /// The earliest moment at which it is worth asking again.
+    /// As of [`Breaker::would_grant`].
     pub fn acquire(&mut self, now: Time, config: &Config, kind: Kind, alt: bool) -> Result<Permit, Time> {
-        self.last = now.max(self.last);
-        let now = self.last;
-        self.would_grant(now, config, kind, alt)?;
-        if let Phase::Open { .. } = self.phase {
-            let lenient = is_lenient(config, alt);
-            self.enter(if lenient { Phase::Guarded } else { Phase::Half { in_flight: 0, last_probe: None } });
+        let now = self.advance(now);
+        let grant = self.decide(now, config, kind, alt)?;
+        if let Grant::Degrade = grant {
+            self.enter(Phase::Guarded);
         }
-        match &mut self.phase {
-            Phase::Half { in_flight, last_probe } => {
-                *in_flight += 1;
-                *last_probe = Some(now);
-            }
-            Phase::Ramp { in_flight, last_grant, .. } => {
-                *in_flight += 1;
-                *last_grant = now;
-            }
-            Phase::Closed | Phase::Guarded | Phase::Open { .. } => {}
+        if let Grant::Probe = grant {
+            self.enter(Phase::Half { under_way: 0, granted: now });
         }
-        Ok(Permit { generation: self.generation, began: now })
+        if let Phase::Half { under_way, granted } | Phase::Ramp { under_way, granted, .. } = &mut self.phase {
+            if let Grant::Anew = grant {
+                self.round = self.round.wrapping_add(1);
+                *under_way = 0;
+            }
+            *under_way = under_way.saturating_add(1);
+            *granted = now;
+        }
+        Ok(Permit { generation: self.generation, round: self.round, began: now })
     }
 
-    /// What became of the attempt that `permit` was for.
+    /// The attempt that `permit` was for has ended. A permit from before a change of state
+    /// changes nothing.
     pub fn report(&mut self, now: Time, config: &Config, dice: &mut Dice, permit: Permit, vote: Vote, alt: bool) {
-        self.last = now.max(self.last);
+        let now = self.advance(now);
         if permit.generation != self.generation {
             return;
         }
-        match (&mut self.phase, vote) {
-            (Phase::Closed | Phase::Guarded, Vote::Ok) => {
-                self.forget_streak();
-                self.window.count(self.last, config.window, None);
-                self.phase = Phase::Closed;
+        if permit.round == self.round
+            && let Phase::Half { under_way, .. } | Phase::Ramp { under_way, .. } = &mut self.phase
+        {
+            *under_way = under_way.saturating_sub(1);
+        }
+        match vote {
+            Vote::Ok => self.succeeded(now, config),
+            Vote::Fail { request, body } => {
+                let failure = Failure { request, body, began: permit.began };
+                self.failed(now, config, dice, failure, alt);
             }
-            (Phase::Closed | Phase::Guarded, Vote::Fail { request, body }) => {
-                self.failed(config, dice, permit.began, (request, body), alt);
-            }
-            (Phase::Closed | Phase::Guarded | Phase::Open { .. }, _) => {}
-            (Phase::Half { in_flight, .. } | Phase::Ramp { in_flight, .. }, Vote::None) => {
-                *in_flight = in_flight.saturating_sub(1);
-            }
-            (Phase::Half { .. }, Vote::Ok) => {
-                self.enter(Phase::Ramp { cap: RAMP_START, in_flight: 0, last_grant: now, successes: 1, streak: 0 });
-                self.close_if_proved(config);
-            }
-            (Phase::Half { .. }, Vote::Fail { .. }) => self.open_again(config, dice),
-            (Phase::Ramp { cap, in_flight, successes, streak, .. }, Vote::Ok) => {
-                *in_flight = in_flight.saturating_sub(1);
-                *successes += 1;
-                *cap = cap.saturating_mul(2).min(RAMP_MAX);
-                *streak = 0;
-                self.close_if_proved(config);
-            }
-            (Phase::Ramp { in_flight, .. }, Vote::Fail { .. }) => {
-                *in_flight = in_flight.saturating_sub(1);
-                self.slipped(config, dice, alt);
-            }
+            Vote::None => {}
         }
     }
 
-    /// A stream broke after its first content, for which a vote of success had been cast: one more
-    /// vote, without a permit.
+    /// A stream of `request` broke after its attempt had been reported as [`Vote::Ok`]: a failure
+    /// without a permit, of an attempt that counts as begun now. Open and half open, it says
+    /// nothing new.
     pub fn mid_stream(&mut self, now: Time, config: &Config, dice: &mut Dice, request: u64, body: u64, alt: bool) {
-        self.last = now.max(self.last);
-        match self.phase {
-            Phase::Closed | Phase::Guarded => self.failed(config, dice, now, (request, body), alt),
-            Phase::Ramp { .. } => self.slipped(config, dice, alt),
-            Phase::Open { .. } | Phase::Half { .. } => {}
+        let now = self.advance(now);
+        if !matches!(self.phase, Phase::Half { .. }) {
+            self.failed(now, config, dice, Failure { request, body, began: now }, alt);
         }
     }
 
-    /// A failure while everything, or every first attempt, is let through.
-    fn failed(&mut self, config: &Config, dice: &mut Dice, began: Time, (request, body): (u64, u64), alt: bool) {
-        self.window.count(self.last, config.window, Some(body));
-        if self.voters.iter().all(|(voter, _)| *voter != request) {
-            if self.voters.len() >= VOTERS_MAX {
-                self.voters.pop_front();
+    // How it is decided.
+
+    fn advance(&mut self, now: Time) -> Time {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+
+    fn decide(&self, now: Time, config: &Config, kind: Kind, alt: bool) -> Result<Grant, Time> {
+        let soon = now + AGAIN_AFTER;
+        let may_refuse = alt || config.solo_refuse;
+        match self.phase {
+            Phase::Closed => Ok(Grant::Pass),
+            Phase::Guarded if kind == Kind::First => Ok(Grant::Pass),
+            Phase::Guarded => Err(soon),
+            _ if !may_refuse && kind == Kind::First => Ok(Grant::Degrade),
+            _ if !may_refuse => Err(soon),
+            Phase::Open { until } if now < until => Err(until),
+            Phase::Open { .. } | Phase::Half { .. } if kind == Kind::Hedge => Err(soon),
+            Phase::Open { .. } => Ok(Grant::Probe),
+            Phase::Half { under_way, granted } => {
+                let has_room = under_way < config.probes_max.max(1);
+                let pause = if has_room { config.probe_every } else { patience(config) };
+                match granted + pause {
+                    _ if under_way == 0 => Ok(Grant::Counted),
+                    next if now < next => Err(next),
+                    _ if has_room => Ok(Grant::Counted),
+                    _ => Ok(Grant::Anew),
+                }
             }
-            self.voters.push_back((request, body));
-            self.streak = self.streak.saturating_add(1);
-            let (first, last) = self.began.unwrap_or((began, began));
-            self.began = Some((first.min(began), last.max(began)));
+            Phase::Ramp { .. } if kind != Kind::First => Err(soon),
+            Phase::Ramp { cap, under_way, .. } if under_way < cap => Ok(Grant::Counted),
+            Phase::Ramp { granted, .. } => match granted + patience(config) {
+                lost if now < lost => Err(soon.min(lost)),
+                _ => Ok(Grant::Anew),
+            },
         }
-        let (in_a_row, rate) =
-            if alt { (config.open_alt, config.rate_alt) } else { (config.open_solo, config.rate_solo) };
-        let enough = BODIES_MIN.min(in_a_row as usize);
-        let spread = self.began.map_or(Duration::ZERO, |(first, last)| last.since(first));
-        let spread_min = if alt { SPREAD_MIN } else { SPREAD_SOLO_MIN };
-        let by_streak = self.streak >= in_a_row && spread >= spread_min && self.bodies() >= enough;
-        let by_rate = self.window.bodies(self.last, config.window) >= BODIES_MIN
-            && self.window.surely_exceeds(self.last, config, rate);
-        if (by_streak || by_rate) && !is_lenient(config, alt) {
-            self.open = config.open;
-            self.shut(dice);
-        } else if by_streak || by_rate || (self.streak >= config.guard && spread >= SPREAD_MIN) {
+    }
+
+    fn succeeded(&mut self, now: Time, config: &Config) {
+        match &mut self.phase {
+            Phase::Closed | Phase::Guarded => {
+                self.phase = Phase::Closed;
+                self.streak.clear();
+                self.window.count(now, config.window, None);
+            }
+            Phase::Open { .. } => {}
+            Phase::Half { .. } if config.close_after <= 1 => self.enter(Phase::Closed),
+            Phase::Half { .. } => {
+                self.enter(Phase::Ramp { cap: RAMP_START, under_way: 0, succeeded: 1, granted: now });
+            }
+            Phase::Ramp { cap, succeeded, .. } => {
+                *cap = cap.saturating_mul(2);
+                *succeeded = succeeded.saturating_add(1);
+                let is_well = *succeeded >= config.close_after;
+                self.streak.clear();
+                if is_well {
+                    self.enter(Phase::Closed);
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Time, config: &Config, dice: &mut Dice, failure: Failure, alt: bool) {
+        match &mut self.phase {
+            Phase::Closed | Phase::Guarded => {
+                self.window.count(now, config.window, Some(failure.body));
+                self.streak.vote(failure);
+                self.weigh(now, config, dice, alt);
+            }
+            Phase::Open { .. } => {}
+            Phase::Half { .. } => self.open(now, config, dice, alt),
+            Phase::Ramp { cap, .. } => {
+                *cap = (*cap / 2).max(1);
+                self.streak.vote(failure);
+                // One body alone holds it at one request at a time, and takes it from nobody. How far
+                // apart they began does not matter: there are few at a time, after a failure was proved.
+                if alt || self.streak.reaches(config.guard) && self.streak.is_varied() {
+                    self.open(now, config, dice, alt);
+                }
+            }
+        }
+    }
+
+    /// Closed or guarded: whether the evidence is enough to open, or to guard.
+    fn weigh(&mut self, now: Time, config: &Config, dice: &mut Dice, alt: bool) {
+        let (run, spread, rate) = match alt {
+            true => (config.open_alt, SPREAD_MIN, config.rate_alt),
+            false => (config.open_solo, SPREAD_SOLO_MIN, config.rate_solo),
+        };
+        let is_run = self.streak.reaches(run) && self.streak.is_varied() && self.streak.spans(spread);
+        if is_run || self.window.exceeds(config.window_min, rate) {
+            self.open(now, config, dice, alt);
+        } else if self.streak.reaches(config.guard.min(run)) && self.streak.spans(SPREAD_MIN) {
             self.phase = Phase::Guarded;
         }
     }
 
-    fn forget_streak(&mut self) {
-        if self.streak > 0 {
-            self.streak = 0;
-            self.voters.clear();
-            self.began = None;
-        }
-    }
-
-    /// Distinct bodies in this run of failures; counted no further than matters.
-    fn bodies(&self) -> usize {
-        let mut seen = [0; BODIES_MIN];
-        let mut count = 0;
-        for (_, body) in &self.voters {
-            if count < BODIES_MIN && !seen[..count].contains(body) {
-                seen[count] = *body;
-                count += 1;
+    /// Refuses for a while: at first for `open`, then for twice as long each time until it closes.
+    fn open(&mut self, now: Time, config: &Config, dice: &mut Dice, alt: bool) {
+        let was_asked = matches!(self.phase, Phase::Closed | Phase::Guarded);
+        if !alt && !config.solo_refuse {
+            // The run and the rate go on being counted where they are.
+            if was_asked {
+                self.phase = Phase::Guarded;
+            } else {
+                self.enter(Phase::Guarded);
             }
+            return;
         }
-        count
+        let first = micros(config.open);
+        let doubled = self.open_for.saturating_mul(2).min(first.max(micros(config.open_max)));
+        self.open_for = if was_asked { first } else { doubled };
+        let fifth = self.open_for / 5;
+        let wait = dice.between(self.open_for - fifth, self.open_for.saturating_add(fifth));
+        self.enter(Phase::Open { until: now + Duration::from_micros(wait) });
     }
 
-    /// A failure while ramping up.
-    fn slipped(&mut self, config: &Config, dice: &mut Dice, alt: bool) {
-        let Phase::Ramp { cap, streak, .. } = &mut self.phase else { return };
-        *cap = (*cap / 2).max(1);
-        *streak += 1;
-        if alt || *streak >= config.guard {
-            self.open_again(config, dice);
-        }
-    }
-
-    fn close_if_proved(&mut self, config: &Config) {
-        if matches!(self.phase, Phase::Ramp { successes, .. } if successes >= config.close_after) {
-            self.enter(Phase::Closed);
-            self.forget_streak();
-            self.window = Window::default();
-        }
-    }
-
-    fn open_again(&mut self, config: &Config, dice: &mut Dice) {
-        self.open = self.open.saturating_mul(2).max(config.open).min(config.open_max);
-        self.shut(dice);
-    }
-
-    /// A fifth more or less, so that many gateways do not probe together.
-    fn shut(&mut self, dice: &mut Dice) {
-        let fifth = self.open / 5;
-        let until = self.last + dice.duration(self.open.saturating_sub(fifth), self.open + fifth);
-        self.enter(Phase::Open { until });
-    }
-
+    /// A change of state: what was counted before it says nothing after it.
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.generation += 1;
+        self.streak.clear();
+        self.window.clear();
     }
 }
 
-/// The last upstream may not be refused: it is never worse than guarded.
-const fn is_lenient(config: &Config, alt: bool) -> bool {
-    !config.solo_refuse && !alt
+/// How long everything under way may be silent before it is given up for lost.
+fn patience(config: &Config) -> Duration {
+    config.open_max.max(config.probe_every)
 }
 
-/// Votes of the last while, in buckets.
-#[derive(Debug, Clone, Default)]
-struct Window {
-    /// Successes and failures.
-    buckets: [(u32, u32); BUCKETS],
-    /// The number of the newest bucket, from the beginning of time.
-    newest: u64,
-    /// The bodies that failed last, and when: no two the same.
-    failed: [Option<(u64, Time)>; BODIES_MIN],
-}
-
-impl Window {
-    fn count(&mut self, now: Time, window: Duration, failed: Option<u64>) {
-        let at = self.turn(now, window);
-        match failed {
-            None => self.buckets[at].0 = self.buckets[at].0.saturating_add(1),
-            Some(body) => {
-                self.buckets[at].1 = self.buckets[at].1.saturating_add(1);
-                let same = self.failed.iter().position(|slot| slot.is_some_and(|(known, _)| known == body));
-                let oldest = || (0..BODIES_MIN).min_by_key(|&slot| self.failed[slot].map(|(_, at)| at));
-                if let Some(slot) = same.or_else(oldest) {
-                    self.failed[slot] = Some((body, now));
-                }
-            }
-        }
-    }
-
-    /// Clears what is too old, and finds the bucket of `now`.
-    fn turn(&mut self, now: Time, window: Duration) -> usize {
-        let number = now.as_micros() / (micros(window) / BUCKETS as u64).max(1);
-        let passed = number.saturating_sub(self.newest);
-        for step in 1..=passed.min(BUCKETS as u64) {
-            self.buckets[index(self.newest + step)] = (0, 0);
-        }
-        self.newest = self.newest.max(number);
-        index(self.newest)
-    }
-
-    fn bodies(&self, now: Time, window: Duration) -> usize {
-        self.failed.iter().flatten().filter(|(_, at)| now.since(*at) <= window).count()
-    }
-
-    /// Whether the rate of failures is above `rate` thousandths with certainty. The lower end of
-    /// Wilson's interval exceeds p exactly if k - np > z·√(np(1-p)), which needs no division.
-    fn surely_exceeds(&mut self, now: Time, config: &Config, rate: u32) -> bool {
-        self.turn(now, config.window);
-        let sum = |of: fn(&(u32, u32)) -> u32| self.buckets.iter().map(|b| u128::from(of(b))).sum::<u128>();
-        let (failures, n) = (sum(|b| b.1), sum(|b| b.0) + sum(|b| b.1));
-        // Not from one moment alone, for the same reason as with a run of failures.
-        let spread = self.buckets.iter().filter(|b| b.0 + b.1 > 0).count() >= 2;
-        spread && n >= u128::from(config.window_min) && exceeds(failures, n, u128::from(rate.min(1_000)))
-    }
-}
-
-fn index(number: u64) -> usize {
-    usize::try_from(number % BUCKETS as u64).unwrap_or(0)
-}
-
-/// Whether `k` of `n` is more than `rate` thousandths, with the certainty of [`Z`].
-fn exceeds(k: u128, n: u128, rate: u128) -> bool {
-    // All in thousandths: (1000 k - n·rate)² · 1000² > Z² · n · rate · (1000 - rate).
-    match (1_000 * k).checked_sub(n * rate) {
-        None | Some(0) => false,
-        Some(over) => over * over * 1_000_000 > Z * Z * n * rate * (1_000 - rate),
-    }
-}
+#[cfg(test)]
+mod tests;
