@@ -24,8 +24,6 @@ const SEEDS_OF_OTHERS: u64 = 5;
 const MISSED: &[(&str, Figure, &str)] = &[
     ("c-wait", Figure::SuccessInside, "the wait queue is not there yet"),
     ("c", Figure::Recovery, "missed by an eighth of a second, by 1 of 20 seeds: a slow probe after the longest pause"),
-    ("c2", Figure::Recovery, "8 probes under way are all there may be, and each hangs for as long as its limit"),
-    ("c2", Figure::Harm, "the same"),
     ("d-60", Figure::Recovery, "missed by a third of a second, by 1 of 20 seeds"),
     ("d-70", Figure::Recovery, "missed by half a second, by 1 of 20 seeds"),
     ("f", Figure::Lost, "attempts that never answer count as slow ones and push their own limit up"),
