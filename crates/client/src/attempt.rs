@@ -286,7 +286,8 @@ fn decision(step: &Step, asked: UpstreamId, now: Time) -> (Reason, Option<Durati
     let again = |upstream: UpstreamId| if upstream == asked { Reason::Retry } else { Reason::Failover };
     match *step {
         Step::Send { upstream, .. } => (again(upstream), Some(Duration::ZERO)),
-        Step::Wait { until, upstream } => (again(upstream), Some(until.since(now))),
+        Step::Wait { until, upstream: Some(upstream) } => (again(upstream), Some(until.since(now))),
+        Step::Wait { upstream: None, .. } => (Reason::Queue, None),
         Step::Relay { .. } => (Reason::Answered, None),
         Step::Fail { reason, .. } => (reason, None),
     }

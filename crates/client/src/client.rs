@@ -77,6 +77,12 @@ impl Client {
         self.engine.shared.decide(|_, fleet, _| fleet.tokens_min())
     }
 
+    /// Requests that wait for an upstream to come back.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.engine.shared.decide(|_, fleet, _| fleet.waiting())
+    }
+
     /// The breakers that have seen a request: the upstream's name, the model, the state.
     #[must_use]
     pub fn breakers(&self) -> Vec<(String, String, State)> {

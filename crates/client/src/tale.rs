@@ -158,8 +158,8 @@ pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
         Reason::Deadline => Outcome::Deadline,
         Reason::NoUpstream => Outcome::Unavailable,
         Reason::Cliff => Outcome::Diagnosed,
-        Reason::Breaker if class.is_none() => Outcome::Unavailable,
-        Reason::Breaker | Reason::Credentials => Outcome::Exhausted,
+        Reason::Breaker | Reason::Queue if class.is_none() => Outcome::Unavailable,
+        Reason::Breaker | Reason::Queue | Reason::Credentials => Outcome::Exhausted,
         Reason::Committed => Outcome::Interrupted,
         _ => Outcome::NotRetryable,
     }

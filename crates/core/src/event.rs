@@ -82,6 +82,8 @@ words! {
         Breaker = "breaker",
         /// Requests of this form always fail after the same time: a timeout on the way, not chance.
         Cliff = "cliff",
+        /// It waits for an upstream to come back, or did so until its time was over.
+        Queue = "queue",
         /// Every other credential rests after a 429 or a refusal.
         Credentials = "credentials",
         /// No upstream was left to ask.

@@ -14,7 +14,6 @@ pub mod breaker;
 pub mod budget;
 pub mod credentials;
 pub mod fleet;
-pub mod hedge;
 pub mod policy;
 pub mod queue;
 pub mod recent;
@@ -34,6 +33,7 @@ use breaker::{Kind, Permit, State as BreakerState, Vote};
 use budget::{COST, COST_AMBIGUOUS};
 use fleet::{Fleet, NO_MODEL, Report, Served};
 use policy::{FirstContent, Policy};
+use queue::Ticket;
 use route::{Alias, CANDIDATES_MAX, Candidate, Candidates};
 use shapes::{Cliff, Form};
 
@@ -68,8 +68,8 @@ pub enum Step {
     Wait {
         /// The moment.
         until: Time,
-        /// Where the next attempt will go.
-        upstream: UpstreamId,
+        /// Where the next attempt will go; `None` while it waits for any upstream to come back.
+        upstream: Option<UpstreamId>,
     },
     /// Give the caller what attempt `attempt` brought.
     Relay {
@@ -142,6 +142,7 @@ impl Ask {
 #[derive(Debug, Clone)]
 pub struct Plan {
     ask: Ask,
+    arrived: Time,
     deadline: Time,
     state: State,
     /// The model asked for.
@@ -161,6 +162,8 @@ pub struct Plan {
     paid: u64,
     /// Whether the moment of a retry came once while its breaker was guarded.
     has_looked: bool,
+    /// Whether it has been in the queue: what comes from there is paid for by waiting.
+    has_queued: bool,
     /// Where requests of this form always fail, if that is why nothing more is tried.
     cliff: Option<Cliff>,
     /// Whether the caller should come back by itself (rulings 6).
@@ -184,6 +187,11 @@ enum State {
     Waiting {
         at: usize,
         until: Time,
+    },
+    /// In the queue of its group; it looks again at `look`.
+    Queued {
+        ticket: Ticket,
+        look: Time,
     },
     Answered {
         at: usize,
@@ -223,6 +231,7 @@ impl Plan {
     #[must_use]
     pub fn new(now: Time, policy: &Policy, model: Option<&str>, ask: Ask, fleet: &mut Fleet) -> Plan {
         Plan {
+            arrived: now,
             deadline: now + patience(&ask, policy),
             state: State::Fresh,
             model: model.unwrap_or(NO_MODEL).into(),
@@ -235,6 +244,7 @@ impl Plan {
             informative: None,
             paid: 0,
             has_looked: false,
+            has_queued: false,
             cliff: None,
             invites: false,
             is_client_retry: ask.client_retries > 0 && !fleet.welcome_back(),
@@ -305,7 +315,7 @@ impl Plan {
         if let State::Failed { at, class, again } = self.state {
             self.state = match self.next(now, policy, fleet, dice, Failure { at, class, again }) {
                 Ok((at, delay)) => State::Waiting { at, until: now + delay },
-                Err(Nobody { reason, retry_at }) => State::Over { reason, retry_at },
+                Err(nobody) => self.queue_instead(now, policy, fleet, nobody),
             };
             if let State::Over { reason: Reason::Deadline, .. } = self.state {
                 self.invite(now, fleet);
@@ -317,8 +327,10 @@ impl Plan {
                 self.give_back(now, fleet);
                 self.fail(Reason::Deadline.into())
             }
+            State::Queued { ticket, look } if now >= look => self.look(now, policy, fleet, dice, ticket),
+            State::Queued { look, .. } => Step::Wait { until: look, upstream: None },
             State::Waiting { at, until } if now >= until => self.launch(now, policy, fleet, dice, at),
-            State::Waiting { at, until } => Step::Wait { until, upstream: self.candidate(at).upstream },
+            State::Waiting { at, until } => Step::Wait { until, upstream: Some(self.candidate(at).upstream) },
             State::Answered { .. } => Step::Relay { attempt: self.attempts },
             State::Over { reason, retry_at } => self.fail(Nobody { reason, retry_at }),
             State::Live(_) | State::Fresh | State::Failed { .. } => {
@@ -356,7 +368,9 @@ impl Plan {
             self.refused_keys[live.at] |= 1 << live.key;
         }
         if let Some(wait) = verdict.wait {
-            self.not_before[live.at] = now + wait;
+            let class = policy.retry.class(verdict.class).or(policy.retry.class(Class::ServerError));
+            let is_too_long = class.is_some_and(|class| wait > class.retry_after_max);
+            self.not_before[live.at] = if is_too_long { Time::NEVER } else { now + wait };
         }
         fleet.heard_of_key(now, (candidate, &self.model), live.key, heard);
         let is_cliff = self.learn(now, fleet, live, verdict);
@@ -390,6 +404,7 @@ impl Plan {
             }
             // A wait that was paid for and never led to an attempt costs nothing.
             State::Waiting { .. } => self.give_back(now, fleet),
+            State::Queued { ticket, .. } => fleet.queue(self.ask.candidates.group()).leave(ticket),
             _ => {}
         }
         if !matches!(self.state, State::Answered { .. } | State::Over { .. }) {
@@ -416,8 +431,74 @@ impl Plan {
                 fleet.budget(self.ask.candidates.group()).begin(now);
                 self.send(now, policy, fleet, at)
             }
-            Err(nobody) => self.fail(nobody),
+            Err(nobody) => {
+                self.state = self.queue_instead(now, policy, fleet, nobody);
+                if let State::Queued { look, .. } = self.state {
+                    fleet.budget(self.ask.candidates.group()).count(now);
+                    return Step::Wait { until: look, upstream: None };
+                }
+                self.fail(nobody)
+            }
         }
+    }
+
+    /// A place in the queue, where nobody can be asked now and waiting is wanted; else the end.
+    fn queue_instead(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, nobody: Nobody) -> State {
+        let Nobody { reason, retry_at } = nobody;
+        let is_curable = matches!(reason, Reason::Breaker | Reason::Budget);
+        if is_curable && now < self.expires(policy) {
+            let queue = fleet.queue(self.ask.candidates.group());
+            if let Some(ticket) = queue.join() {
+                self.has_queued = true;
+                return State::Queued { ticket, look: now + queue::LOOK_MIN };
+            }
+        }
+        State::Over { reason, retry_at }
+    }
+
+    /// When it has waited long enough: an attempt must still be of use then.
+    fn expires(&self, policy: &Policy) -> Time {
+        let latest = Time::ZERO + self.deadline.since(Time::ZERO + policy.retry.min_useful);
+        (self.arrived + policy.wait.max).min(latest)
+    }
+
+    /// Looks whether its turn has come: whenever a breaker lets somebody through, the first in the
+    /// queue may go, and while all is well they go at the queue's own pace.
+    fn look(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, ticket: Ticket) -> Step {
+        let group = self.ask.candidates.group();
+        if now >= self.expires(policy) {
+            fleet.queue(group).leave(ticket);
+            return self.fail(Reason::Queue.into());
+        }
+        let look = match self.choose(now, policy, fleet, dice, |at| self.not_before[at] <= now) {
+            Ok(at) => {
+                let usual = fleet.budget(group).usual(now);
+                let is_well = matches!(self.breaker_state(fleet, at), BreakerState::Closed | BreakerState::Guarded);
+                let queue = fleet.queue(group);
+                let turn = match queue.turn(now, ticket, usual) {
+                    Err(_) if !is_well && queue.is_first(ticket) => Ok(()),
+                    turn => turn,
+                };
+                match turn {
+                    Ok(()) => {
+                        queue.launched(now, ticket);
+                        if self.attempts == 0 {
+                            fleet.budget(group).resume(now);
+                        }
+                        return self.send(now, policy, fleet, at);
+                    }
+                    Err(look) => look,
+                }
+            }
+            Err(nobody) => {
+                fleet.queue(group).begin_anew();
+                let at = nobody.retry_at.unwrap_or(now + queue::LOOK_MAX);
+                at.max(now + queue::LOOK_MIN).min(now + queue::LOOK_MAX)
+            }
+        };
+        let look = look.min(self.expires(policy));
+        self.state = State::Queued { ticket, look };
+        Step::Wait { until: look, upstream: None }
     }
 
     /// The moment of a retry has come: its upstream may not be what it was when it was chosen.
@@ -438,7 +519,7 @@ impl Plan {
                 self.has_looked = true;
                 let until = now + wait.max(LOOK_MIN);
                 self.state = State::Waiting { at, until };
-                Step::Wait { until, upstream: self.candidate(at).upstream }
+                Step::Wait { until, upstream: Some(self.candidate(at).upstream) }
             }
             None => {
                 self.give_back(now, fleet);
@@ -513,7 +594,7 @@ impl Plan {
     }
 
     fn kind(&self, at: usize) -> Kind {
-        if self.tried & (1 << at) == 0 { Kind::First } else { Kind::Retry }
+        if self.has_queued || self.tried & (1 << at) == 0 { Kind::First } else { Kind::Retry }
     }
 
     fn has_alternative(&self, fleet: &Fleet, at: usize) -> bool {
@@ -694,6 +775,11 @@ impl Plan {
                 self.cliff = Some(cliff);
                 return Err(Reason::Cliff.into());
             }
+        }
+        if self.has_queued {
+            // Back to the end: it waits for its next attempt as it did for this one, and pays nothing.
+            fleet.queue(self.ask.candidates.group()).failed();
+            return Err(Nobody { reason: Reason::Breaker, retry_at: None });
         }
         let (at, delay) = self.again(now, policy, fleet, dice, failure)?;
         let usual = fleet.expect((self.candidate(at), &self.model), self.ask.form, now).p50.unwrap_or_default();

@@ -24,7 +24,7 @@ pub struct Asked<'a> {
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// Begin an attempt. Ask again when it has ended, or at `again` if it has not ended by then.
+    /// Begin an attempt. Ask again when it has ended.
     Send {
         /// Its number, 1 for the first.
         attempt: u32,
@@ -32,8 +32,6 @@ pub enum Said {
         upstream: UpstreamId,
         /// Its limit: to the first content of a stream, to the end of anything else.
         until: Time,
-        /// When to ask again all the same; [`Time::NEVER`] for not at all.
-        again: Time,
     },
     /// Ask again at `until`, or when an attempt ended.
     Wait {

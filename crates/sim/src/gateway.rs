@@ -94,8 +94,8 @@ impl Decide for Gateway<'_> {
 
     fn step(&mut self, now: Time, asking: &mut Asking) -> Said {
         match asking.plan.step(now, self.policy, &mut self.fleet, &mut self.dice) {
-            Step::Send { attempt, upstream, until, .. } => Said::Send { attempt, upstream, until, again: Time::NEVER },
-            Step::Wait { until, upstream } => Said::Wait { until, upstream: Some(upstream) },
+            Step::Send { attempt, upstream, until, .. } => Said::Send { attempt, upstream, until },
+            Step::Wait { until, upstream } => Said::Wait { until, upstream },
             Step::Relay { attempt } => Said::Relay { attempt },
             Step::Fail { reason, .. } => Said::Fail { reason, invites: asking.plan.invites() },
         }

@@ -91,6 +91,8 @@ struct Breaker {
 pub struct Turn {
     limit: Duration,
     attempts: u32,
+    /// Who was asked last.
+    last: UpstreamId,
     state: TurnState,
     is_probe: bool,
 }
@@ -155,7 +157,13 @@ impl Decide for Loops {
     type Course = Turn;
 
     fn arrived(&mut self, now: Time, asked: Asked<'_>) -> Turn {
-        Turn { limit: self.habit.limit(&asked), attempts: 0, state: TurnState::Due(now), is_probe: false }
+        Turn {
+            limit: self.habit.limit(&asked),
+            attempts: 0,
+            last: UpstreamId(0),
+            state: TurnState::Due(now),
+            is_probe: false,
+        }
     }
 
     fn deadline(&self, _turn: &Turn) -> Time {
@@ -164,7 +172,7 @@ impl Decide for Loops {
 
     fn step(&mut self, now: Time, turn: &mut Turn) -> Said {
         match turn.state {
-            TurnState::Due(until) if now < until => Said::Wait { until, upstream: None },
+            TurnState::Due(until) if now < until => Said::Wait { until, upstream: Some(turn.last) },
             TurnState::Due(_) => {
                 let Some(at) = self.pick(now) else {
                     turn.state = TurnState::Over(Reason::NoUpstream);
@@ -175,8 +183,9 @@ impl Decide for Loops {
                 breaker.is_probing |= turn.is_probe;
                 let upstream = UpstreamId(u16::try_from(at).expect("few upstreams"));
                 turn.attempts += 1;
+                turn.last = upstream;
                 turn.state = TurnState::Live(upstream);
-                Said::Send { attempt: turn.attempts, upstream, until: now + turn.limit, again: Time::NEVER }
+                Said::Send { attempt: turn.attempts, upstream, until: now + turn.limit }
             }
             TurnState::Live(upstream) => Said::Wait { until: Time::NEVER, upstream: Some(upstream) },
             TurnState::Answered => Said::Relay { attempt: turn.attempts },

@@ -21,9 +21,6 @@ use crate::world::{Line, What};
 /// Attempts at a request that is a client's own retry.
 const ATTEMPTS_OF_A_CLIENT_RETRY: u32 = 2;
 
-/// Hedges that are there before any request has earned one, in thousandths.
-const HEDGES_START: u64 = 2_000;
-
 /// The law that was broken, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
@@ -48,7 +45,6 @@ pub struct Laws<'a> {
     requests: Vec<Seen>,
     doors: Vec<Door>,
     purse: Purse,
-    hedges: u64,
     /// Callers that were asked to come back and have not.
     invited: u32,
 }
@@ -60,7 +56,7 @@ struct Seen {
     deadline: Time,
     is_client_retry: bool,
     attempts: u32,
-    live: Vec<Live>,
+    live: Option<Live>,
     /// The end of the latest attempt.
     last: Option<Class>,
     /// Attempts begun right after an ambiguous failure.
@@ -72,6 +68,7 @@ struct Seen {
     not_before: Vec<(UpstreamId, Time)>,
     /// Who asked, last, for a longer wait than the policy allows.
     shunned: Option<UpstreamId>,
+    has_queued: bool,
     is_committed: bool,
     is_over: bool,
 }
@@ -109,7 +106,7 @@ impl<'a> Laws<'a> {
     pub fn new(policy: &'a Policy, upstreams: usize) -> Laws<'a> {
         let door = || Door { state: State::Closed, probes: Vec::new(), last_probe: Time::ZERO };
         let doors = std::iter::repeat_with(door).take(upstreams).collect();
-        Laws { policy, requests: Vec::new(), doors, purse: Purse::default(), hedges: 0, invited: 0 }
+        Laws { policy, requests: Vec::new(), doors, purse: Purse::default(), invited: 0 }
     }
 
     /// Sees the next line.
@@ -132,7 +129,7 @@ impl<'a> Laws<'a> {
             if !seen.is_over {
                 return breach("every admitted request ends", request);
             }
-            if !seen.live.is_empty() {
+            if seen.live.is_some() {
                 return breach("no attempt outlives its request", request);
             }
         }
@@ -149,7 +146,6 @@ impl<'a> Laws<'a> {
         if let What::Arrived { caller, deadline, .. } = line.what {
             return self.arrived(line, caller, deadline);
         }
-        let requests = self.requests.len() as u64;
         let seen = self.requests.get_mut(line.request).ok_or("a request arrives before anything happens to it")?;
         match line.what {
             What::Arrived { .. } => Ok(()),
@@ -157,12 +153,6 @@ impl<'a> Laws<'a> {
                 let door = self.doors.get_mut(upstream.index()).ok_or("only a candidate is asked")?;
                 door.let_through(self.policy, line, attempt)?;
                 seen.may_begin(self.policy, line.at, attempt, upstream, until)?;
-                if !seen.live.is_empty() {
-                    law(self.policy.hedge.enabled, "one attempt at a time")?;
-                    self.hedges += 1;
-                    let earned = HEDGES_START + self.policy.hedge.deposit * requests;
-                    law(self.hedges * COST <= earned, "hedges are earned by requests")?;
-                }
                 seen.begin(upstream);
                 self.purse.begin(attempt);
                 Ok(())
@@ -186,19 +176,23 @@ impl<'a> Laws<'a> {
             }
             What::Waits { until, upstream } => {
                 law(!seen.is_over, "a request that is over waits for nothing")?;
-                law(until <= seen.deadline || until == Time::NEVER, "no wait outlasts the deadline")?;
-                let may = upstream.is_none_or(|upstream| seen.may_ask(upstream, until));
-                law(may, "no upstream is asked earlier than it wishes")
+                law(until <= seen.deadline, "no wait outlasts the deadline")?;
+                law(seen.may_ask(upstream, until), "no upstream is asked earlier than it wishes")
+            }
+            What::Queued => {
+                law(!self.policy.wait.max.is_zero(), "nobody waits in a queue who was not asked to")?;
+                seen.has_queued = true;
+                Ok(())
             }
             What::Answered { .. } => {
                 law(seen.is_committed, "an answer comes from an attempt that succeeded")?;
-                law(seen.live.is_empty(), "what is not needed any more is dropped")?;
+                law(seen.live.is_none(), "what is not needed any more is dropped")?;
                 seen.finish()
             }
             What::Done | What::Broke => law(seen.is_over && seen.is_committed, "what ends has begun"),
             What::Failed { invites, .. } => {
                 law(!seen.is_committed, "a success is not reported as a failure")?;
-                law(seen.live.is_empty(), "no request fails while an attempt is under way")?;
+                law(seen.live.is_none(), "no request fails while an attempt is under way")?;
                 if invites {
                     let may = seen.caller.patience.from_sdk && seen.attempts == 1 && seen.caller.client_retries == 0;
                     law(may, "only a first try on an SDK's own deadline is asked to come back")?;
@@ -234,13 +228,14 @@ impl<'a> Laws<'a> {
             deadline,
             is_client_retry: caller.client_retries > 0 && !is_expected,
             attempts: 0,
-            live: Vec::new(),
+            live: None,
             last: None,
             after_ambiguous: 0,
             received: 0,
             unanswered: 0,
             not_before: Vec::new(),
             shunned: None,
+            has_queued: false,
             is_committed: false,
             is_over: false,
         });
@@ -259,6 +254,7 @@ impl Seen {
     ) -> Result<(), &'static str> {
         law(!self.is_committed, "nothing is sent after the commit point")?;
         law(!self.is_over, "a request that is over spends no more")?;
+        law(self.live.is_none(), "one attempt at a time")?;
         law(attempt == self.attempts + 1, "attempts are numbered without a gap")?;
         law(now < self.deadline, "no attempt begins after the deadline")?;
         law(until <= self.deadline, "no attempt lasts beyond the deadline")?;
@@ -268,17 +264,8 @@ impl Seen {
         let has_time = self.caller.stream || until == self.deadline || until.since(now) >= TOTAL_MIN;
         law(has_time, "what is no stream has a minute, or all the time there is")?;
         match self.last {
-            Some(class) if self.live.is_empty() => self.may_try_again(policy, now, upstream, class),
-            // Beside another: the general limits hold.
-            _ if self.attempts > 0 => {
-                let of_caller = self.caller.max_retries.map_or(u32::MAX, |max| max.saturating_add(1));
-                law(self.attempts < policy.retry.max_attempts, "no more attempts than the policy allows")?;
-                law(self.attempts < of_caller, "no more attempts than the caller allows")?;
-                law(self.caller.replay.is_ok(), "a body that was not kept is sent once")?;
-                law(self.caller.repeatable == Repeatable::Yes, "only what may be repeated is sent twice at once")?;
-                law(self.live.len() == 1, "two attempts at a time at most")
-            }
-            _ => Ok(()),
+            None => Ok(()),
+            Some(class) => self.may_try_again(policy, now, upstream, class),
         }
     }
 
@@ -317,22 +304,20 @@ impl Seen {
     }
 
     fn begin(&mut self, upstream: UpstreamId) {
-        let is_hedge = !self.live.is_empty();
         let at_stake = match (self.attempts, self.last) {
+            // What comes out of the queue is paid for by waiting.
+            _ if self.has_queued => 0,
             (0, _) => 0,
-            // A hedge is paid from a purse of its own.
-            _ if is_hedge => 0,
             (_, Some(Class::Ambiguous)) => COST_AMBIGUOUS,
             _ => COST,
         };
-        self.after_ambiguous += u32::from(!is_hedge && self.last == Some(Class::Ambiguous));
+        self.after_ambiguous += u32::from(self.last == Some(Class::Ambiguous));
         self.attempts += 1;
-        self.live.push(Live { attempt: self.attempts, upstream, at_stake });
+        self.live = Some(Live { attempt: self.attempts, upstream, at_stake });
     }
 
     fn take(&mut self, attempt: u32) -> Option<Live> {
-        let at = self.live.iter().position(|live| live.attempt == attempt)?;
-        Some(self.live.swap_remove(at))
+        self.live.take_if(|live| live.attempt == attempt)
     }
 
     fn end(&mut self, asked: UpstreamId, class: Class, not_before: Option<Time>) {

@@ -187,7 +187,7 @@ impl Counter {
             What::Done => self.done(line),
             What::Broke | What::Left | What::Failed { .. } => self.failed(line),
             What::Turned { to: State::Open, .. } => self.tally.trips += 1,
-            What::Turned { .. } | What::Waits { .. } => {}
+            What::Turned { .. } | What::Waits { .. } | What::Queued => {}
         }
     }
 

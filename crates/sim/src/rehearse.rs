@@ -31,8 +31,6 @@ pub enum Contender {
     Naive,
     /// The same with the textbook breaker.
     Classic,
-    /// Seawall with hedging on.
-    Hedge,
     /// Seawall with up to 90 s of waiting for an upstream that is down.
     Wait,
 }
@@ -45,15 +43,8 @@ const WAIT: Duration = Duration::from_secs(90);
 
 impl Contender {
     /// Everybody.
-    pub const ALL: [Contender; 7] = [
-        Contender::Seawall,
-        Contender::None,
-        Contender::Sdk,
-        Contender::Naive,
-        Contender::Classic,
-        Contender::Hedge,
-        Contender::Wait,
-    ];
+    pub const ALL: [Contender; 6] =
+        [Contender::Seawall, Contender::None, Contender::Sdk, Contender::Naive, Contender::Classic, Contender::Wait];
 
     /// Who plays beside Seawall where the story does not say.
     pub const USUAL: [Contender; 4] = [Contender::None, Contender::Sdk, Contender::Naive, Contender::Classic];
@@ -67,7 +58,6 @@ impl Contender {
             Contender::Sdk => "sdk",
             Contender::Naive => "naive",
             Contender::Classic => "classic",
-            Contender::Hedge => "hedge",
             Contender::Wait => "wait",
         }
     }
@@ -82,12 +72,10 @@ impl Contender {
             Contender::Sdk => Habit::Sdk,
             Contender::Naive => Habit::Naive,
             Contender::Classic => Habit::Classic,
-            Contender::Seawall | Contender::Hedge | Contender::Wait => {
+            Contender::Seawall | Contender::Wait => {
                 let mut policy = story.policy(policy);
-                match self {
-                    Contender::Hedge => policy.hedge.enabled = true,
-                    Contender::Wait => policy.wait.max = WAIT,
-                    _ => {}
+                if self == Contender::Wait {
+                    policy.wait.max = WAIT;
                 }
                 return count(story, &mut Gateway::new(upstreams, &policy, own), seed);
             }

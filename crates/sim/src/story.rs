@@ -64,7 +64,7 @@ pub struct Story {
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
-    /// Of whom. A story that compares says `hedge` or `wait` before the figure.
+    /// Of whom. A story that compares says `wait` before the figure.
     pub of: Contender,
     /// The figure.
     pub figure: Figure,
@@ -79,10 +79,6 @@ pub enum Setting {
     Attempts(u32),
     /// `budget 20%`: milli-tokens that a success earns.
     Budget(u64),
-    /// `hedge on`, `hedge off`.
-    Hedge(bool),
-    /// `hedge 2s`: on, and always after this long.
-    HedgeAfter(Duration),
     /// `wait 90s`.
     Wait(Duration),
     /// `breaker off`: it never opens.
@@ -118,12 +114,6 @@ impl Setting {
         match self {
             Setting::Attempts(most) => policy.retry.max_attempts = most,
             Setting::Budget(deposit) => policy.budget.deposit = deposit,
-            Setting::Hedge(enabled) => policy.hedge.enabled = enabled,
-            Setting::HedgeAfter(after) => {
-                policy.hedge.enabled = true;
-                policy.hedge.after_min = after;
-                policy.hedge.after_max = after;
-            }
             Setting::Wait(max) => policy.wait.max = max,
             Setting::BreakerOff => {
                 policy.breaker.guard = u32::MAX;
@@ -147,8 +137,7 @@ macro_rules! stories {
 }
 
 stories! {
-    "a" "b" "b5" "budget" "c" "c-wait" "c2" "c3" "d-50" "d-60" "d-70" "d-80" "d-90" "d2" "e1" "e2" "f" "f-hedge"
-    "p" "s"
+    "a" "b" "b5" "budget" "c" "c-wait" "c2" "c3" "d-50" "d-60" "d-70" "d-80" "d-90" "d2" "e1" "e2" "f" "p" "s"
 }
 
 /// The stories that are built in, in the order in which they are told.

@@ -70,7 +70,7 @@ pub enum What {
         /// `Retry-After`.
         wait: Option<Duration>,
     },
-    /// An attempt is no longer needed: another was faster, or the caller left.
+    /// An attempt is no longer needed: the caller left.
     Dropped {
         /// Its number.
         attempt: u32,
@@ -79,9 +79,11 @@ pub enum What {
     Waits {
         /// That time.
         until: Time,
-        /// Where it will go, if that is known.
-        upstream: Option<UpstreamId>,
+        /// Where it will go.
+        upstream: UpstreamId,
     },
+    /// It waits in the queue for an upstream to come back; told the first time.
+    Queued,
     /// The caller has its answer, or the beginning of it.
     Answered {
         /// How that came about.
@@ -168,6 +170,7 @@ struct Course<C> {
     call: usize,
     arrived: Time,
     life: Life,
+    has_queued: bool,
     /// Attempts under way.
     live: Vec<u32>,
     /// The wake that counts: an earlier one was given up.
@@ -273,7 +276,16 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
         let deadline = self.decide.deadline(&course);
         self.tell(request, What::Arrived { caller, again, deadline });
         let arrived = again.map_or(now, |first| self.courses[first].arrived);
-        self.courses.push(Course { course, caller, call, arrived, life: Life::Open, live: Vec::new(), wake: 0 });
+        self.courses.push(Course {
+            course,
+            caller,
+            call,
+            arrived,
+            life: Life::Open,
+            has_queued: false,
+            live: Vec::new(),
+            wake: 0,
+        });
         self.step_soon(now, request);
         if let Some(after) = caller.leaves_after {
             let at = arrived + after.draw(&mut self.chance_of(call, 0));
@@ -305,15 +317,20 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
         self.watch_breakers(request);
         match said {
             // Told even of a request that is over, so that the laws see it.
-            Said::Send { attempt, upstream, until, again } => {
+            Said::Send { attempt, upstream, until } => {
                 self.tell(request, What::Began { attempt, upstream, until });
                 self.courses[request].live.push(attempt);
-                self.step_soon(again, request);
                 self.exchange(request, attempt, upstream, until);
             }
             Said::Wait { until, upstream } => {
                 self.step_soon(until, request);
-                self.tell(request, What::Waits { until, upstream });
+                match upstream {
+                    Some(upstream) => self.tell(request, What::Waits { until, upstream }),
+                    None if !std::mem::replace(&mut self.courses[request].has_queued, true) => {
+                        self.tell(request, What::Queued);
+                    }
+                    None => {}
+                }
             }
             Said::Fail { reason, invites } if is_open => {
                 self.courses[request].life = Life::Over;
@@ -546,11 +563,8 @@ impl fmt::Display for Line {
                 write!(f, "attempt {attempt}: {class}, retry-after {}", Seconds(Time::ZERO + wait))
             }
             What::Dropped { attempt } => write!(f, "attempt {attempt} dropped"),
-            What::Waits { until: Time::NEVER, .. } => write!(f, "waits"),
-            What::Waits { until, upstream: None } => write!(f, "waits until {}", Seconds(until)),
-            What::Waits { until, upstream: Some(upstream) } => {
-                write!(f, "waits for u{} until {}", upstream.0, Seconds(until))
-            }
+            What::Waits { until, upstream } => write!(f, "waits for u{} until {}", upstream.0, Seconds(until)),
+            What::Queued => write!(f, "queues"),
             What::Answered { outcome } => write!(f, "answered: {outcome}"),
             What::Done => write!(f, "done"),
             What::Broke => write!(f, "broke off"),

@@ -76,7 +76,7 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
             What::Answered { outcome } => drop(endings.insert(outcome.name())),
             What::Left => drop(endings.insert("left")),
             What::Turned { to, .. } => drop(states.insert(to.name())),
-            What::Dropped { .. } | What::Waits { .. } | What::Done => {}
+            What::Dropped { .. } | What::Waits { .. } | What::Queued | What::Done => {}
             What::Broke => broken += 1,
         });
     }
@@ -99,6 +99,7 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
         "no_upstream",
         "not_repeatable",
         "passed",
+        "queue",
         "retried",
         "retry_after",
         "upstream_says_no",
@@ -243,6 +244,7 @@ fn policy(dice: &mut Dice) -> Policy {
         policy.retry.failover_jitter = Duration::from_millis(dice.between(0, 100));
     }
     if one_in(dice, 2) {
+        policy.wait.max = Duration::from_secs(dice.between(0, 3) * 30);
         policy.timeout.first_content = FirstContent::Fixed(Duration::from_secs(dice.between(1, 30)));
         policy.timeout.total = Duration::from_secs(dice.between(1, 120));
         policy.timeout.total_max = Duration::from_secs(dice.between(1, 300));

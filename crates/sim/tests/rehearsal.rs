@@ -22,14 +22,16 @@ const SEEDS_OF_OTHERS: u64 = 5;
 
 /// Bars that are not held, and why: the table says so too. An entry that holds again has to go.
 const MISSED: &[(&str, Figure, &str)] = &[
-    ("c-wait", Figure::SuccessInside, "the wait queue is not there yet"),
     ("c", Figure::Recovery, "missed by an eighth of a second, by 1 of 20 seeds: a slow probe after the longest pause"),
+    (
+        "c-wait",
+        Figure::SuccessInside,
+        "a retry whose moment finds the breaker open fails instead of queueing (10 of 14 lost a run), and a failed \
+         probe queues behind all others until its time is over (4 of 14)",
+    ),
     ("d-60", Figure::Recovery, "missed by a third of a second, by 1 of 20 seeds"),
     ("d-70", Figure::Recovery, "missed by half a second, by 1 of 20 seeds"),
     ("f", Figure::Lost, "attempts that never answer count as slow ones and push their own limit up"),
-    ("f-hedge", Figure::Lost, "the same"),
-    ("f-hedge", Figure::FirstP99, "hedges are not there yet"),
-    ("f-hedge", Figure::TotalP99, "hedges are not there yet"),
 ];
 
 /// What is told of everybody.

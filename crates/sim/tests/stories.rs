@@ -49,7 +49,7 @@ fn what_is_wrong_is_said_with_its_place_and_a_hint() {
         (
             "policy retries 3",
             "mine.story:3:8: a story decides nothing about `retries`\n  hint: one of: attempts, budget, wait, total, \
-             hedge, breaker, first-content",
+             breaker, first-content",
         ),
         ("beside sdks", "mine.story:3:8: nobody is called `sdks`\n  hint: did you mean `sdk`?"),
         ("callers 4% poisn", "mine.story:3:12: `poisn` is no trouble that is known\n  hint: did you mean `poison`?"),
@@ -73,7 +73,7 @@ fn what_is_wrong_is_said_with_its_place_and_a_hint() {
 #[test]
 fn the_story_of_the_handbook_can_be_read_on_three_lines() {
     let text = "# One provider goes dark for half a minute. Nobody should notice.\n\
-        upstreams openai azure          policy  attempts 3, budget 20%, hedge 2s\n\
+        upstreams openai azure          policy  attempts 3, budget 20%, wait 90s\n\
         load      100/s for 180s        at 20s  openai refuses          at 50s  openai recovers\n\
         expect    success 100%, attempts <= 1.05 per request\n";
     let story = Story::parse("dark", text).expect("a story");
@@ -83,7 +83,7 @@ fn the_story_of_the_handbook_can_be_read_on_three_lines() {
     assert_eq!((incident.from.as_secs(), incident.to.as_secs()), (20, 50));
     let policy = story.policy(&Policy::default());
     assert_eq!((policy.retry.max_attempts, policy.budget.deposit), (3, 200));
-    assert!(policy.hedge.enabled && policy.hedge.after_min.as_secs() == 2 && policy.hedge.after_max.as_secs() == 2);
+    assert_eq!(policy.wait.max.as_secs(), 90);
 }
 
 #[test]

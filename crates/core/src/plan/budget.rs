@@ -76,6 +76,24 @@ impl Budget {
 
     /// A request begins its first attempt.
     pub fn begin(&mut self, now: Time) {
+        self.count(now);
+        self.in_flight += 1;
+    }
+
+    /// A request that was counted before begins its first attempt.
+    pub fn resume(&mut self, now: Time) {
+        self.advance(now);
+        self.in_flight += 1;
+    }
+
+    /// What is usual: requests in a thousand seconds, by the last minute's.
+    pub fn usual(&mut self, now: Time) -> u64 {
+        self.advance(now);
+        self.recent_total * 1_000 / CAP_WINDOW_S
+    }
+
+    /// A request has come, whether or not an attempt is begun for it.
+    pub fn count(&mut self, now: Time) {
         self.advance(now);
         let second = self.last.as_micros() / 1_000_000;
         match self.recent.back_mut() {
@@ -83,7 +101,6 @@ impl Budget {
             _ => self.recent.push_back((second, 1)),
         }
         self.recent_total += 1;
-        self.in_flight += 1;
     }
 
     /// A first attempt ended; `answered` if it brought content.

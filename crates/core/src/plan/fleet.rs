@@ -11,6 +11,7 @@ use super::breaker::{Breaker, Permit, State, Vote};
 use super::budget::Budget;
 use super::credentials::Credentials;
 use super::policy::Policy;
+use super::queue::Queue;
 use super::recent::Recent;
 use super::route::{Candidate, GroupKey, Routes};
 use super::shapes::{Cliff, Expectation, Form, ShapeKey, Shapes};
@@ -31,7 +32,7 @@ pub const NO_MODEL: &str = "-";
 #[derive(Debug, Clone)]
 pub struct Fleet {
     routes: Arc<Routes>,
-    groups: Vec<(GroupKey, Budget)>,
+    groups: Vec<(GroupKey, Group)>,
     budget: super::budget::Config,
     began: Time,
     /// In the order of the configuration.
@@ -43,6 +44,13 @@ pub struct Fleet {
     /// The number of each model that was asked for lately.
     models: Recent<Box<str>, u32>,
     models_known: u32,
+}
+
+/// What requests share that may go to the same places.
+#[derive(Debug, Clone)]
+struct Group {
+    budget: Budget,
+    queue: Queue,
 }
 
 /// One upstream.
@@ -107,22 +115,38 @@ impl Fleet {
 
     /// The budget of a group.
     pub fn budget(&mut self, group: GroupKey) -> &mut Budget {
+        &mut self.group(group).budget
+    }
+
+    /// Those of a group who wait for an upstream to come back.
+    pub fn queue(&mut self, group: GroupKey) -> &mut Queue {
+        &mut self.group(group).queue
+    }
+
+    fn group(&mut self, group: GroupKey) -> &mut Group {
         let at = match self.groups.iter().position(|(key, _)| *key == group) {
             Some(at) => at,
             None if self.groups.len() >= GROUPS_MAX => GROUPS_MAX - 1,
             None => {
-                self.groups.push((group, Budget::new(self.budget, self.began)));
+                let new = Group { budget: Budget::new(self.budget, self.began), queue: Queue::default() };
+                self.groups.push((group, new));
                 self.groups.len() - 1
             }
         };
         &mut self.groups[at].1
     }
 
-    /// The fullest and the emptiest purse, in milli-tokens; a full one where nobody has asked yet.
+    /// How many wait for an upstream to come back, in all groups together.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.groups.iter().map(|(_, group)| group.queue.len()).sum()
+    }
+
+    /// What the emptiest purse holds, in milli-tokens; a full one where nobody has asked yet.
     #[must_use]
     pub fn tokens_min(&self) -> i64 {
         let start = i64::try_from(self.budget.start).unwrap_or(i64::MAX);
-        self.groups.iter().map(|(_, budget)| budget.tokens()).min().unwrap_or(start)
+        self.groups.iter().map(|(_, group)| group.budget.tokens()).min().unwrap_or(start)
     }
 
     /// A number for a request, unlike all others.

@@ -20,8 +20,6 @@ pub struct Route {
     pub fallback_models: Vec<String>,
     /// Whether its requests may be repeated, whatever they are.
     pub repeatable: bool,
-    /// Whether its requests are hedged; `None` as in the policy.
-    pub hedge: Option<bool>,
 }
 
 /// A model's name that the configuration knows: what a request asks for is sent under this one.

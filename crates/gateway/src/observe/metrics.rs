@@ -19,6 +19,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use seawall_core::event::Outcome;
+use seawall_core::plan::breaker::State;
+use seawall_core::plan::fleet::NO_MODEL;
 use seawall_core::request::{Endpoint, Request};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
@@ -55,6 +57,12 @@ struct AttemptLabels {
     upstream: Arc<str>,
     model: ModelLabel,
     class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BreakerLabels {
+    upstream: Arc<str>,
+    model: ModelLabel,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -105,6 +113,8 @@ pub(crate) struct Metrics {
     /// What was not HTTP, or beyond what is read of it.
     pub(crate) malformed: Counter,
     budget: Gauge<f64, AtomicU64>,
+    breakers: Family<BreakerLabels, Gauge>,
+    waiting: Gauge,
     journal_rows: Gauge,
     journal_dropped: Gauge,
     journal_late: Gauge,
@@ -114,8 +124,12 @@ pub(crate) struct Metrics {
 }
 
 /// What is read when somebody asks, and not counted on the way.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Readings {
+    /// Every breaker that something is known of: upstream, model, state.
+    pub(crate) breakers: Vec<(String, String, State)>,
+    /// Requests in the queue.
+    pub(crate) waiting: usize,
     /// Milli-tokens in the budget.
     pub(crate) budget_tokens: i64,
     /// Rows committed.
@@ -153,6 +167,8 @@ impl Metrics {
             in_flight: Gauge::default(),
             malformed: Counter::default(),
             budget: Gauge::default(),
+            breakers: Family::default(),
+            waiting: Gauge::default(),
             journal_rows: Gauge::default(),
             journal_dropped: Gauge::default(),
             journal_late: Gauge::default(),
@@ -176,6 +192,9 @@ impl Metrics {
         r.register("requests_in_flight", "Requests being served", self.in_flight.clone());
         r.register("malformed", "Connections that did not speak HTTP within its limits", self.malformed.clone());
         r.register("retry_budget_tokens", "Retries that the budget would pay for", self.budget.clone());
+        let states = "How far a breaker has gone: 0 closed, 1 guarded, 2 open, 3 half open, 4 ramp";
+        r.register("breaker_state", states, self.breakers.clone());
+        r.register("requests_waiting", "Requests that wait for an upstream to come back", self.waiting.clone());
         // Counted by the journal and read when asked for, so they are gauges here with a counter's name.
         r.register("journal_rows_total", "Rows committed", self.journal_rows.clone());
         r.register("journal_dropped_total", "Rows lost", self.journal_dropped.clone());
@@ -260,6 +279,15 @@ impl Metrics {
     /// Everything in Prometheus' text form.
     pub(crate) fn text(&self, readings: &Readings) -> String {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.breakers.clear();
+        for (upstream, model, state) in &readings.breakers {
+            let model = self.model((*model != *NO_MODEL).then_some(model)).label.clone();
+            let worst = self.breakers.get_or_create(&BreakerLabels { upstream: upstream.as_str().into(), model });
+            // Models beyond the first hundred share a label: the worst of them is told.
+            let state = State::ALL.iter().position(|known| known == state).unwrap_or_default();
+            worst.set(worst.get().max(gauge(state as u64)));
+        }
+        self.waiting.set(gauge(readings.waiting as u64));
         #[expect(clippy::cast_precision_loss, reason = "tokens are far below 2^52")]
         self.budget.set(readings.budget_tokens as f64 / 1_000.0);
         self.journal_rows.set(gauge(readings.journal_rows));

@@ -115,6 +115,8 @@ fn ready(server: &Server, query: Option<&str>) -> Response<Bytes> {
 fn metrics(server: &Server) -> Response<Bytes> {
     let journal = server.observe.journal.stats();
     let readings = Readings {
+        breakers: server.client.breakers(),
+        waiting: server.client.waiting(),
         budget_tokens: server.client.budget_tokens(),
         journal_rows: journal.rows,
         journal_dropped: journal.dropped,

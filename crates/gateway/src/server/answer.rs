@@ -206,7 +206,7 @@ fn code(failure: &Failure) -> Code {
 /// What happened to a request that no upstream worded an answer to.
 fn says(failure: &Failure) -> String {
     let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("no upstream");
-    if failure.attempts == 0 && failure.reason == Reason::Breaker {
+    if failure.attempts == 0 && matches!(failure.reason, Reason::Breaker | Reason::Queue) {
         let wait = failure.retry_in.unwrap_or_default().as_secs_f64();
         return format!("its upstreams have failed again and again, and are asked again in {wait:.1} s");
     }

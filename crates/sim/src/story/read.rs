@@ -392,9 +392,6 @@ impl Draft {
                 "budget" => Setting::Budget(u64::from(reader.share()?) / 1_000),
                 "wait" => Setting::Wait(reader.time()?),
                 "total" => Setting::Total(reader.time()?),
-                "hedge" if reader.take("on") => Setting::Hedge(true),
-                "hedge" if reader.take("off") => Setting::Hedge(false),
-                "hedge" => Setting::HedgeAfter(reader.time()?),
                 "breaker" => {
                     reader.expect("off", "policy breaker off")?;
                     Setting::BreakerOff
@@ -402,7 +399,7 @@ impl Draft {
                 "first-content" if reader.take("adaptive") => Setting::FirstContent(FirstContent::Adaptive),
                 "first-content" => Setting::FirstContent(FirstContent::Fixed(reader.time()?)),
                 other => {
-                    let words = ["attempts", "budget", "wait", "total", "hedge", "breaker", "first-content"];
+                    let words = ["attempts", "budget", "wait", "total", "breaker", "first-content"];
                     let hint = did_you_mean(other, &words);
                     return Err(reader.at_word(word, format!("a story decides nothing about `{other}`"), hint));
                 }
@@ -433,8 +430,8 @@ impl Draft {
             reader.at += 1;
             let mut of = Contender::Seawall;
             let mut first = first;
-            if let "hedge" | "wait" = first.text {
-                of = if first.text == "hedge" { Contender::Hedge } else { Contender::Wait };
+            if first.text == "wait" {
+                of = Contender::Wait;
                 first = reader.word("a figure")?;
             }
             let figure = figure(reader, first)?;
