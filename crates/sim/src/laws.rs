@@ -6,7 +6,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use seawall_core::plan::Ask;
 use seawall_core::plan::budget::{COST, COST_AMBIGUOUS, EARNED_A_SECOND};
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::shapes::TOTAL_MIN;
@@ -15,6 +14,8 @@ use seawall_core::time::{Time, micros};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
 
+use crate::decide::State;
+use crate::script::Caller;
 use crate::world::{Line, What};
 
 /// Attempts at a request that is a client's own retry.
@@ -42,6 +43,7 @@ impl fmt::Display for Breach {
 pub struct Laws<'a> {
     policy: &'a Policy,
     requests: Vec<Seen>,
+    doors: Vec<Door>,
     purse: Purse,
     /// Callers that were asked to come back and have not.
     invited: u32,
@@ -50,11 +52,11 @@ pub struct Laws<'a> {
 /// What was seen of one request.
 #[derive(Debug)]
 struct Seen {
-    ask: Ask,
+    caller: Caller,
     deadline: Time,
     is_client_retry: bool,
     attempts: u32,
-    live: Option<UpstreamId>,
+    live: Option<Live>,
     /// The end of the latest attempt.
     last: Option<Class>,
     /// Attempts begun right after an ambiguous failure.
@@ -62,16 +64,31 @@ struct Seen {
     /// Failures that may have been carried out, and among them those that nobody answered.
     received: u32,
     unanswered: u32,
-    /// What the attempt under way costs, should it fail.
-    at_stake: u64,
     /// Who asked to be left alone, and until when.
     not_before: Vec<(UpstreamId, Time)>,
     /// Who asked, last, for a longer wait than the policy allows.
     shunned: Option<UpstreamId>,
-    /// What comes out of the queue is paid for by waiting.
     has_queued: bool,
     is_committed: bool,
     is_over: bool,
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    attempt: u32,
+    upstream: UpstreamId,
+    /// What it costs, should it fail.
+    at_stake: u64,
+}
+
+/// What was seen of one upstream's breaker.
+#[derive(Debug)]
+struct Door {
+    state: State,
+    /// Requests and attempts that were let through while half open.
+    probes: Vec<(usize, u32)>,
+    last_probe: Time,
 }
 
 /// The closed form of the budget, in milli-tokens: what failed, and what could have paid for it.
@@ -84,10 +101,12 @@ struct Purse {
 }
 
 impl<'a> Laws<'a> {
-    /// Watches a rehearsal under `policy`.
+    /// Watches a rehearsal under `policy`, before so many upstreams.
     #[must_use]
-    pub fn new(policy: &'a Policy) -> Laws<'a> {
-        Laws { policy, requests: Vec::new(), purse: Purse::default(), invited: 0 }
+    pub fn new(policy: &'a Policy, upstreams: usize) -> Laws<'a> {
+        let door = || Door { state: State::Closed, probes: Vec::new(), last_probe: Time::ZERO };
+        let doors = std::iter::repeat_with(door).take(upstreams).collect();
+        Laws { policy, requests: Vec::new(), doors, purse: Purse::default(), invited: 0 }
     }
 
     /// Sees the next line.
@@ -100,11 +119,11 @@ impl<'a> Laws<'a> {
         self.purse.holds(self.policy, line.at).map_err(breach)
     }
 
-    /// Sees the end.
+    /// Sees the end; `held` is how many attempts the breakers still wait to hear of.
     ///
     /// # Errors
-    /// A request without an end, or an attempt without one.
-    pub fn close(&self) -> Result<(), Breach> {
+    /// A request without an end, an attempt without one, or a probe that was never released.
+    pub fn close(&self, held: u32) -> Result<(), Breach> {
         let breach = |law, request| Err(Breach { law, request, line: String::new() });
         for (request, seen) in self.requests.iter().enumerate() {
             if !seen.is_over {
@@ -117,35 +136,42 @@ impl<'a> Laws<'a> {
         if self.purse.in_flight != 0 {
             return breach("first attempts in flight all end", self.requests.len());
         }
+        if held != 0 {
+            return breach("a probe is always released", self.requests.len());
+        }
         Ok(())
     }
 
     fn judge(&mut self, line: &Line) -> Result<(), &'static str> {
-        if let What::Arrived { ask, deadline } = line.what {
-            return self.arrived(line, ask, deadline);
+        if let What::Arrived { caller, deadline, .. } = line.what {
+            return self.arrived(line, caller, deadline);
         }
         let seen = self.requests.get_mut(line.request).ok_or("a request arrives before anything happens to it")?;
         match line.what {
             What::Arrived { .. } => Ok(()),
             What::Began { attempt, upstream, until } => {
+                let door = self.doors.get_mut(upstream.index()).ok_or("only a candidate is asked")?;
+                door.let_through(self.policy, line, attempt)?;
                 seen.may_begin(self.policy, line.at, attempt, upstream, until)?;
                 seen.begin(upstream);
                 self.purse.begin(attempt);
                 Ok(())
             }
             What::Ended { attempt, class, wait } => {
-                law(attempt == seen.attempts, "only the attempt under way ends")?;
-                let asked = seen.live.take().ok_or("only an attempt under way ends")?;
-                seen.end(asked, class, wait.map(|wait| line.at + wait));
+                let live = seen.take(attempt).ok_or("only an attempt under way ends")?;
+                self.doors[live.upstream.index()].release(line.request, attempt);
+                seen.end(live.upstream, class, wait.map(|wait| line.at + wait));
                 let retry = &self.policy.retry;
                 let of_class = retry.class(class).or(retry.class(Class::ServerError));
                 let most = of_class.map_or(Duration::MAX, |class| class.retry_after_max);
-                seen.shunned = wait.is_some_and(|wait| wait > most).then_some(asked);
-                self.purse.end(attempt, class == Class::Ok, seen.at_stake);
+                seen.shunned = wait.is_some_and(|wait| wait > most).then_some(live.upstream);
+                self.purse.end(attempt, class == Class::Ok, live.at_stake);
                 Ok(())
             }
-            What::Queued => {
-                seen.has_queued = true;
+            What::Dropped { attempt } => {
+                let live = seen.take(attempt).ok_or("only an attempt under way is dropped")?;
+                self.doors[live.upstream.index()].release(line.request, attempt);
+                self.purse.end(attempt, false, live.at_stake);
                 Ok(())
             }
             What::Waits { until, upstream } => {
@@ -153,15 +179,22 @@ impl<'a> Laws<'a> {
                 law(until <= seen.deadline, "no wait outlasts the deadline")?;
                 law(seen.may_ask(upstream, until), "no upstream is asked earlier than it wishes")
             }
+            What::Queued => {
+                law(!self.policy.wait.max.is_zero(), "nobody waits in a queue who was not asked to")?;
+                seen.has_queued = true;
+                Ok(())
+            }
             What::Answered { .. } => {
                 law(seen.is_committed, "an answer comes from an attempt that succeeded")?;
+                law(seen.live.is_none(), "what is not needed any more is dropped")?;
                 seen.finish()
             }
+            What::Done | What::Broke => law(seen.is_over && seen.is_committed, "what ends has begun"),
             What::Failed { invites, .. } => {
                 law(!seen.is_committed, "a success is not reported as a failure")?;
                 law(seen.live.is_none(), "no request fails while an attempt is under way")?;
                 if invites {
-                    let may = seen.ask.patience.from_sdk && seen.attempts == 1 && seen.ask.client_retries == 0;
+                    let may = seen.caller.patience.from_sdk && seen.attempts == 1 && seen.caller.client_retries == 0;
                     law(may, "only a first try on an SDK's own deadline is asked to come back")?;
                     law(line.at >= seen.deadline, "nobody is asked to come back before the deadline")?;
                     self.invited += 1;
@@ -169,36 +202,37 @@ impl<'a> Laws<'a> {
                 }
                 seen.finish()
             }
-            What::Left => {
-                if seen.live.take().is_some() {
-                    self.purse.end(seen.attempts, false, seen.at_stake);
-                }
-                seen.finish()
+            What::Left if seen.is_committed => law(seen.is_over, "an answer that flows had its outcome"),
+            What::Left => seen.finish(),
+            What::Turned { upstream, to } => {
+                let door = self.doors.get_mut(upstream.index()).ok_or("only a candidate has a breaker")?;
+                door.state = to;
+                door.probes.clear();
+                Ok(())
             }
         }
     }
 
-    fn arrived(&mut self, line: &Line, ask: Ask, deadline: Time) -> Result<(), &'static str> {
+    fn arrived(&mut self, line: &Line, caller: Caller, deadline: Time) -> Result<(), &'static str> {
         law(line.request == self.requests.len(), "requests are numbered as they arrive")?;
         let timeout = &self.policy.timeout;
-        let patience = match ask.patience.total.or(ask.patience.read) {
+        let patience = match caller.patience.total.or(caller.patience.read) {
             Some(announced) => announced.min(timeout.total_max),
             None => timeout.total,
         };
         law(deadline <= line.at + patience, "no deadline lies beyond the caller's patience")?;
-        let is_expected = ask.client_retries > 0 && self.invited > 0;
+        let is_expected = caller.client_retries > 0 && self.invited > 0;
         self.invited -= u32::from(is_expected);
         self.requests.push(Seen {
-            ask,
+            caller,
             deadline,
-            is_client_retry: ask.client_retries > 0 && !is_expected,
+            is_client_retry: caller.client_retries > 0 && !is_expected,
             attempts: 0,
             live: None,
             last: None,
             after_ambiguous: 0,
             received: 0,
             unanswered: 0,
-            at_stake: 0,
             not_before: Vec::new(),
             shunned: None,
             has_queued: false,
@@ -218,18 +252,16 @@ impl Seen {
         upstream: UpstreamId,
         until: Time,
     ) -> Result<(), &'static str> {
-        let is_candidate = self.ask.candidates.as_slice().iter().any(|c| c.upstream == upstream);
         law(!self.is_committed, "nothing is sent after the commit point")?;
         law(!self.is_over, "a request that is over spends no more")?;
         law(self.live.is_none(), "one attempt at a time")?;
         law(attempt == self.attempts + 1, "attempts are numbered without a gap")?;
-        law(is_candidate, "only a candidate is asked")?;
         law(now < self.deadline, "no attempt begins after the deadline")?;
         law(until <= self.deadline, "no attempt lasts beyond the deadline")?;
-        let has_limit = !self.ask.stream || until <= now + policy.timeout.first_content.most();
+        let has_limit = !self.caller.stream || until <= now + policy.timeout.first_content.most();
         law(has_limit, "a stream's first content has a limit")?;
         // Only where another upstream is well, and never less than a minute.
-        let has_time = self.ask.stream || until == self.deadline || until.since(now) >= TOTAL_MIN;
+        let has_time = self.caller.stream || until == self.deadline || until.since(now) >= TOTAL_MIN;
         law(has_time, "what is no stream has a minute, or all the time there is")?;
         match self.last {
             None => Ok(()),
@@ -245,7 +277,7 @@ impl Seen {
         class: Class,
     ) -> Result<(), &'static str> {
         let of_class = policy.retry.class(class).map_or(u32::MAX, |class| class.max_attempts);
-        let of_caller = self.ask.max_retries.map_or(u32::MAX, |max| max.saturating_add(1));
+        let of_caller = self.caller.max_retries.map_or(u32::MAX, |max| max.saturating_add(1));
         let of_client_retry = if self.is_client_retry { ATTEMPTS_OF_A_CLIENT_RETRY } else { u32::MAX };
         law(self.attempts < policy.retry.max_attempts, "no more attempts than the policy allows")?;
         law(self.attempts < of_class, "no more attempts than the class allows")?;
@@ -254,8 +286,8 @@ impl Seen {
         let is_ambiguous = u32::from(class == Class::Ambiguous);
         let after_ambiguous = self.after_ambiguous + is_ambiguous;
         law(after_ambiguous <= policy.retry.ambiguous_max, "no more retries after ambiguous failures than allowed")?;
-        law(self.ask.replay.is_ok(), "a body that was not kept is sent once")?;
-        let may_repeat = match self.ask.repeatable {
+        law(self.caller.replay.is_ok(), "a body that was not kept is sent once")?;
+        let may_repeat = match self.caller.repeatable {
             Repeatable::Yes => true,
             Repeatable::Answered => self.unanswered == 0,
             Repeatable::NotSent => self.received == 0,
@@ -272,7 +304,8 @@ impl Seen {
     }
 
     fn begin(&mut self, upstream: UpstreamId) {
-        self.at_stake = match (self.attempts, self.last) {
+        let at_stake = match (self.attempts, self.last) {
+            // What comes out of the queue is paid for by waiting.
             _ if self.has_queued => 0,
             (0, _) => 0,
             (_, Some(Class::Ambiguous)) => COST_AMBIGUOUS,
@@ -280,7 +313,11 @@ impl Seen {
         };
         self.after_ambiguous += u32::from(self.last == Some(Class::Ambiguous));
         self.attempts += 1;
-        self.live = Some(upstream);
+        self.live = Some(Live { attempt: self.attempts, upstream, at_stake });
+    }
+
+    fn take(&mut self, attempt: u32) -> Option<Live> {
+        self.live.take_if(|live| live.attempt == attempt)
     }
 
     fn end(&mut self, asked: UpstreamId, class: Class, not_before: Option<Time>) {
@@ -295,6 +332,23 @@ impl Seen {
         law(!self.is_over, "a request ends once")?;
         self.is_over = true;
         Ok(())
+    }
+}
+
+impl Door {
+    fn let_through(&mut self, policy: &Policy, line: &Line, attempt: u32) -> Result<(), &'static str> {
+        law(self.state != State::Open, "an open breaker lets nobody through")?;
+        if self.state == State::Half {
+            let is_overdue = line.at.since(self.last_probe) >= policy.breaker.probe_every;
+            law(self.probes.is_empty() || is_overdue, "a half-open breaker sees only its probe")?;
+            self.probes.push((line.request, attempt));
+            self.last_probe = line.at;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, request: usize, attempt: u32) {
+        self.probes.retain(|probe| *probe != (request, attempt));
     }
 }
 
@@ -333,27 +387,13 @@ fn law(holds: bool, law: &'static str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
     use seawall_core::event::{Outcome, Reason};
-    use seawall_core::plan::route::Routes;
-    use seawall_core::plan::shapes::Form;
-    use seawall_core::request::Patience;
-    use seawall_core::upstream::Upstream;
     use std::time::Duration;
 
     const U0: UpstreamId = UpstreamId(0);
     const DEADLINE: Time = Time::from_micros(600_000_000);
 
-    fn ask() -> Ask {
-        let upstream = Upstream { name: "u0".into(), priority: 0, models: Vec::new(), ..Upstream::default() };
-        Ask {
-            candidates: Routes::new(vec![upstream], vec![]).candidates(None, false),
-            form: Form::default(),
-            repeatable: Repeatable::Yes,
-            replay: Ok(()),
-            stream: false,
-            patience: Patience::default(),
-            client_retries: 0,
-            max_retries: None,
-        }
+    fn ask() -> Caller {
+        Caller::default()
     }
 
     fn began(attempt: u32) -> What {
@@ -369,17 +409,17 @@ mod tests {
     }
 
     /// The law that a made-up course breaks: a second between each two lines.
-    fn broken(ask: Ask, course: &[What]) -> Option<&'static str> {
+    fn broken(caller: Caller, course: &[What]) -> Option<&'static str> {
         let policy = Policy::default();
-        let mut laws = Laws::new(&policy);
-        let arrived = What::Arrived { ask, deadline: DEADLINE };
+        let mut laws = Laws::new(&policy, 1);
+        let arrived = What::Arrived { caller, again: None, deadline: DEADLINE };
         for (at, &what) in std::iter::once(&arrived).chain(course).enumerate() {
             let line = Line { at: Time::from_micros(at as u64 * 1_000_000), request: 0, what };
             if let Err(breach) = laws.see(&line) {
                 return Some(breach.law);
             }
         }
-        laws.close().err().map(|breach| breach.law)
+        laws.close(0).err().map(|breach| breach.law)
     }
 
     #[test]
@@ -389,11 +429,13 @@ mod tests {
         let too_long = What::Ended { attempt: 1, class: Class::RateLimited, wait: Some(Duration::from_secs(61)) };
         let asked_to_wait = What::Ended { attempt: 1, class: Class::RateLimited, wait: Some(Duration::from_secs(9)) };
         let no_stream = What::Began { attempt: 1, upstream: U0, until: DEADLINE + Duration::from_secs(1) };
-        let creates = Ask { repeatable: Repeatable::NotSent, ..ask() };
-        let hosted = Ask { repeatable: Repeatable::Answered, ..ask() };
-        let once = Ask { replay: Err(Reason::BodyTooLarge), ..ask() };
-        let one_retry = Ask { max_retries: Some(1), ..ask() };
-        let stacked = Ask { client_retries: 1, ..ask() };
+        let open = What::Turned { upstream: U0, to: State::Open };
+        let half = What::Turned { upstream: U0, to: State::Half };
+        let creates = Caller { repeatable: Repeatable::NotSent, ..ask() };
+        let hosted = Caller { repeatable: Repeatable::Answered, ..ask() };
+        let once = Caller { replay: Err(Reason::BodyTooLarge), ..ask() };
+        let one_retry = Caller { max_retries: Some(1), ..ask() };
+        let stacked = Caller { client_retries: 1, ..ask() };
         let course = |retries: u32, class| -> Vec<What> {
             (1..=retries).flat_map(|n| [began(n), ended(n, class)]).chain([began(retries + 1)]).collect()
         };
@@ -405,6 +447,11 @@ mod tests {
             (ask(), vec![What::Left, began(1)], Some("a request that is over spends no more")),
             (ask(), vec![began(1), ended(1, Class::Ok), began(2)], Some("nothing is sent after the commit point")),
             (ask(), vec![began(1), error(1), answered], Some("an answer comes from an attempt that succeeded")),
+            (ask(), vec![began(1), began(2)], Some("one attempt at a time")),
+            (ask(), vec![open, began(1)], Some("an open breaker lets nobody through")),
+            (ask(), vec![half, began(1), error(1), began(2), error(2), failed()], None),
+            (ask(), vec![began(1), What::Left], Some("no attempt outlives its request")),
+            (ask(), vec![began(1), What::Dropped { attempt: 1 }, What::Left], None),
             (ask(), vec![no_stream], Some("no attempt lasts beyond the deadline")),
             (ask(), vec![began(1), asked_to_wait, began(2)], Some("no upstream is asked earlier than it wishes")),
             (ask(), vec![began(1), too_long, began(2)], Some("no longer Retry-After than allowed is waited for")),
@@ -432,10 +479,10 @@ mod tests {
     #[test]
     fn an_eleventh_failed_retry_is_not_paid_for() {
         let policy = Policy::default();
-        let mut laws = Laws::new(&policy);
+        let mut laws = Laws::new(&policy, 1);
         let mut see = |request, what| laws.see(&Line { at: Time::ZERO, request, what });
         for request in 0..=10 {
-            see(request, What::Arrived { ask: ask(), deadline: DEADLINE }).expect("lawful");
+            see(request, What::Arrived { caller: ask(), again: None, deadline: DEADLINE }).expect("lawful");
             for what in [began(1), ended(1, Class::ServerError), began(2)] {
                 see(request, what).expect("lawful");
             }

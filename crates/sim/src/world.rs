@@ -1,29 +1,33 @@
 //! The rehearsal itself: a virtual clock, seeded dice, and what happens, in order.
 //!
-//! Each request runs the real [`Plan`] against one shared [`Fleet`], by the same calls in the same
-//! order as the client's loop: `step`, `heard`, and `left` on every way out. The world adds what
-//! only a world can: upstreams that fail, callers that leave, timers that are late.
+//! Each request runs the real plan against one shared fleet, by the same calls in the same order
+//! as the client's loop: `step`, `heard`, and `left` on every way out. The world adds what only a
+//! world can: upstreams that fail, callers that leave, timers that are late.
 //!
 //! It is harder on the plan than the client is: the client drops what it no longer needs, while
 //! here the word of an attempt whose caller left is still delivered. It must change nothing.
+//!
+//! The chance of a request belongs to it and to its attempt, not to the order of events: whoever
+//! decides, the same callers arrive at the same moments with the same troubles, and what differs
+//! in the end is what was decided.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::dice::Dice;
 use seawall_core::event::{Outcome, Reason};
-use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::Policy;
-use seawall_core::plan::route::{Candidates, Routes};
-use seawall_core::plan::{Ask, Heard, Plan, Step};
 use seawall_core::time::Time;
-use seawall_core::upstream::{Upstream, UpstreamId};
-use seawall_core::verdict::{Class, Verdict};
+use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::{Class, Fault, Verdict, judge_fault};
 
-use crate::script::{Caller, Failure, Fate, Script, Span, exponential};
+use crate::decide::{Asked, Decide, Said, State};
+use crate::gateway::Gateway;
+use crate::script::{Caller, End, Failure, Fate, Script, Span};
+use crate::server::{Job, Server};
+use crate::spread::exponential;
 
 /// One line of the transcript: what happened to which request, when.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +41,14 @@ pub struct Line {
 }
 
 /// What can happen to a request.
-#[expect(clippy::large_enum_variant, reason = "a line is told and forgotten, never kept")]
 #[derive(Debug, Clone, Copy)]
 pub enum What {
     /// A caller asks.
     Arrived {
-        /// What the plan was told.
-        ask: Ask,
+        /// Who it is.
+        caller: Caller,
+        /// The request that this is the second try of: its caller was asked to come back.
+        again: Option<usize>,
         /// The moment after which no attempt may begin, as the plan sees it.
         deadline: Time,
     },
@@ -56,7 +61,7 @@ pub enum What {
         /// Its limit.
         until: Time,
     },
-    /// An attempt ended.
+    /// An attempt ended; of a stream that is well, it brought its first content.
     Ended {
         /// Its number.
         attempt: u32,
@@ -65,6 +70,11 @@ pub enum What {
         /// `Retry-After`.
         wait: Option<Duration>,
     },
+    /// An attempt is no longer needed: the caller left.
+    Dropped {
+        /// Its number.
+        attempt: u32,
+    },
     /// The next attempt waits for its time.
     Waits {
         /// That time.
@@ -72,13 +82,17 @@ pub enum What {
         /// Where it will go.
         upstream: UpstreamId,
     },
-    /// It waits in the queue for an upstream to come back.
+    /// It waits in the queue for an upstream to come back; told the first time.
     Queued,
     /// The caller has its answer, or the beginning of it.
     Answered {
         /// How that came about.
         outcome: Outcome,
     },
+    /// The caller has all of its answer.
+    Done,
+    /// The answer broke off half-way.
+    Broke,
     /// The caller is told that there is none.
     Failed {
         /// Why.
@@ -86,205 +100,396 @@ pub enum What {
         /// Whether it is asked to come back by itself.
         invites: bool,
     },
-    /// The caller went away without an answer.
+    /// The caller went away without an answer, or without the end of it.
     Left,
+    /// The breaker of an upstream turned, by what this request did or brought.
+    Turned {
+        /// Whose.
+        upstream: UpstreamId,
+        /// What it is now.
+        to: State,
+    },
 }
 
 /// How long an invited caller waits before it comes back: `retry-after: 1`.
 const RETURN_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a stream may be silent before it counts as broken.
+const SILENCE: Duration = Duration::from_secs(300);
+
 /// Plays `script` to its end under `policy` with the chance of `seed`, and tells `told` each line.
 ///
 /// Equal arguments tell equal lines.
 pub fn play(script: &Script, policy: &Policy, seed: u64, told: impl FnMut(&Line)) {
-    let mut chance = Dice::new(seed);
-    let upstreams: Vec<Upstream> = (0..)
-        .zip(&script.upstreams)
-        .map(|(at, _)| Upstream { name: format!("u{at}"), priority: at, ..Upstream::default() })
-        .collect();
-    let routes = Arc::new(Routes::new(upstreams, Vec::new()));
+    // Dice of their own, as in the client: what the plan throws must not change the world.
+    let mut gateway = Gateway::new(script.upstreams.len(), policy, Dice::new(!seed));
+    play_with(script, &mut gateway, seed, told);
+}
+
+/// Plays `script` to its end as `decide` decides, and tells `told` each line.
+pub fn play_with<D: Decide>(script: &Script, decide: &mut D, seed: u64, told: impl FnMut(&Line)) {
+    let upstreams = script.upstreams.len();
     let mut world = World {
         script,
-        policy,
-        candidates: routes.candidates(None, false),
-        fleet: Fleet::new(routes, policy, Time::ZERO),
-        // Dice of their own, as in the client: what the plan throws must not change the world.
-        dice: Dice::new(chance.throw()),
-        chance,
+        seed,
+        chance: Dice::new(seed),
+        lateness: Dice::new(seed.rotate_left(17)),
         agenda: Agenda::default(),
+        servers: vec![Server::default(); upstreams],
+        breakers: vec![State::Closed; upstreams],
+        decide,
         courses: Vec::new(),
         told,
     };
-    world.expect_arrival();
+    world.expect_arrival(Time::ZERO);
     while let Some(due) = world.agenda.next() {
         world.happen(due);
     }
 }
 
-struct World<'a, T> {
+struct World<'a, D: Decide, T> {
     script: &'a Script,
-    policy: &'a Policy,
-    candidates: Candidates,
-    fleet: Fleet,
-    dice: Dice,
+    decide: &'a mut D,
+    seed: u64,
+    /// When callers arrive, and of which kind they are.
     chance: Dice,
+    /// How late each wake is: dice of their own, for there are as many as are decided.
+    lateness: Dice,
     agenda: Agenda,
-    courses: Vec<Course>,
+    servers: Vec<Server>,
+    breakers: Vec<State>,
+    courses: Vec<Course<D::Course>>,
     told: T,
 }
 
 /// One request under way.
-struct Course {
-    plan: Plan,
+struct Course<C> {
+    course: C,
     caller: Caller,
-    /// Whether it has ever been in the queue.
-    is_queued: bool,
-    is_over: bool,
+    /// The request that its caller sent first: itself, but for those who were asked to come back.
+    call: usize,
+    arrived: Time,
+    life: Life,
+    has_queued: bool,
+    /// Attempts under way.
+    live: Vec<u32>,
+    /// The wake that counts: an earlier one was given up.
+    wake: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// No answer yet.
+    Open,
+    /// The answer has begun.
+    Flowing,
+    Over,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Arrival,
     Return { of: usize },
-    Step { request: usize },
+    Step { request: usize, wake: u32 },
     Word { request: usize, attempt: u32, word: Word },
+    Limit { request: usize, attempt: u32 },
+    Served { upstream: usize, job: Job, word: Word },
+    End { request: usize, end: End },
     Leaves { request: usize },
 }
 
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Word {
-    Answer,
+pub(crate) enum Word {
+    Answer {
+        rest: Duration,
+        end: End,
+    },
     Failure(Failure),
+    /// It met its limit: that of its request, or its own.
+    BrokenOff {
+        is_last_moment: bool,
+    },
 }
 
-impl<T: FnMut(&Line)> World<'_, T> {
+impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
     fn happen(&mut self, due: Due) {
         match due {
-            Due::Arrival => {
-                let last = self.script.callers.len() as u64 - 1;
-                let at = usize::try_from(self.chance.between(0, last)).expect("an index");
-                self.arrive(self.script.callers[at]);
-                self.expect_arrival();
-            }
+            Due::Arrival => self.call(),
             // It says that it has retried once; and this time it has time.
-            Due::Return { of } => self.arrive(Caller { client_retries: 1, ..self.courses[of].caller }),
-            Due::Step { request } => self.step(request),
+            Due::Return { of } => {
+                let Course { caller, call, .. } = self.courses[of];
+                self.arrive(Caller { client_retries: 1, ..caller }, Some(call));
+            }
+            Due::Step { request, wake } if wake == self.courses[request].wake => self.step(request),
+            Due::Step { .. } => {}
             Due::Word { request, attempt, word } => self.heard(request, attempt, word),
+            Due::Limit { request, attempt } if self.courses[request].live.contains(&attempt) => {
+                let word = self.broken_off(request);
+                self.heard(request, attempt, word);
+            }
+            Due::Limit { .. } => {}
+            Due::Served { upstream, job, word } => self.served(upstream, job, word),
+            Due::End { request, end } => self.end(request, end),
             Due::Leaves { request } => self.leave(request),
         }
     }
 
-    fn expect_arrival(&mut self) {
-        let gap = exponential(self.script.gap, &mut self.chance);
-        let at = self.agenda.now + gap;
-        if at.since(Time::ZERO) < self.script.length {
-            self.agenda.add(at, Due::Arrival);
+    /// The next arrival after `from`. Where the load changes before it, the wait begins anew: it
+    /// has no memory.
+    fn expect_arrival(&mut self, from: Time) {
+        let mut from = from.since(Time::ZERO);
+        loop {
+            let loads = &self.script.loads;
+            let load = loads.iter().rev().find(|load| load.from <= from).unwrap_or(&loads[0]);
+            let at = from + exponential(load.gap, &mut self.chance);
+            match loads.iter().find(|load| load.from > from && load.from < at) {
+                Some(change) => from = change.from,
+                None if at < self.script.length => return self.agenda.add(Time::ZERO + at, Due::Arrival),
+                None => return,
+            }
         }
     }
 
-    fn arrive(&mut self, caller: Caller) {
+    fn call(&mut self) {
+        let kinds = &self.script.callers;
+        let shares: u64 = kinds.iter().map(|caller| u64::from(caller.share)).sum();
+        let mut drawn = self.chance.between(1, shares.max(1));
+        let mut chosen = kinds[0];
+        for kind in kinds {
+            chosen = *kind;
+            match drawn.checked_sub(u64::from(kind.share)) {
+                Some(rest) if rest > 0 => drawn = rest,
+                _ => break,
+            }
+        }
+        self.arrive(chosen, None);
+        self.expect_arrival(self.agenda.now);
+    }
+
+    fn arrive(&mut self, caller: Caller, again: Option<usize>) {
         let now = self.agenda.now;
-        let ask = Ask {
-            candidates: self.candidates,
-            form: caller.form(),
-            repeatable: caller.repeatable,
-            replay: caller.replay,
-            stream: caller.stream,
-            patience: caller.patience,
-            client_retries: caller.client_retries,
-            max_retries: caller.max_retries,
-        };
-        let plan = Plan::new(now, self.policy, None, ask, &mut self.fleet);
         let request = self.courses.len();
-        self.tell(request, What::Arrived { ask, deadline: plan.deadline() });
-        self.courses.push(Course { plan, caller, is_queued: false, is_over: false });
+        let call = again.unwrap_or(request);
+        let body = if caller.same_body { u64::MAX } else { self.chance_of(call, 0).throw() };
+        let course = self.decide.arrived(now, Asked { caller: &caller, body });
+        let deadline = self.decide.deadline(&course);
+        self.tell(request, What::Arrived { caller, again, deadline });
+        let arrived = again.map_or(now, |first| self.courses[first].arrived);
+        self.courses.push(Course {
+            course,
+            caller,
+            call,
+            arrived,
+            life: Life::Open,
+            has_queued: false,
+            live: Vec::new(),
+            wake: 0,
+        });
         self.step_soon(now, request);
         if let Some(after) = caller.leaves_after {
-            let at = now + after.draw(&mut self.chance);
+            let at = arrived + after.draw(&mut self.chance_of(call, 0));
             self.agenda.add(at, Due::Leaves { request });
         }
     }
 
+    /// The dice of one attempt of a call, whatever happens elsewhere; 0 are those of the call.
+    fn chance_of(&self, call: usize, attempt: u32) -> Dice {
+        let place = (call as u64) << 32 | u64::from(attempt);
+        Dice::new(self.seed.rotate_left(32) ^ Dice::new(place).throw())
+    }
+
     fn step_soon(&mut self, from: Time, request: usize) {
-        let at = from + self.script.lag.draw(&mut self.chance);
-        self.agenda.add(at, Due::Step { request });
+        if from == Time::NEVER {
+            return;
+        }
+        let at = from.max(self.agenda.now) + self.script.lag.draw(&mut self.lateness);
+        let course = &mut self.courses[request];
+        course.wake += 1;
+        self.agenda.add(at, Due::Step { request, wake: course.wake });
     }
 
     fn step(&mut self, request: usize) {
         let now = self.agenda.now;
         let course = &mut self.courses[request];
-        let step = course.plan.step(now, self.policy, &mut self.fleet, &mut self.dice);
-        match step {
+        let said = self.decide.step(now, &mut course.course);
+        let is_open = course.life == Life::Open;
+        self.watch_breakers(request);
+        match said {
             // Told even of a request that is over, so that the laws see it.
-            Step::Send { attempt, upstream, until, .. } => {
-                let (at, word) = self.exchange(upstream, until);
-                self.agenda.add(at, Due::Word { request, attempt, word });
+            Said::Send { attempt, upstream, until } => {
                 self.tell(request, What::Began { attempt, upstream, until });
+                self.courses[request].live.push(attempt);
+                self.exchange(request, attempt, upstream, until);
             }
-            Step::Wait { until, upstream } => {
+            Said::Wait { until, upstream } => {
                 self.step_soon(until, request);
                 match upstream {
                     Some(upstream) => self.tell(request, What::Waits { until, upstream }),
-                    None if !std::mem::replace(&mut self.courses[request].is_queued, true) => {
+                    None if !std::mem::replace(&mut self.courses[request].has_queued, true) => {
                         self.tell(request, What::Queued);
                     }
                     None => {}
                 }
             }
-            Step::Fail { reason, .. } if !course.is_over => {
-                course.is_over = true;
-                let invites = course.plan.invites();
-                course.plan.left(now, self.policy, &mut self.fleet, &mut self.dice);
+            Said::Fail { reason, invites } if is_open => {
+                self.courses[request].life = Life::Over;
+                self.part(request);
                 if invites {
                     self.agenda.add(now + RETURN_AFTER, Due::Return { of: request });
                 }
                 self.tell(request, What::Failed { reason, invites });
             }
-            Step::Fail { .. } | Step::Relay { .. } => {}
+            Said::Fail { .. } | Said::Relay { .. } => {}
         }
     }
 
     /// What an attempt that begins now comes to, and when; at its limit it is broken off.
-    fn exchange(&mut self, upstream: UpstreamId, until: Time) -> (Time, Word) {
-        let (after, word) = match self.script.fate(upstream.index(), self.agenda.now, &mut self.chance) {
-            Fate::Answer(after) => (after, Word::Answer),
+    fn exchange(&mut self, request: usize, attempt: u32, upstream: UpstreamId, until: Time) {
+        let now = self.agenda.now;
+        let Course { caller, call, .. } = self.courses[request];
+        let mut chance = self.chance_of(call, attempt + (u32::try_from(request - call).unwrap_or(1) << 8));
+        let at = upstream.index();
+        let (after, word) = match self.script.fate(at, now, &caller, &mut chance) {
             Fate::Failure(after, failure) => (after, Word::Failure(failure)),
+            Fate::Answer { first, rest, end } => match self.script.phase(at, now).room {
+                None => answer(&caller, first, rest, end),
+                Some(room) => {
+                    let job = Job { request, attempt };
+                    if self.servers[at].has_slot(room) {
+                        self.agenda.add(until, Due::Limit { request, attempt });
+                        return self.serve(at, job);
+                    }
+                    if self.servers[at].may_wait(room) {
+                        self.agenda.add(until, Due::Limit { request, attempt });
+                        return self.servers[at].wait(job);
+                    }
+                    let shed = Failure::of(Class::Overloaded, crate::script::ERROR);
+                    (shed.fails_in.draw(&mut chance), Word::Failure(shed))
+                }
+            },
         };
-        let at = self.agenda.now + after;
-        if at <= until {
-            return (at, word);
+        if now + after <= until {
+            self.agenda.add(now + after, Due::Word { request, attempt, word });
+        } else {
+            self.agenda.add(until, Due::Limit { request, attempt });
         }
-        let broken_off = Failure::of(Class::Ambiguous, Span::always(Duration::ZERO));
-        (until, Word::Failure(Failure { is_informative: false, ..broken_off }))
+    }
+
+    /// A slot begins to work. How long it takes depends on how the upstream is now, not on how it
+    /// was when the request arrived there.
+    fn serve(&mut self, upstream: usize, job: Job) {
+        let Course { caller, call, .. } = self.courses[job.request];
+        let mut chance = self.chance_of(call, job.attempt + 0x8000);
+        let (after, word) = match self.script.fate(upstream, self.agenda.now, &caller, &mut chance) {
+            Fate::Failure(after, failure) => (after, Word::Failure(failure)),
+            Fate::Answer { first, rest, end } => answer(&caller, first, rest, end),
+        };
+        self.servers[upstream].begin();
+        // The slot is held to the end of a stream.
+        let flows = if let Word::Answer { rest, .. } = word { rest } else { Duration::ZERO };
+        if flows > Duration::ZERO {
+            self.agenda.add(self.agenda.now + after, Due::Word { request: job.request, attempt: job.attempt, word });
+        }
+        self.agenda.add(self.agenda.now + after + flows, Due::Served { upstream, job, word });
+    }
+
+    fn served(&mut self, upstream: usize, job: Job, word: Word) {
+        let next = self.servers[upstream].end();
+        if self.courses[job.request].live.contains(&job.attempt) {
+            self.heard(job.request, job.attempt, word);
+        }
+        let room = self.script.phase(upstream, self.agenda.now).room;
+        let has_slot = room.is_none_or(|room| self.servers[upstream].has_slot(room));
+        match next {
+            Some(job) if has_slot => self.serve(upstream, job),
+            Some(job) => self.servers[upstream].wait_first(job),
+            None => {}
+        }
     }
 
     fn heard(&mut self, request: usize, attempt: u32, word: Word) {
         let now = self.agenda.now;
         let (verdict, is_informative) = verdict(word);
         let course = &mut self.courses[request];
-        let heard = Heard { verdict: &verdict, status: None, is_informative, body: request as u64 };
-        course.plan.heard(now, self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
-        let was_over = course.is_over;
-        if verdict.class == Class::Ok && !was_over {
-            course.is_over = true;
-            let outcome = course.plan.success();
-            course.plan.left(now, self.policy, &mut self.fleet, &mut self.dice);
-            self.tell(request, What::Ended { attempt, class: Class::Ok, wait: None });
-            self.tell(request, What::Answered { outcome });
-        } else if !was_over {
+        let was_live = course.live.contains(&attempt);
+        course.live.retain(|live| *live != attempt);
+        self.decide.heard(now, &mut course.course, attempt, &verdict, is_informative);
+        let is_open = course.life == Life::Open;
+        if was_live && is_open {
             self.tell(request, What::Ended { attempt, class: verdict.class, wait: verdict.wait });
         }
-        // After an answer too, where the client would not ask: the plan must know that it is over.
-        self.step_soon(now, request);
+        self.watch_breakers(request);
+        match word {
+            Word::Answer { rest, end } if was_live && is_open => self.relay(request, attempt, rest, end),
+            // After an answer too, where the client would not ask: the plan must know that it is over.
+            _ => self.step_soon(now, request),
+        }
+    }
+
+    fn broken_off(&self, request: usize) -> Word {
+        let deadline = self.decide.deadline(&self.courses[request].course);
+        Word::BrokenOff { is_last_moment: self.agenda.now >= deadline }
+    }
+
+    fn relay(&mut self, request: usize, attempt: u32, rest: Duration, end: End) {
+        let now = self.agenda.now;
+        let course = &mut self.courses[request];
+        let said = self.decide.step(now, &mut course.course);
+        assert!(said == Said::Relay { attempt }, "an answer is relayed: r{request} attempt {attempt}, not {said:?}");
+        course.life = Life::Flowing;
+        let outcome = self.decide.outcome(&course.course);
+        self.part(request);
+        self.tell(request, What::Answered { outcome });
+        match end {
+            End::Whole if rest.is_zero() => self.end(request, End::Whole),
+            End::Whole => self.agenda.add(now + rest, Due::End { request, end }),
+            End::Cut => self.agenda.add(now + rest / 2, Due::End { request, end }),
+            End::Silent => self.agenda.add(now + rest / 2 + SILENCE, Due::End { request, end }),
+        }
+    }
+
+    fn end(&mut self, request: usize, end: End) {
+        let course = &mut self.courses[request];
+        if course.life != Life::Flowing {
+            return;
+        }
+        course.life = Life::Over;
+        if end == End::Whole {
+            return self.tell(request, What::Done);
+        }
+        self.decide.broke(self.agenda.now, &mut course.course);
+        self.watch_breakers(request);
+        self.tell(request, What::Broke);
     }
 
     fn leave(&mut self, request: usize) {
-        let course = &mut self.courses[request];
-        course.plan.left(self.agenda.now, self.policy, &mut self.fleet, &mut self.dice);
-        if !course.is_over {
-            course.is_over = true;
+        let life = self.courses[request].life;
+        self.courses[request].life = Life::Over;
+        self.part(request);
+        if life != Life::Over {
             self.tell(request, What::Left);
+        }
+    }
+
+    /// Nothing more is asked for this request: what is under way is dropped.
+    fn part(&mut self, request: usize) {
+        let course = &mut self.courses[request];
+        self.decide.left(self.agenda.now, &mut course.course);
+        for attempt in std::mem::take(&mut course.live) {
+            self.tell(request, What::Dropped { attempt });
+        }
+        self.watch_breakers(request);
+    }
+
+    fn watch_breakers(&mut self, request: usize) {
+        for at in 0..self.breakers.len() {
+            let state = self.decide.breaker(id(at));
+            let to = state.unwrap_or(State::Closed);
+            if to != self.breakers[at] {
+                self.breakers[at] = to;
+                self.tell(request, What::Turned { upstream: id(at), to });
+            }
         }
     }
 
@@ -293,12 +498,31 @@ impl<T: FnMut(&Line)> World<'_, T> {
     }
 }
 
+/// A stream is heard of at its first content, anything else at its end.
+fn answer(caller: &Caller, first: Duration, rest: Duration, end: End) -> (Duration, Word) {
+    match (caller.stream, end) {
+        (true, _) => (first, Word::Answer { rest, end }),
+        (false, End::Whole) => (first.saturating_add(rest), Word::Answer { rest: Duration::ZERO, end }),
+        (false, End::Cut | End::Silent) => {
+            (first.saturating_add(rest / 2), Word::Failure(Failure::of(Class::Ambiguous, Span::millis(0, 0))))
+        }
+    }
+}
+
+fn id(at: usize) -> UpstreamId {
+    UpstreamId(u16::try_from(at).expect("few upstreams"))
+}
+
 fn verdict(word: Word) -> (Verdict, bool) {
-    let (class, again, wait, is_informative) = match word {
-        Word::Answer => (Class::Ok, Class::Ok.again(), None, true),
-        Word::Failure(failure) => (failure.class, failure.again, failure.wait, failure.is_informative),
+    let failure = match word {
+        Word::Answer { .. } => return (Verdict::OK, true),
+        Word::BrokenOff { is_last_moment: true } => return (judge_fault(Fault::Deadline), false),
+        Word::BrokenOff { is_last_moment: false } => return (judge_fault(Fault::FirstContentTimeout), false),
+        Word::Failure(failure) => failure,
     };
-    let verdict = Verdict { class, whose: class.whose(), again, billed: class.billed(), wait, said: None, fault: None };
+    let Failure { class, again, wait, is_informative, .. } = failure;
+    let fault = is_informative.then_some(Fault::Status);
+    let verdict = Verdict { class, whose: class.whose(), again, billed: class.billed(), wait, said: None, fault };
     (verdict, is_informative)
 }
 
@@ -329,7 +553,8 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>12} r{} ", Seconds(self.at), self.request)?;
         match self.what {
-            What::Arrived { deadline, .. } => write!(f, "arrives, deadline {}", Seconds(deadline)),
+            What::Arrived { again: None, deadline, .. } => write!(f, "arrives, deadline {}", Seconds(deadline)),
+            What::Arrived { again: Some(call), .. } => write!(f, "is r{call} again"),
             What::Began { attempt, upstream, until } => {
                 write!(f, "attempt {attempt} at u{} until {}", upstream.0, Seconds(until))
             }
@@ -337,12 +562,16 @@ impl fmt::Display for Line {
             What::Ended { attempt, class, wait: Some(wait) } => {
                 write!(f, "attempt {attempt}: {class}, retry-after {}", Seconds(Time::ZERO + wait))
             }
+            What::Dropped { attempt } => write!(f, "attempt {attempt} dropped"),
             What::Waits { until, upstream } => write!(f, "waits for u{} until {}", upstream.0, Seconds(until)),
             What::Queued => write!(f, "queues"),
             What::Answered { outcome } => write!(f, "answered: {outcome}"),
+            What::Done => write!(f, "done"),
+            What::Broke => write!(f, "broke off"),
             What::Failed { reason, invites: false } => write!(f, "failed: {reason}"),
             What::Failed { reason, invites: true } => write!(f, "failed: {reason}, come back"),
             What::Left => write!(f, "left"),
+            What::Turned { upstream, to } => write!(f, "turned the breaker of u{} {to}", upstream.0),
         }
     }
 }
@@ -368,13 +597,13 @@ mod tests {
     fn what_is_due_at_the_same_moment_happens_in_the_order_entered() {
         let mut agenda = Agenda::default();
         let second = Time::ZERO + Duration::from_secs(1);
-        agenda.add(second, Due::Step { request: 2 });
-        agenda.add(second, Due::Step { request: 1 });
+        agenda.add(second, Due::Leaves { request: 2 });
+        agenda.add(second, Due::Leaves { request: 1 });
         agenda.add(Time::ZERO, Due::Arrival);
-        agenda.add(second, Due::Step { request: 0 });
+        agenda.add(second, Due::Leaves { request: 0 });
         let order: Vec<Due> = std::iter::from_fn(|| agenda.next()).collect();
         assert_eq!(order[0], Due::Arrival);
-        assert_eq!(order[1..], [2, 1, 0].map(|request| Due::Step { request }));
+        assert_eq!(order[1..], [2, 1, 0].map(|request| Due::Leaves { request }));
         assert_eq!(agenda.now, second);
     }
 
@@ -397,16 +626,21 @@ mod tests {
             Duration::from_secs(2),
         );
         let mut told = String::new();
-        play(&script, &Policy::default(), 4, |line| told.push_str(&format!("{line}\n")));
+        play(&script, &Policy::default(), 4, |line| {
+            if line.request == 0 {
+                told.push_str(&format!("{line}\n"));
+            }
+        });
         assert_eq!(
             told,
-            "    1.920679 r0 arrives, deadline 601.920679\n    \
-                1.920679 r0 attempt 1 at u0 until 601.920679\n    \
-                1.921679 r0 attempt 1: not_sent\n    \
-                1.921679 r0 waits for u1 until 1.952995\n    \
-                1.952995 r0 attempt 2 at u1 until 601.920679\n    \
-                1.972995 r0 attempt 2: ok\n    \
-                1.972995 r0 answered: failed_over\n"
+            "    0.431455 r0 arrives, deadline 600.431455\n    \
+                0.431455 r0 attempt 1 at u0 until 600.431455\n    \
+                0.432455 r0 attempt 1: not_sent\n    \
+                0.432455 r0 waits for u1 until 0.476580\n    \
+                0.476580 r0 attempt 2 at u1 until 600.431455\n    \
+                0.496580 r0 attempt 2: ok\n    \
+                0.496580 r0 answered: failed_over\n    \
+                0.496580 r0 done\n"
         );
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use seawall_core::plan::policy::Policy;
 use seawall_core::time::Time;
 use seawall_core::verdict::Class;
-use seawall_sim::script::{Failure, Phase, Script, Span};
+use seawall_sim::script::{Failure, Load, Phase, Script, Span};
 use seawall_sim::world::{Line, What, play};
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
@@ -56,7 +56,8 @@ impl Tally {
             }
             What::Ended { class, .. } => self.failed_retries += u64::from(class != Class::Ok),
             What::Answered { .. } => self.answered += u64::from(counts[line.request]),
-            What::Waits { .. } | What::Queued | What::Failed { .. } | What::Left => {}
+            What::Dropped { attempt: 1 } => self.in_flight -= 1,
+            _ => {}
         }
     }
 
@@ -185,7 +186,7 @@ fn a_minute_of_outage_costs_a_quiet_service_sixteen_retries() {
 #[test]
 fn a_burst_from_idle_is_carried_by_what_is_still_under_way() {
     let burst = Script {
-        gap: Duration::from_micros(10),
+        loads: vec![Load { from: Duration::ZERO, gap: Duration::from_micros(10) }],
         length: Duration::from_millis(2),
         ..noise(200_000, (AT_WORK, ERROR), 1, 1)
     };

@@ -11,31 +11,38 @@ use seawall_core::event::Reason;
 use seawall_core::plan::policy::{FirstContent, Policy, Preset, RETRIED, Retry};
 use seawall_core::request::{Patience, Repeatable};
 use seawall_core::verdict::{Again, Class};
+use seawall_sim::decide::Decide;
+use seawall_sim::gateway::Gateway;
 use seawall_sim::laws::Laws;
-use seawall_sim::script::{Caller, Failure, Phase, Script, Span};
-use seawall_sim::world::{Line, What, play};
+use seawall_sim::script::{Caller, Failure, Load, Phase, Room, Script, Span, Spread, Tail, Trouble};
+use seawall_sim::world::{Line, What, play, play_with};
 
-/// Seeds per run, besides those of `seeds.txt`.
+/// Seeds per run, besides those of `seeds.txt`; more where `SEAWALL_SEEDS` says so.
 const SEEDS: u64 = 400;
 
+#[expect(clippy::disallowed_methods, reason = "a long run is asked for from outside")]
 fn seeds() -> Vec<u64> {
+    let asked = std::env::var("SEAWALL_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let seeds = asked.unwrap_or(SEEDS);
+
     let remembered = include_str!("seeds.txt").lines().filter(|line| !line.starts_with('#'));
     let remembered = remembered.map(|line| line.split(' ').next().unwrap_or_default().parse().expect("a seed"));
-    remembered.chain(1..=SEEDS).collect()
+    remembered.chain(1..=seeds).collect()
 }
 
 #[test]
 fn the_laws_hold_whatever_is_asked_and_whatever_breaks() {
     for seed in seeds() {
         let (script, policy) = world(seed);
-        let mut laws = Laws::new(&policy);
+        let mut laws = Laws::new(&policy, script.upstreams.len());
+        let mut gateway = Gateway::new(script.upstreams.len(), &policy, Dice::new(!seed));
         let mut breach = None;
-        play(&script, &policy, seed, |line| {
+        play_with(&script, &mut gateway, seed, |line| {
             if breach.is_none() {
                 breach = laws.see(line).err();
             }
         });
-        if let Some(breach) = breach.or(laws.close().err()) {
+        if let Some(breach) = breach.or(laws.close(gateway.held()).err()) {
             let of_request = transcript(seed, |line| line.request == breach.request);
             panic!("seed {seed} (put it into seeds.txt)\n{breach}\n{of_request}{:?}", policy.retry);
         }
@@ -54,7 +61,8 @@ fn the_same_seed_tells_the_same_story() {
 #[test]
 fn the_seeds_reach_every_class_every_reason_and_every_end() {
     let (mut reached, mut endings) = (BTreeSet::new(), BTreeSet::new());
-    let (mut requests, mut attempts, mut invited) = (0, 0, 0);
+    let mut states = BTreeSet::new();
+    let (mut requests, mut attempts, mut invited, mut broken) = (0, 0, 0, 0);
     for seed in seeds() {
         let (script, policy) = world(seed);
         play(&script, &policy, seed, |line| match line.what {
@@ -67,7 +75,9 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
             }
             What::Answered { outcome } => drop(endings.insert(outcome.name())),
             What::Left => drop(endings.insert("left")),
-            What::Waits { .. } | What::Queued => {}
+            What::Turned { to, .. } => drop(states.insert(to.name())),
+            What::Dropped { .. } | What::Waits { .. } | What::Queued | What::Done => {}
+            What::Broke => broken += 1,
         });
     }
     let classes: BTreeSet<&str> = FAILURES.iter().map(|class| class.name()).chain(["ok"]).collect();
@@ -95,6 +105,8 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
         "upstream_says_no",
     ]);
     assert_eq!(endings, expected);
+    assert_eq!(states, BTreeSet::from(["closed", "guarded", "half_open", "open", "ramp"]));
+    assert!(broken > 100, "{broken} streams broke");
     assert!(requests > 50_000 && attempts > 50_000 && invited > 100, "{requests}, {attempts}, {invited}");
 }
 
@@ -125,6 +137,9 @@ const FAILURES: [Class; 12] = [
     Class::Cancelled,
 ];
 
+/// When a middleman cuts off what is too long.
+const SHORT: Duration = Duration::from_secs(10);
+
 /// The world of a seed.
 fn world(seed: u64) -> (Script, Policy) {
     let mut dice = Dice::new(seed ^ 0x5ea_3a11);
@@ -134,11 +149,17 @@ fn world(seed: u64) -> (Script, Policy) {
     let script = Script {
         upstreams: (0..upstreams).map(|_| phases(dice, length)).collect(),
         callers: (0..dice.between(1, 6)).map(|_| caller(dice)).collect(),
-        gap: length / number(dice, 20, 400),
+        loads: loads(dice, length),
         length,
         lag: Span::millis(0, *pick(dice, &[0, 0, 20, 1_500, 8_000])),
     };
     (script, policy(dice))
+}
+
+fn loads(dice: &mut Dice, length: Duration) -> Vec<Load> {
+    let usual = Load { from: Duration::ZERO, gap: length / number(dice, 20, 400) };
+    let surge = Load { from: length / 2, gap: usual.gap / 4 };
+    if one_in(dice, 4) { vec![usual, surge] } else { vec![usual] }
 }
 
 fn phases(dice: &mut Dice, length: Duration) -> Vec<Phase> {
@@ -146,13 +167,23 @@ fn phases(dice: &mut Dice, length: Duration) -> Vec<Phase> {
     let phases = (0..count).map(|n| {
         let from = length / count * n;
         let answers_in = Span::millis(1, *pick(dice, &[50, 3_000, 60_000]));
-        match dice.between(0, 4) {
+        match dice.between(0, 6) {
             0 => Phase::healthy(from, answers_in),
             1 => Phase::down(from, failure(dice)),
             2 => Phase::silent(from),
+            3 => Phase {
+                slow: number(dice, 1, 4),
+                room: Some(Room { slots: number(dice, 1, 4) as usize, queue: one_in(dice, 2).then_some(3) }),
+                ..Phase::healthy(from, answers_in)
+            },
+            4 => Phase {
+                rest: Spread::Generation(Duration::from_secs(3)),
+                tail: Tail { slow: 100_000, slow_times: 8, never: 50_000, breaks: 200_000 },
+                ..Phase::healthy(from, answers_in)
+            },
             _ => {
                 let failures = (0..4).map(|_| (number(dice, 0, 250_000), failure(dice)));
-                Phase { from, answers_in, failures: failures.collect() }
+                Phase { failures: failures.collect(), ..Phase::healthy(from, answers_in) }
             }
         }
     });
@@ -184,6 +215,10 @@ fn caller(dice: &mut Dice) -> Caller {
         patience: Patience { total, read, from_sdk: (total.is_some() || read.is_some()) && !one_in(dice, 3) },
         client_retries: *pick(dice, &[0, 0, 0, 0, 1, 2]),
         max_retries: *pick(dice, &[None, None, None, Some(0), Some(1), Some(9)]),
+        share: number(dice, 1, 3),
+        body_bytes: *pick(dice, &[2_000, 200_000]),
+        same_body: one_in(dice, 6),
+        trouble: *pick(dice, &[Trouble::None, Trouble::None, Trouble::None, Trouble::Poison, Trouble::Cliff(SHORT)]),
         leaves_after: one_in(dice, 3).then(|| Span::millis(0, *pick(dice, &[50, 2_000, 30_000]))),
     }
 }

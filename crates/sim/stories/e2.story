@@ -1,0 +1,7 @@
+# One of two providers fails every second request for a hundred seconds. Nobody should notice.
+upstreams openai azure
+load      10/s for 470s
+callers   stream, patience 120s
+at 200s   openai fails 50%
+at 300s   openai recovers
+expect    success in incident >= 99.95%, attempts <= 1.05 per request
