@@ -7,6 +7,7 @@ use crate::commands::config::ConfigVerb;
 use crate::commands::demo::DemoArgs;
 use crate::commands::exec::ExecArgs;
 use crate::commands::failures::FailuresArgs;
+use crate::commands::rehearse::RehearseArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
 
@@ -43,6 +44,8 @@ pub(crate) enum Verb {
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt
     Show(ShowArgs),
+    /// Play an outage in virtual time: what would these settings do?
+    Rehearse(RehearseArgs),
     /// Check, show or begin a configuration
     #[command(subcommand)]
     Config(ConfigVerb),
