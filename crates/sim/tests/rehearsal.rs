@@ -26,8 +26,7 @@ const MISSED: &[(&str, Figure, &str)] = &[
     (
         "c-wait",
         Figure::SuccessInside,
-        "a retry whose moment finds the breaker open fails instead of queueing (10 of 14 lost a run), and a failed \
-         probe queues behind all others until its time is over (4 of 14)",
+        "a probe that fails queues behind all others, until its time is over (rulings 12)",
     ),
     ("d-60", Figure::Recovery, "missed by a third of a second, by 1 of 20 seeds"),
     ("d-70", Figure::Recovery, "missed by half a second, by 1 of 20 seeds"),
