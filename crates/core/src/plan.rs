@@ -448,7 +448,8 @@ impl Plan {
         let is_curable = matches!(reason, Reason::Breaker | Reason::Budget);
         if is_curable && now < self.expires(policy) {
             let queue = fleet.queue(self.ask.candidates.group());
-            if let Some(ticket) = queue.join() {
+            let ticket = if self.has_queued { queue.rejoin() } else { queue.join() };
+            if let Some(ticket) = ticket {
                 self.has_queued = true;
                 return State::Queued { ticket, look: now + queue::LOOK_MIN };
             }

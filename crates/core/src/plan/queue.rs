@@ -29,6 +29,10 @@ impl Default for Config {
 
 /// Requests that wait in one group; the next is refused.
 pub const WAITING_MAX: usize = 1_000;
+/// Who was launched and failed waits behind so many others.
+pub const REJOIN_BEHIND: usize = 16;
+/// Tickets are issued so far apart that others fit between them.
+const TICKETS_APART: u64 = 1 << 24;
 /// Nobody waits longer than this before looking again, so that a change of rate is noticed.
 pub const LOOK_MAX: Duration = Duration::from_secs(1);
 /// Nobody looks more often than this.
@@ -93,9 +97,24 @@ impl Queue {
         if self.waiting.len() >= WAITING_MAX {
             return None;
         }
-        self.issued += 1;
+        self.issued += TICKETS_APART;
         let ticket = Ticket(self.issued);
         self.waiting.push_back(ticket);
+        Some(ticket)
+    }
+
+    /// A place for one that was launched and failed: behind the next [`REJOIN_BEHIND`], so that it
+    /// is not the only one to pay for every probe, and not behind all, where its time would be over
+    /// before its turn came.
+    pub fn rejoin(&mut self) -> Option<Ticket> {
+        let (Some(before), Some(after)) = (self.waiting.get(REJOIN_BEHIND - 1), self.waiting.get(REJOIN_BEHIND)) else {
+            return self.join();
+        };
+        let ticket = Ticket(before.0 + (after.0 - before.0) / 2);
+        if ticket == *before || self.waiting.len() >= WAITING_MAX {
+            return self.join();
+        }
+        self.waiting.insert(REJOIN_BEHIND, ticket);
         Some(ticket)
     }
 
@@ -152,7 +171,8 @@ impl Queue {
         if self.has_failed {
             self.rate = (self.rate / 2).max(RATE_MIN);
         } else if self.has_launched {
-            let cap = usual.saturating_mul(2).max(RATE_CAP_MIN);
+            // Below twice what is usual: newcomers vary too, and both together stay below four times.
+            let cap = (usual.saturating_mul(9) / 5).max(RATE_CAP_MIN);
             self.rate = (self.rate + self.rate / 2).min(cap);
         }
         (self.has_failed, self.has_launched) = (false, false);
@@ -236,6 +256,23 @@ mod tests {
         queue.leave(tickets[500]);
         assert_eq!(queue.len(), WAITING_MAX - 1);
         assert!(queue.join().is_some());
+    }
+
+    #[test]
+    fn one_that_failed_waits_behind_sixteen_and_not_behind_all() {
+        let mut queue = Queue::default();
+        let tickets: Vec<_> = (0..100).map(|_| queue.join().unwrap()).collect();
+        let mut last = None;
+        for _ in 0..10 {
+            let ticket = queue.rejoin().unwrap();
+            assert!(tickets[REJOIN_BEHIND - 1] < ticket && ticket < tickets[REJOIN_BEHIND]);
+            assert!(last.is_none_or(|last| ticket < last), "the place is counted from the front");
+            last = Some(ticket);
+        }
+        assert!(queue.waiting.iter().is_sorted(), "{:?}", queue.waiting);
+        let mut short = Queue::default();
+        let [first, again] = [short.join().unwrap(), short.rejoin().unwrap()];
+        assert!(first < again);
     }
 
     #[test]
