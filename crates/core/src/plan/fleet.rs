@@ -182,11 +182,7 @@ impl Fleet {
     pub(super) fn breaker_mut(&mut self, candidate: Candidate, asked: &str) -> &mut Breaker {
         let Fleet { routes, places, .. } = self;
         let model = candidate.model.map_or(asked, |alias| routes.name(alias));
-        let breakers = &mut places[candidate.upstream.index()].breakers;
-        if breakers.peek(model).is_none() {
-            breakers.get_or_insert_with(model.into(), Breaker::new);
-        }
-        breakers.get(model).expect("it was there, or has been made")
+        places[candidate.upstream.index()].breakers.get_or_make(model, Breaker::new)
     }
 
     pub(super) fn is_closed(&self, candidate: Candidate, asked: &str) -> bool {

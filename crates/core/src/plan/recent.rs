@@ -80,6 +80,18 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         self.touch(place)
     }
 
+    /// The same by a borrowed key, which is copied only if there is no entry: one look-up on a hit.
+    pub fn get_or_make<Q>(&mut self, key: &Q, make: impl FnOnce() -> V) -> &mut V
+    where
+        K: Borrow<Q> + for<'a> From<&'a Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        match self.places.get(key).copied() {
+            Some(place) => self.touch(place),
+            None => self.get_or_insert_with(K::from(key), make),
+        }
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
