@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use seawall_core::plan::route::Route;
+use seawall_core::plan::route::{ROUTES_MAX, Route};
 use seawall_core::upstream::UpstreamId;
 use toml::Spanned;
 
@@ -17,9 +17,6 @@ use super::read::{At, Reader};
 use super::upstreams::{Upstreams, plain};
 use super::written;
 use super::{UpstreamConfig, pattern, unknown};
-
-/// The most routes.
-pub(super) const ROUTES_MAX: usize = 64;
 
 /// A route with the places that a complaint about it points at.
 struct Placed {

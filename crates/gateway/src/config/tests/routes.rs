@@ -3,7 +3,7 @@
 use seawall_core::plan::route::Route;
 use seawall_core::upstream::UpstreamId;
 
-use super::super::{list, routes};
+use super::super::list;
 use super::*;
 
 /// Three upstreams: one for everything, two for some models.
@@ -97,8 +97,8 @@ fn lists_of_a_route_have_a_length() {
         let one = |n| format!("[[route]]\nmodels = [\"m{n}\"]\n");
         parse(&(0..count).map(one).collect::<String>()).is_ok()
     };
-    assert!(routes(routes::ROUTES_MAX));
-    assert!(!routes(routes::ROUTES_MAX + 1));
+    assert!(routes(seawall_core::plan::route::ROUTES_MAX));
+    assert!(!routes(seawall_core::plan::route::ROUTES_MAX + 1));
     let fallbacks = |count: usize| {
         let names: Vec<String> = (0..count).map(|n| format!("\"m{n}\"")).collect();
         parse(&format!("[[route]]\nmodels = [\"a\"]\nfallback_models = [{}]\n", names.join(","))).is_ok()
