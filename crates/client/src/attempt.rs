@@ -1,8 +1,8 @@
 //! The loop: ask the plan, do the step.
 //!
 //! There is no policy in here. If an `if` about policy wants to grow here, it belongs in
-//! `seawall_core::plan`. Dropping the future drops the attempt under way, which closes its
-//! connection, and tells the plan that the caller left.
+//! `seawall_core::plan`. Dropping the future drops what is under way, which closes its
+//! connections, and tells the plan that the caller left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,18 @@ use http::{HeaderMap, HeaderValue, Version, header::HeaderName, response};
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
 use seawall_core::plan::shapes::Cliff;
-use seawall_core::plan::{Ask, Heard, Plan, Step};
+use seawall_core::plan::{Ask, Heard, Launch, Plan, Step};
 use seawall_core::redact;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{Class, Fault, Said};
-use tokio::time::{Instant, sleep_until};
+use seawall_core::verdict::{Class, Fault, Said, Verdict};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body::{Payload, SendBody};
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
+use crate::live::{Begun, Live};
 use crate::relay::Relay;
 use crate::renamed;
 use crate::shared::instant;
@@ -177,83 +178,60 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
     let mut last: Option<FailedAttempt> = None;
     let mut informative: Option<(u32, response::Parts, Bytes, Option<Box<Said>>)> = None;
     let (mut class, mut fault, mut wait, mut upstream_name) = (None, None, None, None);
+    let mut live = Live::default();
     loop {
         let (now, step) = course.step();
         if let Some(failed) = last.take() {
-            let (reason, pause) = decision(&step, failed.upstream, now);
-            let kept = match &payload {
-                Payload::Kept(bytes) => Some(bytes.as_ref()),
-                Payload::Flow(_) => None,
-            };
-            tale.failed(redact::Input { headers: &headers, body: kept }, failed, reason, pause);
+            let (reason, pause) = decision(&step, failed.begun.upstream, now);
+            tale.failed(redact::Input { headers: &headers, body: payload.kept() }, failed, reason, pause);
         }
-        match step {
-            Step::Wait { until, .. } => sleep_until(engine.shared.instant(until)).await,
-            Step::Send { attempt, upstream: id, model, key, until, is_last_moment } => {
-                let upstream = engine.upstream(id);
+        let (begun, exchange) = match step {
+            Step::Wait { until, .. } => {
+                sleep_until(engine.shared.instant(until)).await;
+                continue;
+            }
+            Step::Send(launch) => {
+                let upstream = engine.upstream(launch.upstream);
                 upstream_name = Some(upstream.name_value.clone());
-                tale.attempts = attempt;
+                tale.attempts = launch.attempt;
                 if own_id {
-                    headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, attempt));
+                    headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, launch.attempt));
                 }
-                let alias = model.map(|alias| engine.routes.name(alias));
-                let request = request((upstream, key), &facts, &target, &headers, &mut payload, alias);
-                let began_unix_micros = tale::began();
+                let begun = Begun {
+                    number: launch.attempt,
+                    upstream: launch.upstream,
+                    at: instant(),
+                    unix_micros: tale::began(),
+                };
                 let exchange = exchange::run(Try {
                     upstream,
-                    request,
+                    request: request(engine, &launch, &facts, &target, &headers, &mut payload),
                     facts: &facts,
                     memory: &engine.memory,
                     connect: engine.policy.timeout.connect,
-                    until: engine.shared.instant(until),
-                    is_last_moment,
-                })
-                .await;
-                let Exchange { verdict, reply, seen, detail } = exchange;
-                let is_ok = verdict.class == Class::Ok;
-                let plan = &mut course.plan;
-                let is_informative = reply.is_some();
-                let body = if is_ok { 0 } else { fingerprint(engine, &facts, &payload) };
-                let status = seen.status.map(|status| status.as_u16());
-                let heard = Heard { verdict: &verdict, status, is_informative, body };
-                let served = engine.shared.decide(|now, fleet, dice| {
-                    plan.heard(now, &engine.policy, fleet, dice, attempt, &heard);
-                    if matches!(reply, Some(Reply { body: ReplyBody::Flowing(_), .. })) {
-                        plan.served(fleet)
-                    } else {
-                        None
+                    until: engine.shared.instant(launch.until),
+                    is_last_moment: launch.is_last_moment,
+                });
+                match launch.look {
+                    None if live.is_empty() => (begun, exchange.await),
+                    None => {
+                        live.begin(begun, exchange);
+                        live.next().await
                     }
-                });
-                if is_ok {
-                    course.facts = None;
-                    let outcome = course.plan.success();
-                    let Reply { head, body } = reply.expect("only a reply is judged an answer");
-                    let upstream_time = seen.first_content.unwrap_or_default();
-                    engine.observer.answered(&facts, id, upstream_time);
-                    let relay = relay(tale, body, &head, outcome, id, began_unix_micros, seen, own_id, served);
-                    let upstream = upstream.name_value.clone();
-                    let answer = Answer { head, relay, outcome, attempts: attempt, upstream, upstream_time };
-                    return Conclusion::Answer(Box::new(answer));
+                    Some(look) => {
+                        live.begin(begun, exchange);
+                        match timeout_at(engine.shared.instant(look), live.next()).await {
+                            Ok(ended) => ended,
+                            Err(_) => continue,
+                        }
+                    }
                 }
-                (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
-                if let Some(Reply { head, body: ReplyBody::Whole(body, _) }) = reply {
-                    informative = Some((attempt, head, body, verdict.said.clone()));
-                }
-                let client_request_id = headers.get(&CLIENT_REQUEST_ID).and_then(|v| v.to_str().ok()).map(Into::into);
-                last = Some(FailedAttempt {
-                    number: attempt,
-                    upstream: id,
-                    began_unix_micros,
-                    verdict,
-                    seen,
-                    detail,
-                    client_request_id,
-                    bytes_out: 0,
-                });
             }
+            Step::Listen => live.next().await,
             Step::Relay { .. } => unreachable!("an answered request has returned"),
             Step::Fail { reason, retry_at, .. } => {
                 course.facts = None;
+                superseded(&mut tale, &mut live, own_id, &headers, &payload);
                 let (reply, said) = match informative {
                     Some((_, head, body, said)) => (Some((head, body)), said),
                     None => (None, None),
@@ -277,15 +255,66 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     tale: Some(tale),
                 }));
             }
+        };
+        let Exchange { verdict, reply, seen, detail } = exchange;
+        let is_ok = verdict.class == Class::Ok;
+        let flows = matches!(reply, Some(Reply { body: ReplyBody::Flowing(_), .. }));
+        let plan = &mut course.plan;
+        // Of an answer that is here as a whole, nothing more will be heard.
+        let body = if is_ok && !flows { 0 } else { fingerprint(engine, &facts, &payload) };
+        let status = seen.status.map(|status| status.as_u16());
+        let heard = Heard { verdict: &verdict, status, is_informative: reply.is_some(), body };
+        let served = engine.shared.decide(|now, fleet, dice| {
+            plan.heard(now, &engine.policy, fleet, dice, begun.number, &heard);
+            if flows { plan.served(fleet) } else { None }
+        });
+        if is_ok {
+            course.facts = None;
+            superseded(&mut tale, &mut live, own_id, &headers, &payload);
+            let outcome = course.plan.success();
+            let attempts = tale.attempts;
+            let Reply { head, body } = reply.expect("only a reply is judged an answer");
+            let upstream_time = seen.first_content.unwrap_or_default();
+            engine.observer.answered(&facts, begun.upstream, upstream_time);
+            let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served);
+            let upstream = engine.upstream(begun.upstream).name_value.clone();
+            let answer = Answer { head, relay, outcome, attempts, upstream, upstream_time };
+            return Conclusion::Answer(Box::new(answer));
         }
+        (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
+        if let Some(Reply { head, body: ReplyBody::Whole(body, _) }) = reply {
+            informative = Some((begun.number, head, body, verdict.said.clone()));
+        }
+        let client_request_id = client_request_id(own_id, &tale, &headers, begun);
+        last = Some(FailedAttempt { begun, verdict, seen, detail, client_request_id, bytes_out: 0 });
     }
+}
+
+/// Breaks off what is under way, and tells of it: another attempt has decided.
+fn superseded(tale: &mut Tale, live: &mut Live<'_>, own_id: bool, headers: &HeaderMap, payload: &Payload) {
+    for begun in live.drop_all() {
+        let seen = exchange::Seen { began: Some(begun.at), ended: Some(instant()), ..exchange::Seen::default() };
+        let client_request_id = client_request_id(own_id, tale, headers, begun);
+        let verdict = Verdict::cancelled();
+        let failed = FailedAttempt { begun, verdict, seen, detail: None, client_request_id, bytes_out: 0 };
+        tale.failed(redact::Input { headers, body: payload.kept() }, failed, Reason::Superseded, None);
+    }
+}
+
+/// Under which id the provider's support finds an attempt: ours, or the caller's own.
+fn client_request_id(own_id: bool, tale: &Tale, headers: &HeaderMap, begun: Begun) -> Option<String> {
+    if own_id {
+        return attempt_id(&tale.labels.id, begun.number).to_str().ok().map(Into::into);
+    }
+    headers.get(&CLIENT_REQUEST_ID).and_then(|value| value.to_str().ok()).map(Into::into)
 }
 
 /// What was decided after an attempt at `asked`, and the wait before the next.
 fn decision(step: &Step, asked: UpstreamId, now: Time) -> (Reason, Option<Duration>) {
     let again = |upstream: UpstreamId| if upstream == asked { Reason::Retry } else { Reason::Failover };
     match *step {
-        Step::Send { upstream, .. } => (again(upstream), Some(Duration::ZERO)),
+        Step::Send(Launch { upstream, .. }) => (again(upstream), Some(Duration::ZERO)),
+        Step::Listen => (Reason::Hedge, None),
         Step::Wait { until, upstream: Some(upstream) } => (again(upstream), Some(until.since(now))),
         Step::Wait { upstream: None, .. } => (Reason::Queue, None),
         Step::Relay { .. } => (Reason::Answered, None),
@@ -302,16 +331,17 @@ fn fingerprint(engine: &Engine, facts: &Request, payload: &Payload) -> u64 {
 }
 
 fn request(
-    (upstream, key): (&crate::upstream::Upstream, usize),
+    engine: &Engine,
+    launch: &Launch,
     facts: &Request,
     target: &PathAndQuery,
     headers: &HeaderMap,
     payload: &mut Payload,
-    alias: Option<&str>,
 ) -> http::Request<SendBody> {
+    let upstream = engine.upstream(launch.upstream);
     let body = match payload {
-        Payload::Kept(bytes) => SendBody::Kept(match alias {
-            Some(alias) => renamed::renamed(bytes, alias),
+        Payload::Kept(bytes) => SendBody::Kept(match launch.model {
+            Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
             None => bytes.clone(),
         }),
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
@@ -325,7 +355,7 @@ fn request(
     // Two valid paths make a valid path; were it not so, the upstream would say 404.
     *request.uri_mut() = upstream.uri(target).unwrap_or_default();
     *request.headers_mut() = headers.clone();
-    upstream.sign(request.headers_mut(), key);
+    upstream.sign(request.headers_mut(), launch.key);
     request
 }
 
@@ -346,8 +376,7 @@ fn relay(
     body: ReplyBody,
     head: &response::Parts,
     outcome: Outcome,
-    upstream: UpstreamId,
-    began_unix_micros: i64,
+    begun: Begun,
     seen: exchange::Seen,
     own_id: bool,
     served: Option<Served>,
@@ -358,14 +387,13 @@ fn relay(
             Relay::whole(bytes, hold)
         }
         ReplyBody::Flowing(flowing) => {
-            let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, tale.attempts));
+            let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
             let idle = tale.engine.policy.timeout.byte_idle;
-            Relay::flowing(crate::relay::Begun {
+            Relay::flowing(crate::relay::Start {
                 tale,
                 flowing,
                 outcome,
-                upstream,
-                began_unix_micros,
+                begun,
                 seen,
                 headers: head.headers.clone(),
                 client_request_id,

@@ -20,6 +20,16 @@ pub enum Payload {
     Flow(Flow),
 }
 
+impl Payload {
+    /// The bytes, of a body that was kept.
+    pub(crate) fn kept(&self) -> Option<&[u8]> {
+        match self {
+            Payload::Kept(bytes) => Some(bytes),
+            Payload::Flow(_) => None,
+        }
+    }
+}
+
 /// What goes over the wire.
 pub(crate) enum SendBody {
     Kept(Bytes),

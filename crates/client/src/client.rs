@@ -77,6 +77,12 @@ impl Client {
         self.engine.shared.decide(|_, fleet, _| fleet.tokens_min())
     }
 
+    /// Attempts under way, at all upstreams together.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        self.engine.shared.decide(|_, fleet, _| fleet.under_way())
+    }
+
     /// Requests that wait for an upstream to come back.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -4,7 +4,7 @@
 //!
 //! - `client`: built once, shared by every request; `engine`: what they share.
 //! - `attempt`: the loop that asks the plan and does the step.
-//! - `exchange`: one attempt on the wire.
+//! - `live`: the attempts under way; `exchange`: one attempt on the wire.
 //! - `relay`: the reply, watched to its last byte.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod exchange;
 pub mod headers;
+mod live;
 mod memory;
 mod observer;
 mod pool;

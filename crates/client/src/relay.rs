@@ -19,12 +19,12 @@ use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
 use seawall_core::redact;
 use seawall_core::request::Dialect;
-use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
 use seawall_core::verdict::{self, Fault, Verdict};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::exchange::{Flowing, Seen, cut_by};
+use crate::live::Begun;
 use crate::memory::Hold;
 use crate::pool::Connection;
 use crate::shared::instant;
@@ -70,12 +70,12 @@ pub struct Broken {
     pub record: Arc<event::Request>,
 }
 
-pub(crate) struct Begun {
+/// A reply at the moment when its first piece may go to the caller.
+pub(crate) struct Start {
     pub(crate) tale: Tale,
     pub(crate) flowing: Box<Flowing>,
     pub(crate) outcome: Outcome,
-    pub(crate) upstream: UpstreamId,
-    pub(crate) began_unix_micros: i64,
+    pub(crate) begun: Begun,
     pub(crate) seen: Seen,
     pub(crate) headers: HeaderMap,
     pub(crate) client_request_id: Option<String>,
@@ -97,8 +97,7 @@ struct Flow {
     stall: Pin<Box<Sleep>>,
     tale: Tale,
     outcome: Outcome,
-    upstream: UpstreamId,
-    began_unix_micros: i64,
+    begun: Begun,
     seen: Seen,
     headers: HeaderMap,
     client_request_id: Option<String>,
@@ -114,20 +113,8 @@ impl Relay {
         Relay { state: State::Whole(bytes, hold) }
     }
 
-    pub(crate) fn flowing(begun: Begun) -> Relay {
-        let Begun {
-            tale,
-            flowing,
-            outcome,
-            upstream,
-            began_unix_micros,
-            seen,
-            headers,
-            client_request_id,
-            idle,
-            since,
-            served,
-        } = begun;
+    pub(crate) fn flowing(start: Start) -> Relay {
+        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, idle, since, served } = start;
         let Flowing { held, hold, rest, watch, connection } = *flowing;
         Relay {
             state: State::Flowing(Box::new(Flow {
@@ -141,8 +128,7 @@ impl Relay {
                 stall: Box::pin(sleep_until(since + idle)),
                 tale,
                 outcome,
-                upstream,
-                began_unix_micros,
+                begun,
                 seen,
                 headers,
                 client_request_id,
@@ -197,7 +183,7 @@ impl Flow {
             Poll::Ready(Some(Err(error))) => Poll::Ready(self.over(Some((cut_by(&error), error.to_string())))),
             Poll::Ready(None) => {
                 if let Some(connection) = self.connection.take() {
-                    self.tale.engine.upstream(self.upstream).pool.put_back(connection, instant());
+                    self.tale.engine.upstream(self.begun.upstream).pool.put_back(connection, instant());
                 }
                 Poll::Ready(self.over(None))
             }
@@ -268,9 +254,7 @@ impl Flow {
         seen.ended = Some(instant());
         seen.headers = Some(std::mem::take(&mut self.headers));
         let failed = FailedAttempt {
-            number: self.tale.attempts,
-            upstream: self.upstream,
-            began_unix_micros: self.began_unix_micros,
+            begun: self.begun,
             verdict: Verdict::mid_stream(fault),
             seen,
             detail: Some(detail),

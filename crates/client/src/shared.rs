@@ -13,7 +13,7 @@ use seawall_core::time::Time;
 use tokio::time::Instant;
 
 /// Of a long body, this much of either end is in its fingerprint.
-const FINGERPRINT_END: usize = 32 * 1024;
+const FINGERPRINT_END: usize = 4 * 1024;
 
 /// Clock, dice and fleet.
 pub(crate) struct Shared {

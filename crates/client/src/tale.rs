@@ -10,12 +10,12 @@ use http::{HeaderMap, HeaderValue, header::HeaderName};
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::redact;
 use seawall_core::request::{Request, Shape};
-use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{self, Class, Verdict};
 use tokio::time::Instant;
 
 use crate::engine::Engine;
 use crate::exchange::Seen;
+use crate::live::Begun;
 use crate::shared::{instant, unix_micros};
 
 /// What identifies a request in its record.
@@ -43,9 +43,7 @@ pub(crate) struct Tale {
 
 /// A failed attempt, before it is known what comes next.
 pub(crate) struct FailedAttempt {
-    pub(crate) number: u32,
-    pub(crate) upstream: UpstreamId,
-    pub(crate) began_unix_micros: i64,
+    pub(crate) begun: Begun,
     pub(crate) verdict: Verdict,
     pub(crate) seen: Seen,
     pub(crate) detail: Option<String>,
@@ -88,7 +86,8 @@ impl Tale {
         reason: Reason,
         wait: Option<Duration>,
     ) {
-        let FailedAttempt { number, upstream, verdict, seen, detail, .. } = failed;
+        let FailedAttempt { begun, verdict, seen, detail, .. } = failed;
+        let upstream = begun.upstream;
         let headers = seen.headers.as_ref();
         let said = verdict.said.as_deref();
         let upstream_request_id = headers
@@ -104,8 +103,8 @@ impl Tale {
         let ended = seen.ended.unwrap_or_else(instant);
         let began = seen.began.unwrap_or(ended);
         let attempt = event::Attempt {
-            number,
-            began_unix_micros: failed.began_unix_micros,
+            number: begun.number,
+            began_unix_micros: begun.unix_micros,
             upstream: self.engine.upstream(upstream).name.clone(),
             status: seen.status.map(|s| s.as_u16()),
             class: verdict.class,

@@ -88,6 +88,10 @@ words! {
         Credentials = "credentials",
         /// No upstream was left to ask.
         NoUpstream = "no_upstream",
+        /// Another attempt beside it is still under way.
+        Hedge = "hedge",
+        /// Another attempt beside it decided the request first.
+        Superseded = "superseded",
         /// Content had already gone to the caller.
         Committed = "committed",
         /// The caller left.

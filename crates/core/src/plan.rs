@@ -1,6 +1,6 @@
 //! What to do next, for one request.
 //!
-//! Retry, failover, breaker, budget and deadline are one decision over shared facts, made here, and not a
+//! Retry, failover, hedge, breaker, budget and deadline are one decision over shared facts, made here, and not a
 //! stack of wrappers whose order nobody wrote down. Whoever sends asks [`Plan::step`], does what
 //! it says, and reports with [`Plan::heard`]; the plan reads no clock and does no I/O, so the
 //! gateway, the library and the rehearsal get the same answers.
@@ -9,11 +9,14 @@
 //! the budget pays for; and every request that it begins ends in exactly one of
 //! [`Step::Relay`], [`Step::Fail`] or [`Plan::left`].
 
+mod ask;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+mod choice;
 pub mod credentials;
 pub mod fleet;
+pub mod hedge;
 pub mod policy;
 pub mod queue;
 pub mod recent;
@@ -24,24 +27,24 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 use crate::event::{Outcome, Reason};
-use crate::request::{Patience, Repeatable, Request};
+use crate::request::Repeatable;
 use crate::time::Time;
 use crate::upstream::UpstreamId;
 use crate::verdict::{Again, Class, Fault, Verdict};
 
-use breaker::{Kind, Permit, State as BreakerState, Vote};
+pub use ask::Ask;
+
+use breaker::{Permit, State as BreakerState, Vote};
 use budget::{COST, COST_AMBIGUOUS};
+use choice::{Choice, Nobody, Visits};
 use fleet::{Fleet, NO_MODEL, Report, Served};
 use policy::{FirstContent, Policy};
 use queue::Ticket;
-use route::{Alias, CANDIDATES_MAX, Candidate, Candidates};
-use shapes::{Cliff, Form};
+use route::{Alias, Candidate};
+use shapes::Cliff;
 
 /// Attempts at a request that is itself a client's retry: two layers of retries would multiply.
 const ATTEMPTS_OF_A_CLIENT_RETRY: u32 = 2;
-
-/// Answers to the caller are due this much before its own patience ends: 2 %, at least 250 ms.
-const MARGIN_MIN: Duration = Duration::from_millis(250);
 
 /// A second look at a guarded breaker is not before this.
 const LOOK_MIN: Duration = Duration::from_millis(50);
@@ -49,21 +52,10 @@ const LOOK_MIN: Duration = Duration::from_millis(50);
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Begin attempt `attempt` (1 for the first) at `upstream`.
-    Send {
-        /// The number of the attempt.
-        attempt: u32,
-        /// Where to.
-        upstream: UpstreamId,
-        /// Under which name of the model, if not the one that was asked for.
-        model: Option<Alias>,
-        /// With which of the upstream's own credentials, where it has some.
-        key: usize,
-        /// The moment by which it must have brought its first content (a stream) or its end.
-        until: Time,
-        /// Whether `until` is the request's deadline, and not a limit of this attempt alone.
-        is_last_moment: bool,
-    },
+    /// Begin an attempt.
+    Send(Launch),
+    /// Nothing is to be begun: hear first what becomes of the attempts under way.
+    Listen,
     /// Ask again at `until`; the next attempt will be at `upstream`.
     Wait {
         /// The moment.
@@ -87,6 +79,26 @@ pub enum Step {
     },
 }
 
+/// An attempt to be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Launch {
+    /// The number of the attempt, 1 for the first.
+    pub attempt: u32,
+    /// Where to.
+    pub upstream: UpstreamId,
+    /// Under which name of the model, if not the one that was asked for.
+    pub model: Option<Alias>,
+    /// With which of the upstream's own credentials, where it has some.
+    pub key: usize,
+    /// The moment by which it must have brought its first content (a stream) or its end.
+    pub until: Time,
+    /// Whether `until` is the request's deadline, and not a limit of this attempt alone.
+    pub is_last_moment: bool,
+    /// When to ask for the next step if nothing has been heard of it: a second attempt may be begun
+    /// beside it then. `None`: only when it has ended.
+    pub look: Option<Time>,
+}
+
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard<'a> {
@@ -100,70 +112,27 @@ pub struct Heard<'a> {
     pub body: u64,
 }
 
-/// What the plan must know of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Ask {
-    /// The upstreams that may serve it.
-    pub candidates: Candidates,
-    /// The request's form: what is learnt of it is learnt for all of its form.
-    pub form: Form,
-    /// What may be sent twice.
-    pub repeatable: Repeatable,
-    /// Whether the body can be sent again, and if not, why.
-    pub replay: Result<(), Reason>,
-    /// Whether a stream is asked for.
-    pub stream: bool,
-    /// How long the caller waits, as it says.
-    pub patience: Patience,
-    /// `x-stainless-retry-count`.
-    pub client_retries: u32,
-    /// `x-seawall-max-retries`: may only lower the policy's attempts.
-    pub max_retries: Option<u32>,
-}
-
-impl Ask {
-    /// What the plan must know of `request`, whose body can be sent again if `replay` says so.
-    #[must_use]
-    pub fn of(request: &Request, candidates: Candidates, replay: Result<(), Reason>, max_retries: Option<u32>) -> Ask {
-        Ask {
-            candidates,
-            form: Form::of(request),
-            repeatable: if candidates.repeatable { Repeatable::Yes } else { request.repeatable() },
-            replay,
-            stream: request.stream,
-            patience: request.patience,
-            client_retries: request.client_retries,
-            max_retries,
-        }
-    }
-}
-
 /// The course of one request.
 #[derive(Debug, Clone)]
 pub struct Plan {
     ask: Ask,
+    visits: Visits,
     arrived: Time,
     deadline: Time,
     state: State,
-    /// The model asked for.
-    model: Box<str>,
     /// Unlike that of every other request.
     number: u64,
     attempts: u32,
     ambiguous: u32,
-    /// A bit for each candidate that was asked, in the order of `ask.candidates`.
-    tried: u32,
-    /// For each candidate, a bit for each of its credentials that an answer refused.
-    refused_keys: [u16; CANDIDATES_MAX],
-    /// For each candidate, the moment until which it asked to be left alone.
-    not_before: [Time; CANDIDATES_MAX],
     informative: Option<u32>,
     /// What was withdrawn for the attempt under way.
     paid: u64,
+    /// When to look whether a second attempt should be begun beside the first.
+    hedge_at: Option<Time>,
+    /// The attempt that was begun beside the first.
+    hedge: Option<u32>,
     /// Whether the moment of a retry came once while its breaker was guarded.
     has_looked: bool,
-    /// Whether it has been in the queue: what comes from there is paid for by waiting.
-    has_queued: bool,
     /// Where requests of this form always fail, if that is why nothing more is tried.
     cliff: Option<Cliff>,
     /// Whether the caller should come back by itself (rulings 6).
@@ -175,14 +144,10 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Fresh,
-    /// Under way, at the candidate of this index.
-    Live(Live),
+    /// Under way; and another beside it, where one is hedged.
+    Live(Live, Option<Live>),
     /// It ended, and the next step has not been decided.
-    Failed {
-        at: usize,
-        class: Class,
-        again: Again,
-    },
+    Failed(Failure),
     /// The candidate of this index will be asked at `until`.
     Waiting {
         at: usize,
@@ -193,19 +158,14 @@ enum State {
         ticket: Ticket,
         look: Time,
     },
-    Answered {
-        at: usize,
-        alt: bool,
-    },
-    Over {
-        reason: Reason,
-        retry_at: Option<Time>,
-    },
+    Answered(Answered),
+    Over(Nobody),
 }
 
 /// An attempt under way.
 #[derive(Debug, Clone, Copy)]
 struct Live {
+    attempt: u32,
     /// The index of its candidate.
     at: usize,
     key: usize,
@@ -213,17 +173,22 @@ struct Live {
     began: Time,
 }
 
-/// Why no candidate will be asked.
+/// The last attempt, which failed at the candidate of index `at`.
 #[derive(Debug, Clone, Copy)]
-struct Nobody {
-    reason: Reason,
-    retry_at: Option<Time>,
+struct Failure {
+    at: usize,
+    class: Class,
+    again: Again,
 }
 
-impl From<Reason> for Nobody {
-    fn from(reason: Reason) -> Nobody {
-        Nobody { reason, retry_at: None }
-    }
+/// The attempt that brought the answer, from the candidate of index `at`.
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    attempt: u32,
+    at: usize,
+    body: u64,
+    /// Whether another upstream was well.
+    alt: bool,
 }
 
 impl Plan {
@@ -231,20 +196,18 @@ impl Plan {
     #[must_use]
     pub fn new(now: Time, policy: &Policy, model: Option<&str>, ask: Ask, fleet: &mut Fleet) -> Plan {
         Plan {
+            visits: Visits::new(model.unwrap_or(NO_MODEL)),
             arrived: now,
-            deadline: now + patience(&ask, policy),
+            deadline: now + ask.patience(policy),
             state: State::Fresh,
-            model: model.unwrap_or(NO_MODEL).into(),
             number: fleet.number(),
             attempts: 0,
             ambiguous: 0,
-            tried: 0,
-            refused_keys: [0; CANDIDATES_MAX],
-            not_before: [Time::ZERO; CANDIDATES_MAX],
             informative: None,
             paid: 0,
+            hedge_at: None,
+            hedge: None,
             has_looked: false,
-            has_queued: false,
             cliff: None,
             invites: false,
             is_client_retry: ask.client_retries > 0 && !fleet.welcome_back(),
@@ -281,8 +244,10 @@ impl Plan {
     /// How an answered request ended.
     #[must_use]
     pub fn success(&self) -> Outcome {
-        match (self.attempts, self.tried.count_ones()) {
+        let answered = if let State::Answered(answered) = self.state { answered.attempt } else { self.attempts };
+        match (answered, self.visits.places()) {
             (..=1, _) => Outcome::Passed,
+            _ if self.hedge == Some(answered) => Outcome::Hedged,
             (_, 1) => Outcome::Retried,
             _ => Outcome::FailedOver,
         }
@@ -299,10 +264,10 @@ impl Plan {
     /// is one.
     #[must_use]
     pub fn served(&self, fleet: &Fleet) -> Option<Served> {
-        let State::Answered { at, alt } = self.state else { return None };
+        let State::Answered(Answered { at, body, alt, .. }) = self.state else { return None };
         let candidate = self.candidate(at);
-        let model = fleet.sent_model(candidate, &self.model).into();
-        Some(Served { upstream: candidate.upstream, model, request: self.number, alt })
+        let model = fleet.sent_model(candidate, &self.visits.model).into();
+        Some(Served { upstream: candidate.upstream, model, request: self.number, body, alt })
     }
 
     // What happens.
@@ -312,12 +277,12 @@ impl Plan {
         if let State::Fresh = self.state {
             return self.begin(now, policy, fleet, dice);
         }
-        if let State::Failed { at, class, again } = self.state {
-            self.state = match self.next(now, policy, fleet, dice, Failure { at, class, again }) {
+        if let State::Failed(failure) = self.state {
+            self.state = match self.next(now, policy, fleet, dice, failure) {
                 Ok((at, delay)) => State::Waiting { at, until: now + delay },
                 Err(nobody) => self.queue_instead(now, policy, fleet, nobody),
             };
-            if let State::Over { reason: Reason::Deadline, .. } = self.state {
+            if let State::Over(Nobody { reason: Reason::Deadline, .. }) = self.state {
                 self.invite(now, fleet);
             }
         }
@@ -331,16 +296,16 @@ impl Plan {
             State::Queued { look, .. } => Step::Wait { until: look, upstream: None },
             State::Waiting { at, until } if now >= until => self.launch(now, policy, fleet, dice, at),
             State::Waiting { at, until } => Step::Wait { until, upstream: Some(self.candidate(at).upstream) },
-            State::Answered { .. } => Step::Relay { attempt: self.attempts },
-            State::Over { reason, retry_at } => self.fail(Nobody { reason, retry_at }),
-            State::Live(_) | State::Fresh | State::Failed { .. } => {
-                Step::Fail { reason: Reason::CallerLeft, informative: None, retry_at: None }
-            }
+            State::Answered(Answered { attempt, .. }) => Step::Relay { attempt },
+            State::Over(nobody) => self.fail(nobody),
+            State::Live(first, None) => self.begin_beside(now, policy, fleet, dice, first),
+            State::Live(..) | State::Fresh | State::Failed(_) => Step::Listen,
         }
     }
 
     /// What became of attempt `attempt`. With [`Class::Ok`] this is said at the first content of
-    /// a stream, and at the end of any other answer.
+    /// a stream, and at the end of any other answer. What is still under way then is not needed:
+    /// break it off. So is it when the next step is to fail.
     pub fn heard(
         &mut self,
         now: Time,
@@ -350,10 +315,11 @@ impl Plan {
         attempt: u32,
         heard: &Heard<'_>,
     ) {
-        let State::Live(live) = self.state else { return };
-        if attempt != self.attempts {
-            return;
-        }
+        let (live, other) = match self.state {
+            State::Live(live, other) if live.attempt == attempt => (live, other),
+            State::Live(other, Some(live)) if live.attempt == attempt => (live, Some(other)),
+            _ => return,
+        };
         let verdict = heard.verdict;
         let is_ok = verdict.class == Class::Ok;
         let budget = fleet.budget(self.ask.candidates.group());
@@ -365,50 +331,55 @@ impl Plan {
         self.paid = 0;
         let candidate = self.candidate(live.at);
         if matches!(verdict.class, Class::RateLimited | Class::Quota | Class::Auth) {
-            self.refused_keys[live.at] |= 1 << live.key;
+            self.visits.refused_keys[live.at] |= 1 << live.key;
         }
         if let Some(wait) = verdict.wait {
             let class = policy.retry.class(verdict.class).or(policy.retry.class(Class::ServerError));
             let is_too_long = class.is_some_and(|class| wait > class.retry_after_max);
-            self.not_before[live.at] = if is_too_long { Time::NEVER } else { now + wait };
+            self.visits.not_before[live.at] = if is_too_long { Time::NEVER } else { now + wait };
         }
-        fleet.heard_of_key(now, (candidate, &self.model), live.key, heard);
+        fleet.heard_of_key(now, (candidate, &self.visits.model), live.key, heard);
         let is_cliff = self.learn(now, fleet, live, verdict);
         let vote = if is_cliff { Vote::None } else { self.vote(now, live, heard) };
-        let alt = self.has_alternative(fleet, live.at);
-        fleet.ended_at(candidate.upstream);
-        let report = Report { candidate, asked: &self.model, permit: live.permit, vote, alt };
-        fleet.report(now, policy, dice, report);
+        let alt = self.ended(now, policy, fleet, dice, live, vote);
         if heard.is_informative {
             self.informative = Some(attempt);
         }
-        self.state = if is_ok {
-            State::Answered { at: live.at, alt }
-        } else {
-            State::Failed { at: live.at, class: verdict.class, again: verdict.again }
+        self.hedge_at = None;
+        self.state = match other {
+            _ if is_ok => State::Answered(Answered { attempt, at: live.at, body: heard.body, alt }),
+            // That one failed is no failure of the request while the other may still answer; unless
+            // the answer is sure to be the same.
+            Some(other) if verdict.again != Again::No => {
+                self.ambiguous += u32::from(verdict.class == Class::Ambiguous);
+                self.state = State::Live(other, None);
+                return;
+            }
+            _ => State::Failed(Failure { at: live.at, class: verdict.class, again: verdict.again }),
         };
+        if let Some(other) = other {
+            // It took at least this long.
+            let place = (self.candidate(other.at), &*self.visits.model);
+            fleet.answered_after(place, self.ask.form, now, now.since(other.began), false);
+            self.drop_live(now, policy, fleet, dice, other);
+        }
     }
 
     /// The caller went away. Harmless when the request has already ended.
     pub fn left(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice) {
         match self.state {
-            State::Live(live) => {
-                if self.attempts == 1 {
-                    fleet.budget(self.ask.candidates.group()).first_ended(now, false);
+            State::Live(live, other) => {
+                for live in [Some(live), other].into_iter().flatten() {
+                    self.drop_live(now, policy, fleet, dice, live);
                 }
-                let candidate = self.candidate(live.at);
-                let alt = self.has_alternative(fleet, live.at);
-                fleet.ended_at(candidate.upstream);
-                let report = Report { candidate, asked: &self.model, permit: live.permit, vote: Vote::None, alt };
-                fleet.report(now, policy, dice, report);
             }
             // A wait that was paid for and never led to an attempt costs nothing.
             State::Waiting { .. } => self.give_back(now, fleet),
             State::Queued { ticket, .. } => fleet.queue(self.ask.candidates.group()).leave(ticket),
             _ => {}
         }
-        if !matches!(self.state, State::Answered { .. } | State::Over { .. }) {
-            self.state = State::Over { reason: Reason::CallerLeft, retry_at: None };
+        if !matches!(self.state, State::Answered(_) | State::Over(_)) {
+            self.state = State::Over(Reason::CallerLeft.into());
         }
         self.paid = 0;
     }
@@ -419,6 +390,10 @@ impl Plan {
         self.ask.candidates.as_slice()[at]
     }
 
+    fn choice<'a>(&'a self, now: Time, policy: &'a Policy, fleet: &'a Fleet) -> Choice<'a> {
+        Choice { ask: &self.ask, visits: &self.visits, now, policy, fleet }
+    }
+
     fn begin(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice) -> Step {
         if self.ask.candidates.as_slice().is_empty() {
             return self.fail(Reason::NoUpstream.into());
@@ -426,7 +401,7 @@ impl Plan {
         if now >= self.deadline {
             return self.fail(Reason::Deadline.into());
         }
-        match self.choose(now, policy, fleet, dice, |_| true) {
+        match self.choice(now, policy, fleet).best(dice, |_| true) {
             Ok(at) => {
                 fleet.budget(self.ask.candidates.group()).begin(now);
                 self.send(now, policy, fleet, at)
@@ -444,17 +419,16 @@ impl Plan {
 
     /// A place in the queue, where nobody can be asked now and waiting is wanted; else the end.
     fn queue_instead(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, nobody: Nobody) -> State {
-        let Nobody { reason, retry_at } = nobody;
-        let is_curable = matches!(reason, Reason::Breaker | Reason::Budget);
+        let is_curable = matches!(nobody.reason, Reason::Breaker | Reason::Budget);
         if is_curable && now < self.expires(policy) {
             let queue = fleet.queue(self.ask.candidates.group());
-            let ticket = if self.has_queued { queue.rejoin() } else { queue.join() };
+            let ticket = if self.visits.has_queued { queue.rejoin() } else { queue.join() };
             if let Some(ticket) = ticket {
-                self.has_queued = true;
+                self.visits.has_queued = true;
                 return State::Queued { ticket, look: now + queue::LOOK_MIN };
             }
         }
-        State::Over { reason, retry_at }
+        State::Over(nobody)
     }
 
     /// When it has waited long enough: an attempt must still be of use then.
@@ -471,10 +445,11 @@ impl Plan {
             fleet.queue(group).leave(ticket);
             return self.fail(Reason::Queue.into());
         }
-        let look = match self.choose(now, policy, fleet, dice, |at| self.not_before[at] <= now) {
+        let choice = self.choice(now, policy, fleet);
+        let look = match choice.best(dice, |at| self.visits.not_before[at] <= now) {
             Ok(at) => {
+                let is_well = matches!(choice.state(at), BreakerState::Closed | BreakerState::Guarded);
                 let usual = fleet.budget(group).usual(now);
-                let is_well = matches!(self.breaker_state(fleet, at), BreakerState::Closed | BreakerState::Guarded);
                 let queue = fleet.queue(group);
                 let turn = match queue.turn(now, ticket, usual) {
                     Err(_) if !is_well && queue.is_first(ticket) => Ok(()),
@@ -504,17 +479,15 @@ impl Plan {
 
     /// The moment of a retry has come: its upstream may not be what it was when it was chosen.
     fn launch(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, at: usize) -> Step {
-        if self.grants(now, policy, fleet, at).is_ok() {
-            return self.send(now, policy, fleet, at);
-        }
-        if let Ok(at) = self.choose(now, policy, fleet, dice, |at| self.tried & (1 << at) == 0) {
+        let choice = self.choice(now, policy, fleet);
+        let Err(retry_at) = choice.grants(at) else { return self.send(now, policy, fleet, at) };
+        if let Ok(at) = choice.best(dice, |at| !self.visits.has_tried(at)) {
             return self.send(now, policy, fleet, at);
         }
         // One success ends a guard, and under noise it is never far: that is worth a second look.
+        let is_guarded = choice.state(at) == BreakerState::Guarded;
         let again =
             policy.retry.class(Class::ServerError).map(|class| class.backoff.wait(2, policy.retry.jitter, dice));
-        let retry_at = self.grants(now, policy, fleet, at).err();
-        let is_guarded = self.breaker_state(fleet, at) == BreakerState::Guarded;
         match again.filter(|wait| is_guarded && !self.has_looked && now + *wait < self.deadline) {
             Some(wait) => {
                 self.has_looked = true;
@@ -524,10 +497,11 @@ impl Plan {
             }
             None => {
                 self.give_back(now, fleet);
-                self.state = self.queue_instead(now, policy, fleet, Nobody { reason: Reason::Breaker, retry_at });
+                let nobody = Nobody { reason: Reason::Breaker, retry_at: Some(retry_at) };
+                self.state = self.queue_instead(now, policy, fleet, nobody);
                 match self.state {
                     State::Queued { look, .. } => Step::Wait { until: look, upstream: None },
-                    _ => self.fail(Nobody { reason: Reason::Breaker, retry_at }),
+                    _ => self.fail(nobody),
                 }
             }
         }
@@ -535,48 +509,65 @@ impl Plan {
 
     /// Begins an attempt at a candidate whose breaker would let it through.
     fn send(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize) -> Step {
-        let candidate = self.candidate(at);
-        let (kind, alt) = (self.kind(at), self.has_alternative(fleet, at));
-        let permit = match fleet.breaker_mut(candidate, &self.model).acquire(now, &policy.breaker, kind, alt) {
-            Ok(permit) => permit,
+        let kind = self.choice(now, policy, fleet).kind(at);
+        match self.attempt(now, policy, fleet, at, kind) {
+            Ok((live, mut launch)) => {
+                self.state = State::Live(live, None);
+                if live.attempt == 1 && self.is_hedged(policy) {
+                    fleet.purse(self.ask.candidates.group()).earn(&policy.hedge);
+                    self.hedge_at = self.late(now, policy, fleet, live).filter(|late| *late < launch.until);
+                    launch.look = self.hedge_at;
+                }
+                Step::Send(launch)
+            }
             Err(retry_at) => {
                 self.give_back(now, fleet);
-                return self.fail(Nobody { reason: Reason::Breaker, retry_at: Some(retry_at) });
+                self.fail(Nobody { reason: Reason::Breaker, retry_at: Some(retry_at) })
             }
-        };
-        let key = self.key(now, fleet, at).map_or(0, |chosen| chosen.key);
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        now: Time,
+        policy: &Policy,
+        fleet: &mut Fleet,
+        at: usize,
+        kind: breaker::Kind,
+    ) -> Result<(Live, Launch), Time> {
+        let candidate = self.candidate(at);
+        let alt = self.choice(now, policy, fleet).has_alternative(at);
+        let permit = fleet.breaker_mut(candidate, &self.visits.model).acquire(now, &policy.breaker, kind, alt)?;
+        let key = self.choice(now, policy, fleet).key(at).map_or(0, |chosen| chosen.key);
         fleet.credentials_mut(candidate.upstream).sent(key);
         fleet.began_at(candidate.upstream);
-        self.state = State::Live(Live { at, key, permit, began: now });
         self.attempts += 1;
-        self.tried |= 1 << at;
-        let until = self.limit(now, policy, fleet, at);
-        Step::Send {
+        self.visits.tried |= 1 << at;
+        let until = self.limit(now, policy, fleet, at, alt);
+        let live = Live { attempt: self.attempts, at, key, permit, began: now };
+        let launch = Launch {
             attempt: self.attempts,
             upstream: candidate.upstream,
             model: candidate.model,
             key,
             until,
             is_last_moment: until == self.deadline,
-        }
+            look: None,
+        };
+        Ok((live, launch))
     }
 
     /// When an attempt that begins now at a candidate has taken too long. A healthy slow request is
     /// never broken off: what is usual must be known, and for a whole answer another upstream must
     /// be well.
-    fn limit(&self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize) -> Time {
-        let has_alternative = self.has_alternative(fleet, at);
+    fn limit(&self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize, has_alternative: bool) -> Time {
         let is_adaptive = policy.timeout.first_content == FirstContent::Adaptive;
         let left = self.deadline.since(now);
+        let mut expected = || fleet.expect((self.candidate(at), &self.visits.model), self.ask.form, now);
         let limit = match policy.timeout.first_content {
             FirstContent::Fixed(limit) if self.ask.stream => limit,
-            FirstContent::Adaptive if self.ask.stream => {
-                fleet.expect((self.candidate(at), &self.model), self.ask.form, now).first_content_limit()
-            }
-            _ if is_adaptive && has_alternative => {
-                let expected = fleet.expect((self.candidate(at), &self.model), self.ask.form, now);
-                expected.total_limit(left).unwrap_or(left)
-            }
+            FirstContent::Adaptive if self.ask.stream => expected().first_content_limit(),
+            _ if is_adaptive && has_alternative => expected().total_limit(left).unwrap_or(left),
             _ => left,
         };
         // A hang leaves room for one more attempt where that would help.
@@ -585,10 +576,64 @@ impl Plan {
         (now + limit.min(share)).min(self.deadline)
     }
 
+    /// Whether the request may be asked a second time beside its first attempt at all. Only streams:
+    /// how long a whole answer takes is a matter of its length, and the second would be as long.
+    fn is_hedged(&self, policy: &Policy) -> bool {
+        self.ask.candidates.hedge.unwrap_or(policy.hedge.enabled)
+            && self.ask.stream
+            && self.ask.repeatable == Repeatable::Yes
+            && self.ask.replay.is_ok()
+            && self.ask.body_bytes <= hedge::BODY_BYTES_MAX
+            && self.has_attempts(policy.retry.max_attempts).is_ok()
+    }
+
+    /// When the first attempt, begun now, is later than 95 of 100.
+    fn late(&self, now: Time, policy: &Policy, fleet: &mut Fleet, live: Live) -> Option<Time> {
+        let expected = fleet.expect((self.candidate(live.at), &self.visits.model), self.ask.form, now);
+        Some(now + expected.hedge_after(policy.hedge.after_min, policy.hedge.after_max)?)
+    }
+
+    /// Begins a second attempt beside the first, if its moment has come and it can be afforded. There
+    /// is one such moment for each request.
+    fn begin_beside(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, first: Live) -> Step {
+        if self.hedge_at.is_none_or(|at| now < at) {
+            return Step::Listen;
+        }
+        self.hedge_at = None;
+        let Some(at) = self.beside(now, policy, fleet, dice, first) else { return Step::Listen };
+        let Ok((second, launch)) = self.attempt(now, policy, fleet, at, breaker::Kind::Hedge) else {
+            return Step::Listen;
+        };
+        fleet.purse(self.ask.candidates.group()).pay();
+        self.hedge = Some(second.attempt);
+        self.state = State::Live(first, Some(second));
+        Step::Send(launch)
+    }
+
+    /// Where a second attempt would go: to another place that is well, or to the same if all are.
+    fn beside(&self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, first: Live) -> Option<usize> {
+        let group = self.ask.candidates.group();
+        if !fleet.purse(group).can_pay() || !fleet.budget(group).holds(now, hedge::BUDGET_MIN) {
+            return None;
+        }
+        let place = (self.candidate(first.at), &*self.visits.model);
+        let usual = fleet.expect(place, self.ask.form, now).p50?;
+        if self.deadline.since(now) <= usual || fleet.cliff(place, self.ask.form, now).is_some() {
+            return None;
+        }
+        let choice = self.choice(now, policy, fleet);
+        // Another model is another answer: that is for when this one has failed.
+        let is_fit = |at: usize| !self.candidate(at).is_fallback && choice.is_closed(at) && choice.is_fit(at);
+        let elsewhere = choice.best(dice, |at| at != first.at && is_fit(at)).ok();
+        elsewhere.or_else(|| {
+            let all_well = (0..self.ask.candidates.as_slice().len()).all(|at| choice.is_closed(at));
+            (all_well && is_fit(first.at)).then_some(first.at)
+        })
+    }
+
     fn fail(&mut self, nobody: Nobody) -> Step {
-        let Nobody { reason, retry_at } = nobody;
-        self.state = State::Over { reason, retry_at };
-        Step::Fail { reason, informative: self.informative, retry_at }
+        self.state = State::Over(nobody);
+        Step::Fail { reason: nobody.reason, informative: self.informative, retry_at: nobody.retry_at }
     }
 
     fn give_back(&mut self, now: Time, fleet: &mut Fleet) {
@@ -598,129 +643,28 @@ impl Plan {
         }
     }
 
-    fn kind(&self, at: usize) -> Kind {
-        if self.has_queued || self.tried & (1 << at) == 0 { Kind::First } else { Kind::Retry }
-    }
-
-    fn has_alternative(&self, fleet: &Fleet, at: usize) -> bool {
-        let candidates = self.ask.candidates.as_slice();
-        candidates.len() > 1
-            && (0..candidates.len()).any(|other| other != at && fleet.is_closed(candidates[other], &self.model))
-    }
-
-    /// Whether a candidate may be chosen now. That retries are refused here while the breaker is
-    /// guarded is looked at when the wait is over: by then one success may have undone it.
-    fn may_choose(&self, now: Time, policy: &Policy, fleet: &Fleet, at: usize) -> Result<(), Time> {
-        if self.breaker_state(fleet, at) == BreakerState::Guarded {
-            return Ok(());
+    /// Breaks an attempt off that nobody waits for any more.
+    fn drop_live(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, live: Live) {
+        if live.attempt == 1 {
+            fleet.budget(self.ask.candidates.group()).first_ended(now, false);
         }
-        self.grants(now, policy, fleet, at)
+        self.ended(now, policy, fleet, dice, live, Vote::None);
     }
 
-    /// Whether the breaker of a candidate would let this request through now.
-    fn grants(&self, now: Time, policy: &Policy, fleet: &Fleet, at: usize) -> Result<(), Time> {
-        let Some(breaker) = fleet.breaker(self.candidate(at), &self.model) else { return Ok(()) };
-        breaker.would_grant(now, &policy.breaker, self.kind(at), self.has_alternative(fleet, at))
-    }
-
-    fn breaker_state(&self, fleet: &Fleet, at: usize) -> BreakerState {
-        fleet.breaker(self.candidate(at), &self.model).map_or(BreakerState::Closed, breaker::Breaker::state)
-    }
-
-    fn key(&self, now: Time, fleet: &Fleet, at: usize) -> Option<credentials::Chosen> {
-        let candidate = self.candidate(at);
-        let model = fleet.sent_model(candidate, &self.model);
-        let credentials = fleet.credentials(candidate.upstream);
-        // Where every key was refused, it is the upstream's word that counts, and not the keys'.
-        credentials.choose(now, model, self.refused_keys[at]).or_else(|| credentials.choose(now, model, 0))
-    }
-
-    /// The best of the candidates that `may` be asked now: with a credential that is fit before one
-    /// that rests, well before ill, then by rank; among equals the less busy of two.
-    fn choose(
-        &self,
-        now: Time,
-        policy: &Policy,
-        fleet: &Fleet,
-        dice: &mut Dice,
-        may: impl Fn(usize) -> bool,
-    ) -> Result<usize, Nobody> {
-        let candidates = self.ask.candidates.as_slice();
-        if let [_] = candidates
-            && may(0)
-        {
-            return match self.may_choose(now, policy, fleet, 0) {
-                Ok(()) => Ok(0),
-                Err(retry_at) => Err(Nobody { reason: Reason::Breaker, retry_at: Some(retry_at) }),
-            };
-        }
-        let mut earliest: Option<Time> = None;
-        let mut best = None;
-        let mut equals = [0_usize; CANDIDATES_MAX];
-        let mut count = 0;
-        for at in (0..candidates.len()).filter(|&at| may(at)) {
-            if let Err(retry_at) = self.may_choose(now, policy, fleet, at) {
-                earliest = Some(earliest.map_or(retry_at, |known| known.min(retry_at)));
-                continue;
-            }
-            let rests = self.key(now, fleet, at).is_none_or(|chosen| chosen.until > now);
-            let order = (rests, self.illness(fleet, at), candidates[at].rank);
-            if best.is_none_or(|best| order < best) {
-                (best, count) = (Some(order), 0);
-            }
-            if best == Some(order) {
-                equals[count] = at;
-                count += 1;
-            }
-        }
-        match count {
-            0 => Err(match earliest {
-                Some(retry_at) => Nobody { reason: Reason::Breaker, retry_at: Some(retry_at) },
-                None => Reason::NoUpstream.into(),
-            }),
-            1 => Ok(equals[0]),
-            _ => Ok(self.less_busy(fleet, dice, &equals[..count])),
-        }
-    }
-
-    /// 0 for a place that is well; places that are not come after those that are. A probe of one
-    /// that was ill is a first attempt's business, and of one that can be made again elsewhere.
-    fn illness(&self, fleet: &Fleet, at: usize) -> u8 {
-        let can_probe = self.attempts == 0 && self.ask.repeatable == Repeatable::Yes && self.ask.replay.is_ok();
-        match self.breaker_state(fleet, at) {
-            BreakerState::Closed => 0,
-            BreakerState::Guarded => 1,
-            BreakerState::Open | BreakerState::Half | BreakerState::Ramp if can_probe => 0,
-            BreakerState::Open | BreakerState::Half | BreakerState::Ramp => 2,
-        }
-    }
-
-    /// Of two drawn by their weights, the one with less under way for its weight.
-    fn less_busy(&self, fleet: &Fleet, dice: &mut Dice, equals: &[usize]) -> usize {
-        let upstream = |at: usize| self.candidate(at).upstream;
-        let weight = |at: usize| fleet.weight(upstream(at));
-        let draw = |dice: &mut Dice, without: Option<usize>| {
-            let left = || equals.iter().copied().filter(|&at| Some(at) != without);
-            let total: u64 = left().map(weight).sum();
-            let mut drawn = dice.between(0, total.saturating_sub(1));
-            left().find(|&at| match drawn.checked_sub(weight(at)) {
-                Some(rest) => {
-                    drawn = rest;
-                    false
-                }
-                None => true,
-            })
-        };
-        let Some(one) = draw(dice, None) else { return equals[0] };
-        let Some(other) = draw(dice, Some(one)) else { return one };
-        let load = |at: usize, of: usize| u128::from(fleet.in_flight(upstream(at))) * u128::from(weight(of));
-        if load(other, one) < load(one, other) { other } else { one }
+    /// An attempt is over, and says `vote` of its place; gives whether another place is well.
+    fn ended(&self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, live: Live, vote: Vote) -> bool {
+        let candidate = self.candidate(live.at);
+        let alt = self.choice(now, policy, fleet).has_alternative(live.at);
+        fleet.ended_at(candidate.upstream);
+        let report = Report { candidate, asked: &self.visits.model, permit: live.permit, vote, alt };
+        fleet.report(now, policy, dice, report);
+        alt
     }
 
     /// Remembers how long the attempt took; true if it failed where all of its form do.
     fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, verdict: &Verdict) -> bool {
         let after = now.since(live.began);
-        let place = (self.candidate(live.at), &*self.model);
+        let place = (self.candidate(live.at), &*self.visits.model);
         let is_own_limit = matches!(verdict.fault, Some(Fault::Deadline | Fault::FirstContentTimeout));
         match verdict.class {
             Class::Ok => fleet.answered_after(place, self.ask.form, now, after, true),
@@ -767,13 +711,15 @@ impl Plan {
             return Err(Reason::Class.into());
         }
         self.may_repeat(failure.class)?;
-        self.has_attempts(policy, failure.class)?;
+        // Quota and auth: another upstream may be asked, within the general limit.
+        let own_max = retry.class(failure.class).map_or(u32::MAX, |class| class.max_attempts);
+        self.has_attempts(own_max.min(retry.max_attempts))?;
         if failure.class == Class::Ambiguous {
             self.ambiguous += 1;
             if self.ambiguous > retry.ambiguous_max {
                 return Err(Reason::AmbiguousMax.into());
             }
-            let place = (self.candidate(failure.at), &*self.model);
+            let place = (self.candidate(failure.at), &*self.visits.model);
             if let Some(cliff) = fleet.cliff(place, self.ask.form, now)
                 && !fleet.trial(place, self.ask.form, now)
             {
@@ -781,13 +727,13 @@ impl Plan {
                 return Err(Reason::Cliff.into());
             }
         }
-        if self.has_queued {
+        if self.visits.has_queued {
             // Back to the end: it waits for its next attempt as it did for this one, and pays nothing.
             fleet.queue(self.ask.candidates.group()).failed();
             return Err(Nobody { reason: Reason::Breaker, retry_at: None });
         }
         let (at, delay) = self.again(now, policy, fleet, dice, failure)?;
-        let usual = fleet.expect((self.candidate(at), &self.model), self.ask.form, now).p50.unwrap_or_default();
+        let usual = fleet.expect((self.candidate(at), &self.visits.model), self.ask.form, now).p50.unwrap_or_default();
         if now + delay + retry.min_useful.max(usual) > self.deadline {
             return Err(Reason::Deadline.into());
         }
@@ -811,12 +757,8 @@ impl Plan {
         self.ask.replay
     }
 
-    fn has_attempts(&self, policy: &Policy, class: Class) -> Result<(), Reason> {
-        let policy_max = match policy.retry.class(class) {
-            Some(class) => class.max_attempts.min(policy.retry.max_attempts),
-            // Quota and auth: another upstream may be asked, within the general limit.
-            None => policy.retry.max_attempts,
-        };
+    /// Whether one more attempt may be made, of which the policy allows `policy_max`.
+    fn has_attempts(&self, policy_max: u32) -> Result<(), Reason> {
         let caller_max = self.ask.max_retries.map_or(u32::MAX, |n| n.saturating_add(1));
         let stacked_max = if self.is_client_retry { ATTEMPTS_OF_A_CLIENT_RETRY } else { u32::MAX };
         if self.attempts < policy_max.min(caller_max).min(stacked_max) {
@@ -841,17 +783,12 @@ impl Plan {
         failure: Failure,
     ) -> Result<(usize, Duration), Nobody> {
         let retry = &policy.retry;
-        let is_fit = |at: usize| {
-            let candidate = self.candidate(at);
-            let model = fleet.sent_model(candidate, &self.model);
-            let chosen = fleet.credentials(candidate.upstream).choose(now, model, self.refused_keys[at]);
-            chosen.is_some_and(|chosen| chosen.until <= now)
-        };
-        let is_untried = |at: usize| self.tried & (1 << at) == 0;
+        let choice = self.choice(now, policy, fleet);
+        let is_untried = |at: usize| !self.visits.has_tried(at);
         // Another key is another place where the first was refused, and no help where the server failed.
-        let other_key = |at: usize| at == failure.at && self.refused_keys[at] != 0 && is_fit(at);
-        let elsewhere = self.choose(now, policy, fleet, dice, |at| {
-            (is_untried(at) && is_fit(at))
+        let other_key = |at: usize| at == failure.at && self.visits.refused_keys[at] != 0 && choice.is_fit(at);
+        let elsewhere = choice.best(dice, |at| {
+            (is_untried(at) && choice.is_fit(at))
                 || (other_key(at) && matches!(failure.class, Class::RateLimited | Class::Quota | Class::Auth))
         });
         if let Ok(at) = elsewhere {
@@ -859,7 +796,7 @@ impl Plan {
         }
         let own = retry.class(failure.class);
         if failure.again == Again::Elsewhere {
-            let rests = (0..self.ask.candidates.as_slice().len()).any(|at| is_untried(at) && !is_fit(at));
+            let rests = (0..self.ask.candidates.as_slice().len()).any(|at| is_untried(at) && !choice.is_fit(at));
             return Err(match elsewhere {
                 Err(nobody) if nobody.reason == Reason::Breaker => nobody,
                 _ if rests => Reason::Credentials.into(),
@@ -869,12 +806,12 @@ impl Plan {
         }
         // What is not retried by itself, and is at the upstream's wish, waits like a server error.
         let Some(class) = own.or(retry.class(Class::ServerError)) else { return Err(Reason::Class.into()) };
-        let asked = |at: usize| self.not_before[at].since(now);
+        let asked = |at: usize| self.visits.not_before[at].since(now);
         let is_too_long = |at: usize| asked(at) > class.retry_after_max;
         if (0..self.ask.candidates.as_slice().len()).all(|at| is_untried(at) || is_too_long(at)) {
             return Err(Reason::RetryAfter.into());
         }
-        let at = self.choose(now, policy, fleet, dice, |at| !is_untried(at) && !is_too_long(at))?;
+        let at = choice.best(dice, |at| !is_untried(at) && !is_too_long(at))?;
         let backoff = class.backoff.wait(self.attempts, retry.jitter, dice);
         if asked(at).is_zero() {
             return Ok((at, backoff));
@@ -897,30 +834,5 @@ impl Plan {
             fleet.invite();
             self.invites = true;
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Failure {
-    at: usize,
-    class: Class,
-    again: Again,
-}
-
-/// How long the request may take to its first content or its end: what the caller says, less a
-/// margin for the answer's way back, else what the policy says.
-fn patience(ask: &Ask, policy: &Policy) -> Duration {
-    let timeout = &policy.timeout;
-    let announced = match ask.patience.total {
-        Some(total) => Some(total),
-        // A read timeout runs from byte to byte: before the first one, it is the patience for it.
-        None => ask.patience.read,
-    };
-    match announced {
-        Some(announced) => {
-            let margin = (announced / 50).max(MARGIN_MIN);
-            announced.saturating_sub(margin).max(announced / 2).min(timeout.total_max)
-        }
-        None => timeout.total,
     }
 }

@@ -11,7 +11,7 @@ use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::{Policy, Preset, Retry};
 use seawall_core::plan::route::{GroupKey, Routes, UPSTREAMS_MAX};
 use seawall_core::plan::shapes::Form;
-use seawall_core::plan::{Ask, Heard, Plan, Step};
+use seawall_core::plan::{Ask, Heard, Launch, Plan, Step};
 use seawall_core::request::{Patience, Repeatable};
 use seawall_core::time::Time;
 use seawall_core::upstream::{Upstream, UpstreamId};
@@ -46,7 +46,7 @@ impl Talk {
     /// Begins the next attempt, and says where; the clock waits as long as the plan wants.
     fn sends(&mut self) -> u16 {
         match self.step() {
-            Step::Send { attempt, upstream, .. } => {
+            Step::Send(Launch { attempt, upstream, .. }) => {
                 assert_eq!(attempt, self.plan.attempts());
                 upstream.0
             }
@@ -91,7 +91,7 @@ impl Talk {
     fn wait(&mut self) -> Duration {
         match self.step() {
             Step::Wait { until, .. } => until.since(self.now),
-            Step::Send { .. } => Duration::ZERO,
+            Step::Send(_) => Duration::ZERO,
             step => panic!("{step:?}"),
         }
     }
@@ -121,6 +121,7 @@ fn ask(upstreams: usize) -> Ask {
         repeatable: Repeatable::Yes,
         replay: Ok(()),
         stream: false,
+        body_bytes: 1_000,
         patience: Patience::default(),
         client_retries: 0,
         max_retries: None,
@@ -425,13 +426,16 @@ fn the_deadline_is_the_callers_less_a_margin() {
 
 #[test]
 fn only_a_stream_has_a_limit_for_its_first_content() {
-    let send = |attempt, until: Duration, is_last_moment| Step::Send {
-        attempt,
-        upstream: UpstreamId(0),
-        model: None,
-        key: 0,
-        until: Time::ZERO + until,
-        is_last_moment,
+    let send = |attempt, until: Duration, is_last_moment| {
+        Step::Send(Launch {
+            attempt,
+            upstream: UpstreamId(0),
+            model: None,
+            key: 0,
+            until: Time::ZERO + until,
+            is_last_moment,
+            look: None,
+        })
     };
     let with = |stream, patience| Talk::new(Policy::default(), Ask { stream, patience, ..ask(1) });
     assert_eq!(with(true, Patience::default()).step(), send(1, secs(300), false));
@@ -443,7 +447,7 @@ fn only_a_stream_has_a_limit_for_its_first_content() {
     talk.now = Time::ZERO + secs(200);
     talk.hears(&verdict(Class::NotSent));
     talk.now = talk.now + talk.wait();
-    let Step::Send { until, is_last_moment: false, .. } = talk.step() else { panic!("a retry with time left") };
+    let Step::Send(Launch { until, is_last_moment: false, .. }) = talk.step() else { panic!("a retry with time left") };
     assert_eq!(until, talk.now + secs(300));
     talk.now = Time::ZERO + secs(490);
     talk.hears(&verdict(Class::NotSent));
@@ -461,7 +465,7 @@ fn an_attempt_without_a_useful_while_is_not_begun() {
         talk.sends();
         talk.now = Time::from_micros(failed_at);
         talk.hears(&verdict(Class::ServerError));
-        assert_eq!(matches!(talk.step(), Step::Send { .. }), is_retried, "{failed_at}");
+        assert_eq!(matches!(talk.step(), Step::Send(_)), is_retried, "{failed_at}");
     }
 }
 

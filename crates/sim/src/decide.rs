@@ -32,7 +32,11 @@ pub enum Said {
         upstream: UpstreamId,
         /// Its limit: to the first content of a stream, to the end of anything else.
         until: Time,
+        /// When to ask again though it has not ended: another may be begun beside it.
+        look: Option<Time>,
     },
+    /// Nothing: hear first what becomes of those that are under way.
+    Listen,
     /// Ask again at `until`, or when an attempt ended.
     Wait {
         /// The moment.

@@ -11,7 +11,7 @@ use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::{Candidates, Routes};
 use seawall_core::plan::shapes::Form;
-use seawall_core::plan::{Ask, Heard, Plan, Step};
+use seawall_core::plan::{Ask, Heard, Launch, Plan, Step};
 use seawall_core::request::{Endpoint, Request};
 use seawall_core::time::Time;
 use seawall_core::upstream::{Upstream, UpstreamId};
@@ -25,7 +25,6 @@ use crate::script::Caller;
 pub struct Gateway<'a> {
     policy: &'a Policy,
     candidates: Candidates,
-    upstreams: u16,
     fleet: Fleet,
     dice: Dice,
 }
@@ -38,8 +37,7 @@ impl<'a> Gateway<'a> {
             (0..upstreams).map(|at| Upstream { name: format!("u{at}"), ..Upstream::default() }).collect();
         let routes = Arc::new(Routes::new(upstreams, Vec::new()));
         let candidates = routes.candidates(None, false);
-        let upstreams = u16::try_from(routes.upstreams().len()).expect("few upstreams");
-        Gateway { policy, candidates, upstreams, fleet: Fleet::new(routes, policy, Time::ZERO), dice }
+        Gateway { policy, candidates, fleet: Fleet::new(routes, policy, Time::ZERO), dice }
     }
 }
 
@@ -81,6 +79,7 @@ impl Decide for Gateway<'_> {
             repeatable: caller.repeatable,
             replay: caller.replay,
             stream: caller.stream,
+            body_bytes: caller.body_bytes,
             patience: caller.patience,
             client_retries: caller.client_retries,
             max_retries: caller.max_retries,
@@ -94,7 +93,8 @@ impl Decide for Gateway<'_> {
 
     fn step(&mut self, now: Time, asking: &mut Asking) -> Said {
         match asking.plan.step(now, self.policy, &mut self.fleet, &mut self.dice) {
-            Step::Send { attempt, upstream, until, .. } => Said::Send { attempt, upstream, until },
+            Step::Send(Launch { attempt, upstream, until, look, .. }) => Said::Send { attempt, upstream, until, look },
+            Step::Listen => Said::Listen,
             Step::Wait { until, upstream } => Said::Wait { until, upstream },
             Step::Relay { attempt } => Said::Relay { attempt },
             Step::Fail { reason, .. } => Said::Fail { reason, invites: asking.plan.invites() },
@@ -126,8 +126,7 @@ impl Decide for Gateway<'_> {
     }
 
     fn held(&self) -> u32 {
-        let under_way: u64 = (0..self.upstreams).map(|at| self.fleet.in_flight(UpstreamId(at))).sum();
         let probes: u32 = self.fleet.breakers().map(|(_, _, breaker)| breaker.in_flight()).sum();
-        probes + u32::try_from(under_way).unwrap_or(u32::MAX)
+        probes + u32::try_from(self.fleet.under_way()).unwrap_or(u32::MAX)
     }
 }

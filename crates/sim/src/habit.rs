@@ -185,7 +185,7 @@ impl Decide for Loops {
                 turn.attempts += 1;
                 turn.last = upstream;
                 turn.state = TurnState::Live(upstream);
-                Said::Send { attempt: turn.attempts, upstream, until: now + turn.limit }
+                Said::Send { attempt: turn.attempts, upstream, until: now + turn.limit, look: None }
             }
             TurnState::Live(upstream) => Said::Wait { until: Time::NEVER, upstream: Some(upstream) },
             TurnState::Answered => Said::Relay { attempt: turn.attempts },

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use seawall_core::plan::budget::{COST, COST_AMBIGUOUS, EARNED_A_SECOND};
+use seawall_core::plan::hedge;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::shapes::TOTAL_MIN;
 use seawall_core::request::Repeatable;
@@ -56,7 +57,8 @@ struct Seen {
     deadline: Time,
     is_client_retry: bool,
     attempts: u32,
-    live: Option<Live>,
+    /// One; two where a stream is hedged.
+    live: Vec<Live>,
     /// The end of the latest attempt.
     last: Option<Class>,
     /// Attempts begun right after an ambiguous failure.
@@ -78,6 +80,7 @@ struct Seen {
 struct Live {
     attempt: u32,
     upstream: UpstreamId,
+    began: Time,
     /// What it costs, should it fail.
     at_stake: u64,
 }
@@ -98,6 +101,8 @@ struct Purse {
     first_successes: u64,
     in_flight: u64,
     in_flight_peak: u64,
+    requests: u64,
+    hedges: u64,
 }
 
 impl<'a> Laws<'a> {
@@ -129,7 +134,7 @@ impl<'a> Laws<'a> {
             if !seen.is_over {
                 return breach("every admitted request ends", request);
             }
-            if seen.live.is_some() {
+            if !seen.live.is_empty() {
                 return breach("no attempt outlives its request", request);
             }
         }
@@ -153,7 +158,8 @@ impl<'a> Laws<'a> {
                 let door = self.doors.get_mut(upstream.index()).ok_or("only a candidate is asked")?;
                 door.let_through(self.policy, line, attempt)?;
                 seen.may_begin(self.policy, line.at, attempt, upstream, until)?;
-                seen.begin(upstream);
+                self.purse.hedges += u64::from(!seen.live.is_empty());
+                seen.begin(upstream, line.at);
                 self.purse.begin(attempt);
                 Ok(())
             }
@@ -186,13 +192,13 @@ impl<'a> Laws<'a> {
             }
             What::Answered { .. } => {
                 law(seen.is_committed, "an answer comes from an attempt that succeeded")?;
-                law(seen.live.is_none(), "what is not needed any more is dropped")?;
+                law(seen.live.is_empty(), "what is not needed any more is dropped")?;
                 seen.finish()
             }
             What::Done | What::Broke => law(seen.is_over && seen.is_committed, "what ends has begun"),
             What::Failed { invites, .. } => {
                 law(!seen.is_committed, "a success is not reported as a failure")?;
-                law(seen.live.is_none(), "no request fails while an attempt is under way")?;
+                law(seen.live.is_empty(), "no request fails while an attempt is under way")?;
                 if invites {
                     let may = seen.caller.patience.from_sdk && seen.attempts == 1 && seen.caller.client_retries == 0;
                     law(may, "only a first try on an SDK's own deadline is asked to come back")?;
@@ -223,12 +229,13 @@ impl<'a> Laws<'a> {
         law(deadline <= line.at + patience, "no deadline lies beyond the caller's patience")?;
         let is_expected = caller.client_retries > 0 && self.invited > 0;
         self.invited -= u32::from(is_expected);
+        self.purse.requests += 1;
         self.requests.push(Seen {
             caller,
             deadline,
             is_client_retry: caller.client_retries > 0 && !is_expected,
             attempts: 0,
-            live: None,
+            live: Vec::new(),
             last: None,
             after_ambiguous: 0,
             received: 0,
@@ -254,7 +261,6 @@ impl Seen {
     ) -> Result<(), &'static str> {
         law(!self.is_committed, "nothing is sent after the commit point")?;
         law(!self.is_over, "a request that is over spends no more")?;
-        law(self.live.is_none(), "one attempt at a time")?;
         law(attempt == self.attempts + 1, "attempts are numbered without a gap")?;
         law(now < self.deadline, "no attempt begins after the deadline")?;
         law(until <= self.deadline, "no attempt lasts beyond the deadline")?;
@@ -263,10 +269,23 @@ impl Seen {
         // Only where another upstream is well, and never less than a minute.
         let has_time = self.caller.stream || until == self.deadline || until.since(now) >= TOTAL_MIN;
         law(has_time, "what is no stream has a minute, or all the time there is")?;
-        match self.last {
-            None => Ok(()),
-            Some(class) => self.may_try_again(policy, now, upstream, class),
+        match (self.live.first(), self.last) {
+            (Some(first), _) => self.may_hedge(policy, now, first),
+            (None, None) => Ok(()),
+            (None, Some(class)) => self.may_try_again(policy, now, upstream, class),
         }
+    }
+
+    /// Whether a second attempt may be begun beside the first.
+    fn may_hedge(&self, policy: &Policy, now: Time, first: &Live) -> Result<(), &'static str> {
+        let is_first = policy.hedge.enabled && first.attempt == 1 && self.attempts == 1;
+        law(is_first, "one attempt at a time, and one hedge where they are wanted")?;
+        law(self.caller.stream, "only streams are hedged")?;
+        law(now >= first.began + policy.hedge.after_min, "no hedge comes earlier than allowed")?;
+        law(policy.retry.max_attempts > 1, "no more attempts than the policy allows")?;
+        law(self.caller.max_retries != Some(0), "no more attempts than the caller allows")?;
+        law(self.caller.replay.is_ok(), "a body that was not kept is sent once")?;
+        law(self.caller.repeatable == Repeatable::Yes, "what may not be repeated is not hedged")
     }
 
     fn may_try_again(
@@ -303,21 +322,25 @@ impl Seen {
         self.not_before.iter().all(|&(who, until)| who != upstream || at >= until)
     }
 
-    fn begin(&mut self, upstream: UpstreamId) {
+    fn begin(&mut self, upstream: UpstreamId, now: Time) {
+        let is_hedge = !self.live.is_empty();
         let at_stake = match (self.attempts, self.last) {
+            // Paid from a purse of its own.
+            _ if is_hedge => 0,
             // What comes out of the queue is paid for by waiting.
             _ if self.has_queued => 0,
             (0, _) => 0,
             (_, Some(Class::Ambiguous)) => COST_AMBIGUOUS,
             _ => COST,
         };
-        self.after_ambiguous += u32::from(self.last == Some(Class::Ambiguous));
+        self.after_ambiguous += u32::from(!is_hedge && self.last == Some(Class::Ambiguous));
         self.attempts += 1;
-        self.live = Some(Live { attempt: self.attempts, upstream, at_stake });
+        self.live.push(Live { attempt: self.attempts, upstream, began: now, at_stake });
     }
 
     fn take(&mut self, attempt: u32) -> Option<Live> {
-        self.live.take_if(|live| live.attempt == attempt)
+        let at = self.live.iter().position(|live| live.attempt == attempt)?;
+        Some(self.live.remove(at))
     }
 
     fn end(&mut self, asked: UpstreamId, class: Class, not_before: Option<Time>) {
@@ -375,7 +398,9 @@ impl Purse {
         let deposits = policy.budget.deposit.saturating_mul(self.first_successes + self.in_flight_peak);
         let earned = micros(now.since(Time::ZERO)).saturating_mul(EARNED_A_SECOND) / 1_000_000;
         let income = policy.budget.start.saturating_add(deposits).saturating_add(earned);
-        law(self.spent <= income, "retries that fail are paid for")
+        law(self.spent <= income, "retries that fail are paid for")?;
+        let hedges = hedge::START.saturating_add(policy.hedge.deposit.saturating_mul(self.requests));
+        law(self.hedges.saturating_mul(hedge::COST) <= hedges, "hedges are paid for by requests")
     }
 }
 
@@ -447,7 +472,7 @@ mod tests {
             (ask(), vec![What::Left, began(1)], Some("a request that is over spends no more")),
             (ask(), vec![began(1), ended(1, Class::Ok), began(2)], Some("nothing is sent after the commit point")),
             (ask(), vec![began(1), error(1), answered], Some("an answer comes from an attempt that succeeded")),
-            (ask(), vec![began(1), began(2)], Some("one attempt at a time")),
+            (ask(), vec![began(1), began(2)], Some("one attempt at a time, and one hedge where they are wanted")),
             (ask(), vec![open, began(1)], Some("an open breaker lets nobody through")),
             (ask(), vec![half, began(1), error(1), began(2), error(2), failed()], None),
             (ask(), vec![began(1), What::Left], Some("no attempt outlives its request")),

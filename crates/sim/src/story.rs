@@ -87,6 +87,8 @@ pub enum Setting {
     Total(Duration),
     /// `first-content 20s`, `first-content adaptive`.
     FirstContent(FirstContent),
+    /// `hedge on`, `hedge off`.
+    Hedge(bool),
 }
 
 impl Story {
@@ -123,6 +125,7 @@ impl Setting {
             }
             Setting::Total(total) => policy.timeout.total = total,
             Setting::FirstContent(limit) => policy.timeout.first_content = limit,
+            Setting::Hedge(enabled) => policy.hedge.enabled = enabled,
         }
     }
 }
@@ -137,7 +140,7 @@ macro_rules! stories {
 }
 
 stories! {
-    "a" "b" "b5" "budget" "c" "c-wait" "c2" "c3" "d-50" "d-60" "d-70" "d-80" "d-90" "d2" "e1" "e2" "f" "p" "s"
+    "a" "b" "b5" "budget" "c" "c-wait" "c2" "c3" "d-50" "d-60" "d-70" "d-80" "d-90" "d2" "e1" "e2" "f" "f-hedge" "p" "s"
 }
 
 /// The stories that are built in, in the order in which they are told.

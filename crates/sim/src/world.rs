@@ -317,11 +317,15 @@ impl<D: Decide, T: FnMut(&Line)> World<'_, D, T> {
         self.watch_breakers(request);
         match said {
             // Told even of a request that is over, so that the laws see it.
-            Said::Send { attempt, upstream, until } => {
+            Said::Send { attempt, upstream, until, look } => {
                 self.tell(request, What::Began { attempt, upstream, until });
                 self.courses[request].live.push(attempt);
                 self.exchange(request, attempt, upstream, until);
+                if let Some(look) = look {
+                    self.step_soon(look, request);
+                }
             }
+            Said::Listen => {}
             Said::Wait { until, upstream } => {
                 self.step_soon(until, request);
                 match upstream {

@@ -94,6 +94,7 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
         "cliff",
         "deadline",
         "failed_over",
+        "hedged",
         "left",
         "memory",
         "no_upstream",
@@ -153,7 +154,26 @@ fn world(seed: u64) -> (Script, Policy) {
         length,
         lag: Span::millis(0, *pick(dice, &[0, 0, 20, 1_500, 8_000])),
     };
-    (script, policy(dice))
+    let policy = policy(dice);
+    if policy.hedge.enabled && one_in(dice, 2) { (hedged(dice, &script), policy) } else { (script, policy) }
+}
+
+/// A world in which hedges are begun: streams of one form, enough of them to know when one is late,
+/// and upstreams that are well but for a few of their answers.
+fn hedged(dice: &mut Dice, script: &Script) -> Script {
+    let mut caller = caller(dice);
+    (caller.stream, caller.repeatable, caller.replay) = (true, Repeatable::Yes, Ok(()));
+    (caller.body_bytes, caller.trouble, caller.patience) = (2_000, Trouble::None, Patience::default());
+    let stumbles = |breaks| Phase {
+        rest: Spread::Generation(Duration::from_secs(1)),
+        tail: Tail { slow: 50_000, slow_times: 8, never: 20_000, breaks },
+        ..Phase::healthy(Duration::ZERO, Span::millis(200, 800))
+    };
+    let mut fails = stumbles(0);
+    fails.failures = vec![(30_000, failure(dice))];
+    let upstreams = if one_in(dice, 2) { vec![vec![stumbles(2_000)]] } else { vec![vec![fails], vec![stumbles(0)]] };
+    let load = Load { from: Duration::ZERO, gap: script.length / 600 };
+    Script { upstreams, callers: vec![caller], loads: vec![load], ..script.clone() }
 }
 
 fn loads(dice: &mut Dice, length: Duration) -> Vec<Load> {
@@ -248,6 +268,11 @@ fn policy(dice: &mut Dice) -> Policy {
         policy.timeout.first_content = FirstContent::Fixed(Duration::from_secs(dice.between(1, 30)));
         policy.timeout.total = Duration::from_secs(dice.between(1, 120));
         policy.timeout.total_max = Duration::from_secs(dice.between(1, 300));
+    }
+    if one_in(dice, 3) {
+        policy.hedge.enabled = true;
+        policy.hedge.after_min = Duration::from_millis(*pick(dice, &[0, 250, 2_000]));
+        policy.hedge.deposit = *pick(dice, &[0, 80, 1_000]);
     }
     if one_in(dice, 2) {
         policy.budget.start = *pick(dice, &[0, 500, 2_000, 100_000]);

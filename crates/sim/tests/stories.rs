@@ -49,7 +49,7 @@ fn what_is_wrong_is_said_with_its_place_and_a_hint() {
         (
             "policy retries 3",
             "mine.story:3:8: a story decides nothing about `retries`\n  hint: one of: attempts, budget, wait, total, \
-             breaker, first-content",
+             breaker, first-content, hedge",
         ),
         ("beside sdks", "mine.story:3:8: nobody is called `sdks`\n  hint: did you mean `sdk`?"),
         ("callers 4% poisn", "mine.story:3:12: `poisn` is no trouble that is known\n  hint: did you mean `poison`?"),

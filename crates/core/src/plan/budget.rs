@@ -122,6 +122,12 @@ impl Budget {
         true
     }
 
+    /// Whether at least this much is in the purse at `now`, deposits to come not counted.
+    pub fn holds(&mut self, now: Time, tokens: i64) -> bool {
+        self.advance(now);
+        self.tokens >= tokens
+    }
+
     /// Whether `cost` would be granted now.
     #[must_use]
     pub fn could_withdraw(&self, cost: u64) -> bool {

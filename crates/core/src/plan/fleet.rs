@@ -10,6 +10,7 @@ use super::Heard;
 use super::breaker::{Breaker, Permit, State, Vote};
 use super::budget::Budget;
 use super::credentials::Credentials;
+use super::hedge::Purse;
 use super::policy::Policy;
 use super::queue::Queue;
 use super::recent::Recent;
@@ -51,6 +52,7 @@ pub struct Fleet {
 struct Group {
     budget: Budget,
     queue: Queue,
+    hedges: Purse,
 }
 
 /// One upstream.
@@ -84,6 +86,8 @@ pub struct Served {
     pub model: Box<str>,
     /// The request's number.
     pub request: u64,
+    /// The fingerprint of its body.
+    pub body: u64,
     /// Whether another upstream was well.
     pub alt: bool,
 }
@@ -123,13 +127,18 @@ impl Fleet {
         &mut self.group(group).queue
     }
 
+    /// What pays for the hedges of a group.
+    pub fn purse(&mut self, group: GroupKey) -> &mut Purse {
+        &mut self.group(group).hedges
+    }
+
     fn group(&mut self, group: GroupKey) -> &mut Group {
         let at = match self.groups.iter().position(|(key, _)| *key == group) {
             Some(at) => at,
             None if self.groups.len() >= GROUPS_MAX => GROUPS_MAX - 1,
             None => {
-                let new = Group { budget: Budget::new(self.budget, self.began), queue: Queue::default() };
-                self.groups.push((group, new));
+                let budget = Budget::new(self.budget, self.began);
+                self.groups.push((group, Group { budget, queue: Queue::default(), hedges: Purse::default() }));
                 self.groups.len() - 1
             }
         };
@@ -227,6 +236,12 @@ impl Fleet {
         self.places.get(upstream.index()).map_or(0, |place| place.in_flight)
     }
 
+    /// Attempts under way, at all upstreams together.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        self.places.iter().map(|place| place.in_flight).sum()
+    }
+
     pub(super) fn weight(&self, upstream: UpstreamId) -> u64 {
         self.places[upstream.index()].weight
     }
@@ -298,7 +313,7 @@ impl Fleet {
     pub fn broke(&mut self, now: Time, policy: &Policy, dice: &mut Dice, served: &Served) {
         let Some(place) = self.places.get_mut(served.upstream.index()) else { return };
         if let Some(breaker) = place.breakers.get(&*served.model) {
-            breaker.mid_stream(now, &policy.breaker, dice, served.request, served.request, served.alt);
+            breaker.mid_stream(now, &policy.breaker, dice, served.request, served.body, served.alt);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::{Backoff, Jitter};
-use super::{breaker, budget, queue};
+use super::{breaker, budget, hedge, queue};
 
 use crate::verdict::Class;
 use crate::words::words;
@@ -31,6 +31,8 @@ pub struct Policy {
     pub timeout: Timeouts,
     /// When to stop asking an upstream.
     pub breaker: breaker::Config,
+    /// When to begin a second attempt beside the first.
+    pub hedge: hedge::Config,
     /// How long to wait for an upstream that is down.
     pub wait: queue::Config,
 }
@@ -131,6 +133,7 @@ impl Default for Policy {
             budget: budget::Config::default(),
             timeout: Timeouts::default(),
             breaker: breaker::Config::default(),
+            hedge: hedge::Config::default(),
             wait: queue::Config::default(),
         }
     }

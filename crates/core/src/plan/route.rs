@@ -20,6 +20,8 @@ pub struct Route {
     pub fallback_models: Vec<String>,
     /// Whether its requests may be repeated, whatever they are.
     pub repeatable: bool,
+    /// Whether its streams are hedged; `None`: as the policy says.
+    pub hedge: Option<bool>,
 }
 
 /// A model's name that the configuration knows: what a request asks for is sent under this one.
@@ -35,6 +37,8 @@ pub struct Candidate {
     pub model: Option<Alias>,
     /// Lower is asked first; equals share.
     pub rank: u16,
+    /// Whether another model answers here than the one asked for.
+    pub is_fallback: bool,
 }
 
 /// The places that may serve one request, the preferred first.
@@ -46,6 +50,8 @@ pub struct Candidates {
     route: u16,
     /// Whether the route allows any request to be repeated.
     pub repeatable: bool,
+    /// Whether the route wants its streams hedged; `None`: as the policy says.
+    pub hedge: Option<bool>,
 }
 
 /// Requests that share a budget: those of one route, or those that
@@ -62,8 +68,14 @@ impl Candidates {
     /// None at all.
     #[must_use]
     pub const fn none() -> Candidates {
-        let nowhere = Candidate { upstream: UpstreamId(0), model: None, rank: 0 };
-        Candidates { list: [nowhere; CANDIDATES_MAX], len: 0, route: Candidates::NO_ROUTE, repeatable: false }
+        let nowhere = Candidate { upstream: UpstreamId(0), model: None, rank: 0, is_fallback: false };
+        Candidates {
+            list: [nowhere; CANDIDATES_MAX],
+            len: 0,
+            route: Candidates::NO_ROUTE,
+            repeatable: false,
+            hedge: None,
+        }
     }
 
     /// The places, the preferred first.
@@ -138,19 +150,20 @@ impl Routes {
     pub fn candidates(&self, model: Option<&str>, can_rename: bool) -> Candidates {
         let mut found = Candidates::none();
         let Some(model) = model else {
-            self.serving(&mut found, None, &[], 0, can_rename);
+            self.serving(&mut found, None, &[], (0, false), can_rename);
             return found;
         };
         let route = self.route(model);
-        self.serving(&mut found, Some((model, None)), self.preferred(route), 0, can_rename);
+        self.serving(&mut found, Some((model, None)), self.preferred(route), (0, false), can_rename);
         let Some(at) = route else { return found };
         let route = &self.routes[at];
         found.route = u16::try_from(at).unwrap_or(Candidates::NO_ROUTE);
         found.repeatable = route.repeatable;
+        found.hedge = route.hedge;
         for name in route.fallback_models.iter().filter(|name| can_rename && *name != model) {
             let alias = self.alias(name);
             let base = found.as_slice().last().map_or(0, |last| last.rank + 1);
-            self.serving(&mut found, Some((name, alias)), self.preferred(self.route(name)), base, can_rename);
+            self.serving(&mut found, Some((name, alias)), self.preferred(self.route(name)), (base, true), can_rename);
         }
         found
     }
@@ -170,7 +183,7 @@ impl Routes {
         found: &mut Candidates,
         model: Option<(&str, Option<Alias>)>,
         preferred: &[UpstreamId],
-        base: u16,
+        (base, is_fallback): (u16, bool),
         can_rename: bool,
     ) {
         let first = found.len;
@@ -187,7 +200,7 @@ impl Routes {
                 None => model.and_then(|(_, alias)| alias),
             };
             if model.is_none() || can_rename {
-                found.add(Candidate { upstream: id, model, rank: base.saturating_add(rank) });
+                found.add(Candidate { upstream: id, model, rank: base.saturating_add(rank), is_fallback });
             }
         };
         if preferred.is_empty() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use seawall_core::plan::policy::{Policy, Timeouts};
-use seawall_core::plan::{budget, queue};
+use seawall_core::plan::{budget, hedge, queue};
 
 use super::diagnose::Problem;
 use super::doors::{self, Doors};
@@ -47,6 +47,7 @@ pub(super) fn config(
     let (retry, top) = retry::read(&mut reader, &written.retry, overrides.max_retries);
     let budget = budget(&mut reader, &written.budget);
     let breaker = breaker::read(&mut reader, &written.breaker);
+    let hedge = hedge(&mut reader, &written.hedge);
     let wait = wait(&mut reader, &written.wait, profile);
     let timeout = timeouts(&mut reader, &written.timeout);
     let journal = journal(&mut reader, &written.journal);
@@ -60,7 +61,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, wait },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -135,6 +136,26 @@ fn budget(reader: &mut Reader<'_>, written: &written::Budget) -> budget::Config 
     let deposit = reader.read("budget.deposit", &written.deposit).map(|at| u64::from(at.value));
     let start = reader.read("budget.start", &written.start).map(|at| u64::from(at.value) * parts);
     budget::Config { deposit: deposit.unwrap_or(default.deposit), start: start.unwrap_or(default.start) }
+}
+
+fn hedge(reader: &mut Reader<'_>, written: &written::Hedge) -> hedge::Config {
+    let default = hedge::Config::default();
+    let after_min = reader.read("hedge.after_min", &written.after_min);
+    let after_max = reader.read("hedge.after_max", &written.after_max);
+    let span = after_min.as_ref().or(after_max.as_ref()).map(|at| at.span.clone());
+    let config = hedge::Config {
+        enabled: reader.or("hedge.enabled", &written.enabled, default.enabled),
+        after_min: after_min.map_or(default.after_min, |at| at.value),
+        after_max: after_max.map_or(default.after_max, |at| at.value),
+        deposit: reader.read("hedge.deposit", &written.deposit).map_or(default.deposit, |at| u64::from(at.value)),
+    };
+    if config.after_min > config.after_max {
+        let [min, max] = [config.after_min, config.after_max].map(units::show_duration);
+        let what = format!("`hedge.after_min` is {min}, above `hedge.after_max` ({max})");
+        let hint = "a hedge is begun between the two, when 95 of 100 answers would have come: change both";
+        reader.problems.push(Problem::new(what).maybe_at(span.as_ref(), "").hint(hint));
+    }
+    config
 }
 
 fn wait(reader: &mut Reader<'_>, written: &written::Queue, profile: Profile) -> queue::Config {

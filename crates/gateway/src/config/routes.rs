@@ -70,6 +70,7 @@ fn route(
     let fallbacks = reader.or(&path("fallback_models"), &written.fallback_models, Vec::new());
     let default = Route::default();
     let repeatable = reader.or(&path("repeatable"), &written.repeatable, default.repeatable);
+    let hedge = reader.read(&path("hedge"), &written.hedge).map(|at| at.value);
     if written.models.raw.is_none() {
         let problem = Problem::new("a route has no `models`").at(table, "this one");
         reader.problems.push(problem.hint("say which models it is for; for every model write: models = [\"*\"]"));
@@ -82,6 +83,7 @@ fn route(
         upstreams: ids,
         fallback_models: fallbacks.iter().map(|name| name.get_ref().clone()).collect(),
         repeatable,
+        hedge,
     };
     let is_known = reader.problems.len() == before && upstreams.is_whole;
     Some(Placed { route, models, upstreams: names, fallbacks, is_known })

@@ -15,7 +15,7 @@ use super::proxy::ProxySetting;
 use super::read::Source;
 use super::secret::Secret;
 use super::units::{show_duration, show_fraction, show_size};
-use super::written::{BUDGET_PARTS, RATE_PARTS, SAMPLE_PARTS};
+use super::written::{BUDGET_PARTS, HEDGE_PARTS, RATE_PARTS, SAMPLE_PARTS};
 use super::{Config, Environment, Overrides, UpstreamConfig, from_text, schema};
 
 /// One key with its effective value.
@@ -218,9 +218,11 @@ impl List<'_> {
         push("upstreams", list(names.is_empty(), json!(names)));
         push("fallback_models", list(route.fallback_models.is_empty(), json!(route.fallback_models)));
         push("repeatable", Shown::Value(json!(route.repeatable)));
+        push("hedge", Shown::maybe(route.hedge.map(|hedge| json!(hedge))));
         for row in self.rows.iter_mut().filter(|row| row.table == table) {
             row.note = match row.key {
                 "upstreams" if names.is_empty() => Some("all that serve the model".into()),
+                "hedge" if route.hedge.is_none() => Some("as in [hedge]".into()),
                 _ => None,
             };
         }
@@ -271,7 +273,11 @@ impl List<'_> {
 
     fn limits(&mut self) {
         let (policy, journal) = (&self.config.policy, &self.config.journal);
-        let timeout = &policy.timeout;
+        let (hedge, timeout) = (&policy.hedge, &policy.timeout);
+        self.table("hedge", "enabled", json!(hedge.enabled));
+        self.table("hedge", "after_min", wait(hedge.after_min));
+        self.table("hedge", "after_max", wait(hedge.after_max));
+        self.table("hedge", "deposit", fraction(u32::try_from(hedge.deposit).unwrap_or(u32::MAX), HEDGE_PARTS));
         self.table("wait", "max", wait(policy.wait.max));
         self.table("timeout", "connect", wait(timeout.connect));
         let first_content = match timeout.first_content {

@@ -229,6 +229,8 @@ mod bounds {
                 "open_max" => format!("[breaker]\nopen = \"10ms\"\n{key} = {value}"),
                 _ => format!("[breaker]\n{key} = {value}"),
             },
+            "hedge" if key == "after_min" => format!("[hedge]\n{key} = {value}\nafter_max = \"10m\""),
+            "hedge" if key == "after_max" => format!("[hedge]\nafter_min = \"10ms\"\n{key} = {value}"),
             table if table.starts_with("retry.class") && key == "base" => {
                 format!("[{table}]\n{key} = {value}\ncap = \"10m\"")
             }
@@ -277,7 +279,7 @@ mod bounds {
             }
             seen += 1;
         }
-        assert!(seen >= 60, "only {seen} keys have bounds");
+        assert!(seen >= 68, "only {seen} keys have bounds");
     }
 
     #[test]
@@ -456,6 +458,7 @@ mod keys {
             "client.name",
             "client.token",
             "route.fallback_models",
+            "route.hedge",
             "route.models",
             "route.upstreams",
             "server.admin_token",

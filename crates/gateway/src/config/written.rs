@@ -48,6 +48,8 @@ const WINDOW_REQUESTS_MAX: u32 = 1_000_000;
 const PROBES_MAX: u32 = 1_000;
 /// The budget counts in thousandths of a retry.
 pub(super) const BUDGET_PARTS: u32 = 1_000;
+/// The purse for hedges counts in thousandths of a hedge.
+pub(super) const HEDGE_PARTS: u32 = 1_000;
 /// A rate of failures counts in thousandths.
 pub(super) const RATE_PARTS: u32 = 1_000;
 /// Samples are taken in millionths: a busy gateway wants one in a hundred thousand.
@@ -74,6 +76,8 @@ pub(super) struct Written {
     pub(super) budget: Budget,
     /// When to stop asking an upstream for a model, and how to come back.
     pub(super) breaker: Breaker,
+    /// A second attempt beside one that is silent for too long. The first content wins.
+    pub(super) hedge: Hedge,
     /// Waiting for an upstream that is down, in a queue that is let out slowly.
     pub(super) wait: Queue,
     /// How long to wait for what.
@@ -153,6 +157,8 @@ pub(super) struct Route {
     pub(super) fallback_models: Item<ModelNames>,
     /// Whether every request may be sent again, also where that could do something twice.
     pub(super) repeatable: Item<Flag>,
+    /// Whether its requests are hedged. Left out: as in [hedge].
+    pub(super) hedge: Item<Flag>,
 }
 
 /// How often and how soon a failed attempt is made again.
@@ -269,6 +275,20 @@ pub(super) struct Breaker {
     pub(super) probes_max: Item<Count<1, PROBES_MAX>>,
     /// After so many successes everything is let through again.
     pub(super) close_after: Item<Count<1, STREAK_MAX>>,
+}
+
+/// A second attempt beside one that is silent for too long.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Hedge {
+    /// Whether it is done. Each hedge buys the prompt a second time.
+    pub(super) enabled: Item<Flag>,
+    /// Not before this, even where 95 of 100 answers come sooner.
+    pub(super) after_min: Item<Wait<10, { 10 * MINUTE }>>,
+    /// Not later than this, even where 95 of 100 answers take longer.
+    pub(super) after_max: Item<Wait<10, { 10 * MINUTE }>>,
+    /// What part of a hedge each request earns: 0.08 is 8 in 100 requests.
+    pub(super) deposit: Item<Fraction<HEDGE_PARTS>>,
 }
 
 /// Waiting for an upstream that is down.

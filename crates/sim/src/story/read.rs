@@ -398,8 +398,13 @@ impl Draft {
                 }
                 "first-content" if reader.take("adaptive") => Setting::FirstContent(FirstContent::Adaptive),
                 "first-content" => Setting::FirstContent(FirstContent::Fixed(reader.time()?)),
+                "hedge" if reader.take("off") => Setting::Hedge(false),
+                "hedge" => {
+                    reader.expect("on", "policy hedge on, or off")?;
+                    Setting::Hedge(true)
+                }
                 other => {
-                    let words = ["attempts", "budget", "wait", "total", "breaker", "first-content"];
+                    let words = ["attempts", "budget", "wait", "total", "breaker", "first-content", "hedge"];
                     let hint = did_you_mean(other, &words);
                     return Err(reader.at_word(word, format!("a story decides nothing about `{other}`"), hint));
                 }

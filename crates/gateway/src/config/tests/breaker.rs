@@ -1,7 +1,7 @@
-//! The profile, the breaker, the queue and the limit for the first content.
+//! The profile, the breaker, hedges, the queue and the limit for the first content.
 
-use seawall_core::plan::breaker;
 use seawall_core::plan::policy::FirstContent;
+use seawall_core::plan::{breaker, hedge};
 
 use super::*;
 
@@ -75,6 +75,13 @@ fn giving_up_before_guarding_is_allowed_while_there_is_another() {
 }
 
 #[test]
+fn every_knob_of_hedging_arrives() {
+    let config = good("[hedge]\nenabled = true\nafter_min = \"1s\"\nafter_max = \"2s\"\ndeposit = 0.1");
+    let [after_min, after_max] = [1, 2].map(Duration::from_secs);
+    assert_eq!(config.policy.hedge, hedge::Config { enabled: true, after_min, after_max, deposit: 100 });
+}
+
+#[test]
 fn the_first_content_is_waited_for_as_long_as_was_learnt_or_written() {
     let limit = |value: &str| {
         let config = good(&format!("[timeout]\nfirst_content = {value}"));
@@ -101,7 +108,11 @@ fn steps_that_could_never_be_reached_are_shown() {
         ("breaker_steps", "[breaker]\nguard = 12\nopen_alt = 15\nrate_alt = 0.95\nopen = \"6s\"\n"),
         ("breaker_limits", "[breaker]\nopen_solo = 3\nopen_max = \"500ms\"\nrate_solo = 0.1\n"),
         ("breaker_pair", "[breaker]\nguard = 8\nopen_solo = 6\nopen_alt = 4\n"),
-        ("profile_word", "profile = \"bacth\"\n[wait]\nmax = \"2h\"\n[breaker]\nrate_alt = \"20%\"\n"),
+        ("hedge_times", "[hedge]\nafter_min = \"30s\"\n"),
+        (
+            "profile_word",
+            "profile = \"bacth\"\n[hedge]\nenabled = \"yes\"\n[wait]\nmax = \"2h\"\n[breaker]\nrate_alt = \"20%\"\n",
+        ),
     ] {
         reads(name, &bad(text).to_string());
     }

@@ -1,0 +1,92 @@
+//! A real client before a real chaos upstream, and what the client said on the way.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, header};
+use seawall::{Call, Client, Labels, Observer, Payload, Settings};
+use seawall_chaos::{Running, Server};
+use seawall_core::event;
+use seawall_core::plan::policy::{FirstContent, Policy, RETRIED};
+use seawall_core::request::Request;
+use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::{Class, Fault};
+
+/// Remembers what it is told.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) failed: Mutex<Vec<event::Attempt>>,
+    pub(crate) left: Mutex<Vec<u32>>,
+}
+
+impl Observer for Notes {
+    fn failed(&self, _: &Arc<event::Request>, attempt: event::Attempt) {
+        self.failed.lock().unwrap().push(attempt);
+    }
+    fn answered(&self, _: &Request, _: UpstreamId, _: Duration) {}
+    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
+    fn left(&self, _: &Request, attempts: u32) {
+        self.left.lock().unwrap().push(attempts);
+    }
+}
+
+impl Notes {
+    pub(crate) fn taken_for(&self) -> Vec<(Class, Option<Fault>)> {
+        self.failed.lock().unwrap().iter().map(|a| (a.class, a.fault)).collect()
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) chaos: Running,
+    pub(crate) client: Client,
+    pub(crate) notes: Arc<Notes>,
+}
+
+/// Waits short enough for a test, the rest as it comes.
+pub(crate) fn policy() -> Policy {
+    let mut policy = Policy::default();
+    for class in RETRIED {
+        policy.retry.class_mut(class).unwrap().backoff.base = Duration::from_millis(1);
+    }
+    policy.budget.start = 1_000_000;
+    policy.timeout.first_content = FirstContent::Fixed(Duration::from_millis(300));
+    policy.timeout.byte_idle = Duration::from_millis(300);
+    policy
+}
+
+pub(crate) async fn bench(policy: Policy) -> Bench {
+    let chaos = Server::start(seawall_chaos::Settings::default()).await.unwrap();
+    let settings = Settings::new("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
+    let notes = Arc::new(Notes::default());
+    let client =
+        Client::builder(vec![settings]).policy(policy).observer(Arc::clone(&notes) as _).seed(1).build().unwrap();
+    Bench { chaos, client, notes }
+}
+
+impl Bench {
+    pub(crate) fn call(&self, chaos: &str, stream: bool) -> Call {
+        let body = format!(
+            r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"hello there, whoever you are"}}]}}"#
+        );
+        let body = Bytes::from(body);
+        let path = "/v1/chat/completions";
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            ("x-chaos".parse().unwrap(), HeaderValue::from_str(chaos).unwrap()),
+        ]);
+        let now = seawall::unix_micros();
+        Call {
+            facts: Request::of(&Method::POST, path, &headers, Some(&body), body.len() as u64),
+            target: PathAndQuery::from_static(path),
+            headers,
+            payload: Payload::Kept(body),
+            replay: Ok(()),
+            max_retries: None,
+            labels: Labels { id: self.client.new_id(now), ..Labels::default() },
+            arrived: tokio::time::Instant::now(),
+            arrived_unix_micros: now,
+        }
+    }
+}

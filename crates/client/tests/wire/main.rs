@@ -1,0 +1,8 @@
+//! The client on real sockets, before an upstream that misbehaves for real.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and joins its own tasks")]
+
+mod bench;
+mod faults;
+mod hedges;
+mod leaving;
