@@ -36,7 +36,7 @@ pub use ask::Ask;
 
 use breaker::{Permit, State as BreakerState, Vote};
 use budget::{COST, COST_AMBIGUOUS};
-use choice::{Choice, Nobody, Visits};
+use choice::{Choice, Failure, Nobody, Visits};
 use fleet::{Fleet, NO_MODEL, Report, Served};
 use policy::{FirstContent, Policy};
 use queue::Ticket;
@@ -171,14 +171,6 @@ struct Live {
     key: usize,
     permit: Permit,
     began: Time,
-}
-
-/// The last attempt, which failed at the candidate of index `at`.
-#[derive(Debug, Clone, Copy)]
-struct Failure {
-    at: usize,
-    class: Class,
-    again: Again,
 }
 
 /// The attempt that brought the answer, from the candidate of index `at`.
@@ -621,14 +613,7 @@ impl Plan {
         if self.deadline.since(now) <= usual || fleet.cliff(place, self.ask.form, now).is_some() {
             return None;
         }
-        let choice = self.choice(now, policy, fleet);
-        // Another model is another answer: that is for when this one has failed.
-        let is_fit = |at: usize| !self.candidate(at).is_fallback && choice.is_closed(at) && choice.is_fit(at);
-        let elsewhere = choice.best(dice, |at| at != first.at && is_fit(at)).ok();
-        elsewhere.or_else(|| {
-            let all_well = (0..self.ask.candidates.as_slice().len()).all(|at| choice.is_closed(at));
-            (all_well && is_fit(first.at)).then_some(first.at)
-        })
+        self.choice(now, policy, fleet).beside(dice, first.at)
     }
 
     fn fail(&mut self, nobody: Nobody) -> Step {
@@ -732,7 +717,7 @@ impl Plan {
             fleet.queue(self.ask.candidates.group()).failed();
             return Err(Nobody { reason: Reason::Breaker, retry_at: None });
         }
-        let (at, delay) = self.again(now, policy, fleet, dice, failure)?;
+        let (at, delay) = self.choice(now, policy, fleet).again(dice, failure, self.attempts)?;
         let usual = fleet.expect((self.candidate(at), &self.visits.model), self.ask.form, now).p50.unwrap_or_default();
         if now + delay + retry.min_useful.max(usual) > self.deadline {
             return Err(Reason::Deadline.into());
@@ -770,55 +755,6 @@ impl Plan {
         } else {
             Err(Reason::ClientRetry)
         }
-    }
-
-    /// A place that was not asked yet, or another key of the same, at once; else the best of those
-    /// that were asked, after its wait.
-    fn again(
-        &self,
-        now: Time,
-        policy: &Policy,
-        fleet: &Fleet,
-        dice: &mut Dice,
-        failure: Failure,
-    ) -> Result<(usize, Duration), Nobody> {
-        let retry = &policy.retry;
-        let choice = self.choice(now, policy, fleet);
-        let is_untried = |at: usize| !self.visits.has_tried(at);
-        // Another key is another place where the first was refused, and no help where the server failed.
-        let other_key = |at: usize| at == failure.at && self.visits.refused_keys[at] != 0 && choice.is_fit(at);
-        let elsewhere = choice.best(dice, |at| {
-            (is_untried(at) && choice.is_fit(at))
-                || (other_key(at) && matches!(failure.class, Class::RateLimited | Class::Quota | Class::Auth))
-        });
-        if let Ok(at) = elsewhere {
-            return Ok((at, dice.duration(Duration::ZERO, retry.failover_jitter)));
-        }
-        let own = retry.class(failure.class);
-        if failure.again == Again::Elsewhere {
-            let rests = (0..self.ask.candidates.as_slice().len()).any(|at| is_untried(at) && !choice.is_fit(at));
-            return Err(match elsewhere {
-                Err(nobody) if nobody.reason == Reason::Breaker => nobody,
-                _ if rests => Reason::Credentials.into(),
-                _ if own.is_some() => Reason::UpstreamSaysNo.into(),
-                _ => Reason::Class.into(),
-            });
-        }
-        // What is not retried by itself, and is at the upstream's wish, waits like a server error.
-        let Some(class) = own.or(retry.class(Class::ServerError)) else { return Err(Reason::Class.into()) };
-        let asked = |at: usize| self.visits.not_before[at].since(now);
-        let is_too_long = |at: usize| asked(at) > class.retry_after_max;
-        if (0..self.ask.candidates.as_slice().len()).all(|at| is_untried(at) || is_too_long(at)) {
-            return Err(Reason::RetryAfter.into());
-        }
-        let at = choice.best(dice, |at| !is_untried(at) && !is_too_long(at))?;
-        let backoff = class.backoff.wait(self.attempts, retry.jitter, dice);
-        if asked(at).is_zero() {
-            return Ok((at, backoff));
-        }
-        // Never earlier than asked; a little later, so that callers do not return together.
-        let spread = (asked(at) / 10).min(Duration::from_secs(1));
-        Ok((at, backoff.max(asked(at) + dice.duration(Duration::ZERO, spread))))
     }
 
     /// The caller's own SDK would have tried a second time: where the budget can pay for that, it

@@ -8,6 +8,8 @@
 //! It must never name a place that its breaker would refuse now, except one that is guarded: there
 //! one success may have undone it by the time the attempt is begun, and that is looked at then.
 
+use std::time::Duration;
+
 use super::breaker::{self, Breaker, Kind, State};
 use super::credentials::Chosen;
 use super::fleet::Fleet;
@@ -17,6 +19,7 @@ use super::{Ask, Reason};
 use crate::dice::Dice;
 use crate::request::Repeatable;
 use crate::time::Time;
+use crate::verdict::{Again, Class};
 
 /// What a request has met where it was sent.
 #[derive(Debug, Clone)]
@@ -45,6 +48,14 @@ impl From<Reason> for Nobody {
     fn from(reason: Reason) -> Nobody {
         Nobody { reason, retry_at: None }
     }
+}
+
+/// The last attempt, which failed at the candidate of index `at`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure {
+    pub(super) at: usize,
+    pub(super) class: Class,
+    pub(super) again: Again,
 }
 
 impl Visits {
@@ -177,6 +188,61 @@ impl Choice<'_> {
             1 => Ok(equals[0]),
             _ => Ok(self.less_busy(dice, &equals[..count])),
         }
+    }
+
+    /// A place that was not asked yet, or another key of the same, at once; else the best of those
+    /// that were asked, after its wait. `attempts` have been made.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn again(&self, dice: &mut Dice, failure: Failure, attempts: u32) -> Result<(usize, Duration), Nobody> {
+        let retry = &self.policy.retry;
+        let is_untried = |at: usize| !self.visits.has_tried(at);
+        // Another key is another place where the first was refused, and no help where the server failed.
+        let other_key = |at: usize| at == failure.at && self.visits.refused_keys[at] != 0 && self.is_fit(at);
+        let elsewhere = self.best(dice, |at| {
+            (is_untried(at) && self.is_fit(at))
+                || (other_key(at) && matches!(failure.class, Class::RateLimited | Class::Quota | Class::Auth))
+        });
+        if let Ok(at) = elsewhere {
+            return Ok((at, dice.duration(Duration::ZERO, retry.failover_jitter)));
+        }
+        let own = retry.class(failure.class);
+        if failure.again == Again::Elsewhere {
+            let rests = (0..self.candidates().len()).any(|at| is_untried(at) && !self.is_fit(at));
+            return Err(match elsewhere {
+                Err(nobody) if nobody.reason == Reason::Breaker => nobody,
+                _ if rests => Reason::Credentials.into(),
+                _ if own.is_some() => Reason::UpstreamSaysNo.into(),
+                _ => Reason::Class.into(),
+            });
+        }
+        // What is not retried by itself, and is at the upstream's wish, waits like a server error.
+        let Some(class) = own.or(retry.class(Class::ServerError)) else { return Err(Reason::Class.into()) };
+        let asked = |at: usize| self.visits.not_before[at].since(self.now);
+        let is_too_long = |at: usize| asked(at) > class.retry_after_max;
+        if (0..self.candidates().len()).all(|at| is_untried(at) || is_too_long(at)) {
+            return Err(Reason::RetryAfter.into());
+        }
+        let at = self.best(dice, |at| !is_untried(at) && !is_too_long(at))?;
+        let backoff = class.backoff.wait(attempts, retry.jitter, dice);
+        if asked(at).is_zero() {
+            return Ok((at, backoff));
+        }
+        // Never earlier than asked; a little later, so that callers do not return together.
+        let spread = (asked(at) / 10).min(Duration::from_secs(1));
+        Ok((at, backoff.max(asked(at) + dice.duration(Duration::ZERO, spread))))
+    }
+
+    /// Where a second attempt beside one at `first` would go: to another place that is well, or to
+    /// the same if all are. Another model is another answer: that is for when this one has failed.
+    pub(super) fn beside(&self, dice: &mut Dice, first: usize) -> Option<usize> {
+        let is_fit = |at: usize| !self.candidates()[at].is_fallback && self.is_closed(at) && self.is_fit(at);
+        let elsewhere = self.best(dice, |at| at != first && is_fit(at)).ok();
+        elsewhere.or_else(|| {
+            let all_well = (0..self.candidates().len()).all(|at| self.is_closed(at));
+            (all_well && is_fit(first)).then_some(first)
+        })
     }
 
     /// 0 for a place that is well; places that are not come after those that are. A probe of one
