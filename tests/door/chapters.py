@@ -9,3 +9,4 @@ import leaving  # noqa: F401
 import record  # noqa: F401
 import noise  # noqa: F401
 import waves  # noqa: F401
+import stories  # noqa: F401
