@@ -5,7 +5,9 @@ The figures of the rehearsal are about virtual time; these are the same decision
 
 import asyncio
 import collections
+import itertools
 import json
+import time
 
 import load
 from claims import claim, hold
@@ -129,3 +131,34 @@ def a_retry_of_the_callers_own_is_counted_and_gets_two_attempts_at_most(door):
         _, out, err = door.run("show", request, "--data-dir", gateway.data)
         told = [line.split()[-1] for line in out.splitlines() if "caller's own retry" in line]
         hold(told == ([str(retries)] if retries else []), f"{request}: {out}{err}")
+
+
+#: Longer than the head of a request may take.
+KEPT_S = 12
+
+
+@claim(waits=True)
+def a_connection_is_kept_while_its_requests_are_refused(door):
+    """An upstream that is not asked: its callers are told on the connection that they have."""
+    chaos = door.chaos("--fault", "500:1")
+    gateway = door.gateway('[server]\n[breaker]\nopen = "60s"\nopen_max = "60s"\n' + QUIET + upstream(chaos))
+    numbers = itertools.count()
+    body = lambda: {"model": "gpt-4o", "messages": [{"role": "user", "content": f"{next(numbers)}"}]}  # noqa: E731
+    wait_for("the breaker opens", 30, lambda: ask(gateway, body())[0].status == 503)
+    statuses = collections.Counter()
+
+    async def one_after_the_other():
+        pool = load.Pool(gateway.port)
+        until = time.monotonic() + KEPT_S
+        while time.monotonic() < until:
+            reply = await pool.ask(load.request(CHAT, body()))
+            statuses[reply.status if reply else None] += 1
+            # The pace of a caller: the connection is idle for a moment.
+            await asyncio.sleep(0.05)
+            if not pool.idle or pool.idle[0].is_over:
+                break
+        pool.close()
+        return until - time.monotonic(), dict(pool.lost)
+
+    early, lost = asyncio.run(one_after_the_other())
+    hold(set(statuses) == {503} and early <= 0, f"closed {early:.1f} s before the end: {dict(statuses)} {lost}")
