@@ -4,6 +4,8 @@ A claim is a function of one argument, the `Door` through which it starts progra
 raising. One claim may report many cases of itself (`door.case`); each of them counts.
 """
 
+import itertools
+import threading
 import time
 import traceback
 
@@ -24,22 +26,24 @@ def same(found, expected, what):
 
 
 class Claim:
-    def __init__(self, function, alone):
+    def __init__(self, function, alone, waits):
         self.function = function
         self.name = function.__name__
         self.module = function.__module__
         # Whether it needs the machine for itself, since it measures.
         self.alone = alone
+        # Whether it does little but wait: such claims that follow each other wait at the same time.
+        self.waits = waits
 
 
 ALL = []
 
 
-def claim(function=None, *, alone=False):
+def claim(function=None, *, alone=False, waits=False):
     """Registers a claim, in the order of the files."""
     if function is None:
-        return lambda function: claim(function, alone=alone)
-    ALL.append(Claim(function, alone))
+        return lambda function: claim(function, alone=alone, waits=waits)
+    ALL.append(Claim(function, alone, waits))
     return function
 
 
@@ -49,8 +53,13 @@ class Report:
     def __init__(self, quiet=False):
         self.quiet = quiet
         self.rows = []
+        self.lock = threading.Lock()
 
     def add(self, name, problem, seconds):
+        with self.lock:
+            self._add(name, problem, seconds)
+
+    def _add(self, name, problem, seconds):
         self.rows.append((name, problem, seconds))
         if problem is None:
             if not self.quiet:
@@ -83,3 +92,17 @@ def run(one, door, report):
         problem += "\n" + tails
     if problem is not None or not door.cases:
         report.add(one.name, problem, time.monotonic() - began)
+
+
+def run_all(chosen, door, report):
+    """Runs claims in their order, each with a `door()` of its own."""
+    for waits, group in itertools.groupby(chosen, key=lambda one: one.waits):
+        if not waits:
+            for one in group:
+                run(one, door(), report)
+            continue
+        threads = [threading.Thread(target=run, args=(one, door(), report), name=one.name) for one in group]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import threading
+import time
 
 from claims import Broken
 from programs import ROOT, TEST, clean_environment
@@ -50,6 +51,7 @@ class Driver:
             with self.lock:
                 waiting = self.waiting.pop(result["id"], None)
             if waiting:
+                result["seconds"] = time.monotonic() - waiting["began"]
                 waiting["result"] = result
                 waiting["event"].set()
         with self.lock:
@@ -58,8 +60,8 @@ class Driver:
             waiting["event"].set()
 
     def begin(self, case):
-        """Sends a case; a function that waits for its result."""
-        waiting = {"event": threading.Event(), "result": None}
+        """Sends a case; a function that waits for its result, in which `seconds` is how long it took."""
+        waiting = {"event": threading.Event(), "result": None, "began": time.monotonic()}
         with self.lock:
             self.next_id += 1
             number = self.next_id

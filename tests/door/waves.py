@@ -5,11 +5,13 @@ The figures of the rehearsal are about virtual time; these are the same decision
 
 import asyncio
 import collections
+import itertools
 import json
+import time
 
 import load
 from claims import claim, hold
-from programs import upstream
+from programs import upstream, wait_for
 
 CHAT = "/v1/chat/completions"
 QUIET = '[log]\nlevel = "error"\n'
@@ -98,3 +100,65 @@ def the_state_of_a_breaker_is_a_metric(door):
     hold(reply.status == 503 and b"asked again in" in reply.body, f"{reply.status} {reply.body.decode()}")
     state = gateway.total("seawall_breaker_state", upstream="chaos", model="gpt-4o")
     hold(state == 2, f"state {state}")
+
+
+@claim
+def a_retry_of_the_callers_own_is_counted_and_gets_two_attempts_at_most(door):
+    """Two layers of retries would multiply: who is asked again by its own SDK is asked for half as often."""
+    chaos = door.chaos()
+    gateway = door.gateway('[server]\n[retry]\ncap = "5ms"\n' + QUIET + upstream(chaos))
+    ids = {}
+    for retries, fault, status, attempts in (("0", "500", 500, 4), ("1", "500", 500, 2), ("2", "503", 503, 2), ("1", "500*1", 200, 2)):
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": f"{retries} {fault}"}]}
+        reply, _ = ask(gateway, body, [("x-chaos", fault), ("x-stainless-retry-count", retries)])
+        found = reply.status, reply.header("x-seawall-attempts")
+        hold(found == (status, str(attempts)), f"retry {retries} of a caller, {fault}: {found}")
+        reason = {"0": "attempts"}.get(retries, "client_retry") if status != 200 else None
+        hold(reply.header("x-seawall-reason") == reason, f"retry {retries} of a caller, {fault}: {reply.head.decode()}")
+        ids[reply.header("x-seawall-request-id")] = int(retries), attempts - (status == 200)
+    hold(chaos.stats()["attempts"] == 10, f"{chaos.stats()['attempts']} attempts")
+    counted = gateway.total("seawall_client_retries_total")
+    hold(counted == 3, f"{counted} retries of callers counted, of 3")
+
+    def rows(request):
+        _, out, _ = door.run("failures", "--json", "--request-id", request, "--data-dir", gateway.data)
+        return [json.loads(line) for line in out.splitlines()]
+
+    for request, (retries, failed) in ids.items():
+        # The record of a request that was answered well is not waited for.
+        wait_for(f"{request} is on record", 5, lambda request=request, failed=failed: len(rows(request)) == failed)
+        hold({row["client_retries"] for row in rows(request)} == {retries}, f"{request}: {rows(request)}")
+        _, out, err = door.run("show", request, "--data-dir", gateway.data)
+        told = [line.split()[-1] for line in out.splitlines() if "caller's own retry" in line]
+        hold(told == ([str(retries)] if retries else []), f"{request}: {out}{err}")
+
+
+#: Longer than the head of a request may take.
+KEPT_S = 12
+
+
+@claim(waits=True)
+def a_connection_is_kept_while_its_requests_are_refused(door):
+    """An upstream that is not asked: its callers are told on the connection that they have."""
+    chaos = door.chaos("--fault", "500:1")
+    gateway = door.gateway('[server]\n[breaker]\nopen = "60s"\nopen_max = "60s"\n' + QUIET + upstream(chaos))
+    numbers = itertools.count()
+    body = lambda: {"model": "gpt-4o", "messages": [{"role": "user", "content": f"{next(numbers)}"}]}  # noqa: E731
+    wait_for("the breaker opens", 30, lambda: ask(gateway, body())[0].status == 503)
+    statuses = collections.Counter()
+
+    async def one_after_the_other():
+        pool = load.Pool(gateway.port)
+        until = time.monotonic() + KEPT_S
+        while time.monotonic() < until:
+            reply = await pool.ask(load.request(CHAT, body()))
+            statuses[reply.status if reply else None] += 1
+            # The pace of a caller: the connection is idle for a moment.
+            await asyncio.sleep(0.05)
+            if not pool.idle or pool.idle[0].is_over:
+                break
+        pool.close()
+        return until - time.monotonic(), dict(pool.lost)
+
+    early, lost = asyncio.run(one_after_the_other())
+    hold(set(statuses) == {503} and early <= 0, f"closed {early:.1f} s before the end: {dict(statuses)} {lost}")

@@ -57,6 +57,7 @@ function told(error) {
     request_id: error?.requestID ?? null,
     body_request_id: error?.error?.request_id ?? null,
     message: String(error?.message ?? error).slice(0, 2000),
+    seawall: Object.fromEntries([...(error?.headers ?? [])].filter(([name]) => name.startsWith('x-seawall-'))),
   };
 }
 

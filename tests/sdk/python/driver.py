@@ -62,6 +62,7 @@ def request(client, case):
 def told(error):
     """What a program could tell from the exception."""
     body = getattr(error, "body", None)
+    headers = getattr(getattr(error, "response", None), "headers", {})
     return {
         "class": type(error).__name__,
         "status_code": getattr(error, "status_code", None),
@@ -70,6 +71,7 @@ def told(error):
         "request_id": getattr(error, "request_id", None),
         "body_request_id": body.get("request_id") if isinstance(body, dict) else None,
         "message": str(error)[:2000],
+        "seawall": {name: value for name, value in headers.items() if name.startswith("x-seawall-")},
     }
 
 

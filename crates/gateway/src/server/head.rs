@@ -3,6 +3,9 @@
 //! Callers keep connections for a minute and more between requests, and closing those early costs
 //! them a failed request now and then. A head that trickles in is another matter. So an idle
 //! connection has one limit, and a head that has begun another.
+//!
+//! A request may be over before the socket is looked at again, as a refusal is: so heads that are
+//! complete are counted, and what is being served at the moment does not tell alone.
 
 use std::time::Duration;
 
@@ -18,9 +21,18 @@ pub(crate) const IDLE_MAX: Duration = Duration::from_secs(100);
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     began: Option<Instant>,
+    /// Heads that were complete at the last look.
+    complete: usize,
 }
 
 impl Head {
+    /// So many heads are complete by now: one that had begun is among them, if there are more than before.
+    pub(crate) fn completed(&mut self, heads: usize) {
+        if heads != self.complete {
+            (self.began, self.complete) = (None, heads);
+        }
+    }
+
     /// Bytes came at `now`; `is_busy` while a request is being served, whose body they are.
     pub(crate) fn came(&mut self, is_busy: bool, now: impl FnOnce() -> Instant) {
         if is_busy {
@@ -57,6 +69,18 @@ mod tests {
         let later = start + Duration::from_secs(60);
         head.came(false, || later);
         assert_eq!(head.deadline(false), Some(later + HEAD_WITHIN));
+    }
+
+    #[test]
+    fn a_request_that_was_over_at_once_leaves_no_head_behind() {
+        let (mut head, start) = (Head::default(), now());
+        head.came(false, || start);
+        head.completed(1);
+        assert_eq!(head.deadline(false), None);
+        // Nor does its number end the next one's.
+        head.came(false, || start + Duration::from_secs(8));
+        head.completed(1);
+        assert_eq!(head.deadline(false), Some(start + Duration::from_secs(8) + HEAD_WITHIN));
     }
 
     #[test]

@@ -47,18 +47,21 @@ pub(crate) struct Conn {
     is_awaited: AtomicBool,
     /// Requests being served. On HTTP/2 it never falls to none: frames without a request are no head.
     serving: AtomicUsize,
+    /// Requests whose heads were complete, in all.
+    complete: AtomicUsize,
     back: Mutex<Option<TcpStream>>,
 }
 
 impl Conn {
     pub(crate) fn new() -> Arc<Conn> {
         let (flushes, is_awaited) = (AtomicU64::new(0), AtomicBool::new(false));
-        let serving = AtomicUsize::new(0);
-        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, serving, back: Mutex::new(None) })
+        let (serving, complete) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, serving, complete, back: Mutex::new(None) })
     }
 
     /// A request on this connection is being served, until the guard is dropped.
     pub(crate) fn serve(self: &Arc<Conn>, is_h2: bool) -> Serving {
+        self.complete.fetch_add(1, Ordering::Relaxed);
         self.serving.fetch_add(if is_h2 { 2 } else { 1 }, Ordering::Relaxed);
         Serving { conn: Arc::clone(self) }
     }
@@ -219,6 +222,8 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         let polled = self.socket().poll_read(cx, buf);
         let is_busy = self.conn.serving.load(Ordering::Relaxed) > 0;
+        let complete = self.conn.complete.load(Ordering::Relaxed);
+        self.head.completed(complete);
         match polled {
             Poll::Ready(Ok(())) if buf.filled().len() > before => self.head.came(is_busy, now),
             Poll::Pending => return self.or_late(cx, is_busy),
