@@ -51,9 +51,14 @@ def a_stream_that_hangs_is_answered_by_the_attempt_begun_beside_it(door):
     same(chaos.stats()["attempts"] - before, 2 * SDK_STREAMS + hung, "attempts: one for each stream, one more where it hung")
     same(gateway.total("seawall_requests_total", outcome="hedged"), hung, "requests that a hedge answered")
     same(gateway.total("seawall_attempts_total", **{"class": "cancelled"}), hung, "attempts broken off")
-    code, out, err = door.run("failures", "--json", "--data-dir", gateway.data)
-    hold(code == 0, err)
-    rows = [json.loads(line) for line in out.splitlines()]
+
+    def rows():
+        code, out, err = door.run("failures", "--json", "--data-dir", gateway.data)
+        hold(code == 0, err)
+        return [json.loads(line) for line in out.splitlines()]
+
+    # What nobody is told of as a failure is written down within 100 ms.
+    rows = wait_for("on record", 5, lambda: (found := rows()) and len(found) >= hung and found)
     found = {(row["attempt"], row["class"], row["reason"], row["billed"]) for row in rows}
     same((len(rows), found), (hung, {(1, "cancelled", "superseded", "possibly")}), "on record")
     print(f"      {hung} streams that hang: told within {max(took):.2f} s, {2 * SDK_STREAMS + hung} attempts for {2 * SDK_STREAMS}")

@@ -1,6 +1,7 @@
 """A caller who leaves spends no more."""
 
 import json
+import signal
 import socket
 import struct
 import threading
@@ -141,3 +142,19 @@ def callers_who_stay_are_served_while_others_leave(door):
     for one in stayers:
         one.join()
     same(statuses, [200] * 80, "statuses of those who stayed")
+
+
+@claim
+def an_idle_connection_does_not_hold_up_a_shutdown(door):
+    """SDKs keep connections open for later: a gateway that is told to end does not wait for them."""
+    chaos = door.chaos()
+    gateway = door.gateway("[server]\n" + upstream(chaos))
+    one = begin(gateway, chat("idle"))
+    hold(one.recv(65536).startswith(b"HTTP/1.1 200"), "an answer")
+    asked = time.monotonic()
+    gateway.signal(signal.SIGTERM)
+    code = gateway.exit_code(10)
+    took = time.monotonic() - asked
+    same(code, 0, "exit code")
+    hold(took < 5, f"it took {took:.1f} s to end")
+    one.close()

@@ -133,6 +133,20 @@ def a_retry_of_the_callers_own_is_counted_and_gets_two_attempts_at_most(door):
         hold(told == ([str(retries)] if retries else []), f"{request}: {out}{err}")
 
 
+@claim
+def who_was_asked_to_come_back_is_no_retry_of_the_callers_own(door):
+    """A 504 on the SDK's own deadline invites it once: its return gets all attempts, and is not counted."""
+    chaos = door.chaos()
+    gateway = door.gateway('[server]\n[retry]\ncap = "5ms"\n' + QUIET + upstream(chaos))
+    body = {"model": "gpt-4o", "messages": []}
+    reply, _ = ask(gateway, body, [("x-chaos", "first_content_timeout"), ("x-stainless-timeout", "1")])
+    hold((reply.status, reply.header("x-should-retry")) == (504, "true"), reply.head.decode())
+    reply, _ = ask(gateway, body, [("x-chaos", "500"), ("x-stainless-retry-count", "1")])
+    hold((reply.status, reply.header("x-seawall-attempts")) == (500, "4"), reply.head.decode())
+    counted = gateway.total("seawall_client_retries_total")
+    hold(counted == 0, f"{counted} retries of callers counted")
+
+
 #: Longer than the head of a request may take.
 KEPT_S = 12
 

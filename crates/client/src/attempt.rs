@@ -162,6 +162,9 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
     let ask = Ask::of(&facts, candidates, replay, max_retries);
     let since = engine.shared.time(arrived);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
+    if plan.is_client_retry() {
+        engine.observer.stacked(&facts);
+    }
     let patience = plan.deadline().since(since);
     let own_id = !headers.contains_key(&CLIENT_REQUEST_ID);
     let mut tale = Tale {

@@ -23,6 +23,9 @@ pub trait Observer: Send + Sync + 'static {
     /// The caller left before the answer: `attempts` had been begun.
     fn left(&self, facts: &Request, attempts: u32);
 
+    /// The caller retries by itself, and was not asked to: two layers of retries multiply.
+    fn stacked(&self, _facts: &Request) {}
+
     /// Whether this success should be recorded too.
     fn samples(&self) -> bool {
         false

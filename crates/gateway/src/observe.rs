@@ -78,6 +78,17 @@ impl Observer for Observe {
             let upstream = UpstreamId(u16::try_from(at).unwrap_or(u16::MAX));
             self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
         }
+        if attempt.class == Class::Cancelled {
+            tracing::debug!(
+                target: "seawall::attempt",
+                request = request.id,
+                attempt = attempt.number,
+                upstream = attempt.upstream,
+                decision = attempt.reason.name(),
+                "attempt broken off"
+            );
+            return self.journal.attempt(request, attempt);
+        }
         // One line for each failed attempt. No field of it can hold a prompt or a key.
         tracing::warn!(
             target: "seawall::attempt",
@@ -109,6 +120,10 @@ impl Observer for Observe {
         if let Some(record) = record {
             self.journal.request(record, ended);
         }
+    }
+
+    fn stacked(&self, _: &Request) {
+        self.metrics.client_retries.inc();
     }
 
     fn left(&self, facts: &Request, _attempts: u32) {

@@ -180,14 +180,16 @@ async fn connection(server: Arc<Server>, socket: TcpStream, shutdown: watch::Rec
     {
         let serving = builder.serve_connection(io, service);
         tokio::pin!(serving);
-        if let Err(error) = until_shutdown(serving.as_mut(), shutdown, auto::Connection::graceful_shutdown).await
+        if let Err(error) =
+            until_shutdown(serving.as_mut(), shutdown.clone(), auto::Connection::graceful_shutdown).await
             && is_malformed(error.as_ref())
         {
             server.observe.metrics.malformed.inc();
         }
     }
     // The connection has given its socket back by now: end it so that nothing on the wire is lost.
-    conn.linger().await;
+    let is_draining = *shutdown.borrow();
+    conn.linger(is_draining).await;
 }
 
 /// Runs `serving` to its end; when `shutdown` changes it is told, and goes on to its end.

@@ -187,7 +187,7 @@ impl Metrics {
         r.register("first_content_seconds", "From an attempt's beginning to its content", self.first_content.clone());
         r.register("overhead_seconds", "What Seawall adds to an answered request", self.overhead.clone());
         r.register("saved", "Requests that failed at first and were answered after all", self.saved.clone());
-        r.register("client_retries", "Requests that were a client's own retry", self.client_retries.clone());
+        r.register("client_retries", "Requests that were a client's own retry, unasked", self.client_retries.clone());
         r.register("streams_open", "Streams open to callers", self.streams_open.clone());
         r.register("requests_in_flight", "Requests being served", self.in_flight.clone());
         r.register("malformed", "Connections that did not speak HTTP within its limits", self.malformed.clone());

@@ -34,6 +34,8 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
 /// On HTTP/2 a reset right behind the data makes some clients drop the data: 1 ms was enough on
 /// loopback, this is the margin.
 const RESET_AFTER: Duration = Duration::from_millis(20);
+/// While everything shuts down, the socket of a connection that broke nothing off lingers this long.
+const LINGER_DRAINING_MAX: Duration = Duration::from_millis(250);
 /// A socket lingers this long at most.
 const LINGER_MAX: Duration = Duration::from_secs(30);
 /// A lingering socket takes in this much at most.
@@ -99,11 +101,14 @@ impl Conn {
         (Bytes::from_owner(hooked), Box::pin(written))
     }
 
-    /// Ends the connection's socket gently, once the connection itself is gone.
-    pub(crate) async fn linger(&self) {
+    /// Ends the connection's socket gently, once the connection itself is gone. A caller who keeps
+    /// an idle connection open does not hold up a shutdown.
+    pub(crate) async fn linger(&self, is_draining: bool) {
         let socket = self.back.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let has_broken = self.is_awaited.load(Ordering::SeqCst);
+        let most = if is_draining && !has_broken { LINGER_DRAINING_MAX } else { LINGER_MAX };
         if let Some(mut socket) = socket {
-            let _ = timeout(LINGER_MAX, drain(&mut socket)).await;
+            let _ = timeout(most, drain(&mut socket)).await;
         }
     }
 }

@@ -68,9 +68,6 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
     prepare(&mut head.headers, &server.door.via, endpoint);
-    if facts.client_retries > 0 {
-        server.observe.metrics.client_retries.inc();
-    }
     let call = Call {
         target: head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
         headers: head.headers,
