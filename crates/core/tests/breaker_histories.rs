@@ -234,6 +234,9 @@ impl Model {
                 // What the ramp waits for is counted from here.
                 self.until = self.now;
             }
+            // One that was begun before the last decides nothing while others are under way.
+            (State::Half, Some((_, _, began)))
+                if self.under_way() > 0 && self.permits.iter().any(|permit| permit.at > began) => {}
             (State::Half, Some(_)) => self.open(dice, alt),
             (State::Ramp, None) => {
                 let succeeded = 1 + self.votes.iter().filter(|(_, failure)| failure.is_none()).count();

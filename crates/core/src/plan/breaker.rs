@@ -15,6 +15,10 @@
 //! - *open*: nothing passes until a moment. *half open*: a probe does, and another if it is slow.
 //! - *ramp*: a probe succeeded; 2, 4, 8, 16 at a time, so that the herd does not return at once.
 //!
+//! Of several probes the one begun last knows best. One begun earlier that fails, by its limit as a
+//! rule, says how the upstream was: it opens nothing while others are under way, or an upstream that
+//! works off what had piled up is refused once more in the very moment in which it is well again.
+//!
 //! A pure machine: states change when something is asked or reported, never by themselves, and a
 //! wake that comes late changes nothing. It must never refuse for ever, whatever is not reported;
 //! nor be moved by the verdict of an attempt that was begun before the state it is reported in.
@@ -399,6 +403,8 @@ impl Breaker {
                 self.weigh(now, config, dice, alt);
             }
             Phase::Open { .. } => {}
+            // Who was begun later knows better.
+            Phase::Half { under_way, granted } if *under_way > 0 && failure.began < *granted => {}
             Phase::Half { .. } => self.open(now, config, dice, alt),
             Phase::Ramp { cap, .. } => {
                 *cap = (*cap / 2).max(1);

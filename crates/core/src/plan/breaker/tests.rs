@@ -536,6 +536,35 @@ fn eight_silent_probes_are_given_up_after_five_seconds_and_a_late_one_is_still_b
 }
 
 #[test]
+fn of_two_probes_the_one_begun_later_decides() {
+    let half_of_two = || {
+        let (mut bench, first) = Bench::half(Config::default(), false);
+        bench.pass(Duration::from_secs(2));
+        let second = bench.grant();
+        (bench, first, second)
+    };
+    let state_after = |(mut bench, permit): (Bench, Permit), vote| {
+        bench.report(permit, vote);
+        bench.breaker.state()
+    };
+    // The one begun last fails: that is news.
+    let (bench, _first, second) = half_of_two();
+    assert_eq!(state_after((bench, second), fail(99)), State::Open);
+    // One begun earlier fails: the other is waited for, whatever it comes to.
+    for (vote, state) in [(Vote::Ok, State::Ramp), (fail(98), State::Open), (Vote::None, State::Half)] {
+        let (mut bench, first, second) = half_of_two();
+        bench.report(first, fail(99));
+        assert_eq!((bench.breaker.state(), bench.breaker.in_flight()), (State::Half, 1));
+        assert!(bench.refused(Kind::First).is_some(), "the other is under way");
+        assert_eq!(state_after((bench, second), vote), state);
+    }
+    // The other has left without a word: nobody is waited for.
+    let (mut bench, first, second) = half_of_two();
+    bench.report(second, Vote::None);
+    assert_eq!(state_after((bench, first), fail(99)), State::Open);
+}
+
+#[test]
 fn a_probe_is_released_when_the_caller_leaves() {
     let (mut bench, probe) = Bench::half(Config::default(), true);
     bench.report(probe, Vote::None);
