@@ -77,17 +77,14 @@ impl Latencies {
     /// 0 asks for the shortest, 1,000 and more for the longest.
     pub fn quantile(&mut self, now: Time, parts_per_thousand: u32) -> Option<Duration> {
         let count = self.count(now);
-        if count == 0 {
-            return None;
-        }
-        let parts = u128::from(parts_per_thousand.min(1_000));
-        let rank = (u128::from(count) * parts).div_ceil(1_000).max(1);
-        let mut seen = 0;
-        let at = (0..BUCKETS).find(|&at| {
-            seen += u128::from(self.filling.at(at)) + u128::from(self.before.at(at));
-            seen >= rank
-        });
-        at.map(upper_edge)
+        quantile(&[&self.filling, &self.before], count, parts_per_thousand)
+    }
+
+    /// The same of these and those together.
+    pub fn quantile_with(&mut self, those: &mut Latencies, now: Time, parts_per_thousand: u32) -> Option<Duration> {
+        let count = self.count(now) + those.count(now);
+        let halves = [&self.filling, &self.before, &those.filling, &those.before];
+        quantile(&halves, count, parts_per_thousand)
     }
 
     /// Which half `now` is in, counted from [`Time::ZERO`]; when this number grows, something was forgotten.
@@ -128,6 +125,21 @@ impl Half {
             }
         }
     }
+}
+
+/// What so many parts of a thousand did not exceed, of the `count` durations in `halves`.
+fn quantile(halves: &[&Half], count: u64, parts_per_thousand: u32) -> Option<Duration> {
+    if count == 0 {
+        return None;
+    }
+    let parts = u128::from(parts_per_thousand.min(1_000));
+    let rank = (u128::from(count) * parts).div_ceil(1_000).max(1);
+    let mut seen = 0;
+    let at = (0..BUCKETS).find(|&at| {
+        seen += halves.iter().map(|half| u128::from(half.at(at))).sum::<u128>();
+        seen >= rank
+    });
+    at.map(upper_edge)
 }
 
 /// The bucket that `took` is counted in.
@@ -228,6 +240,22 @@ mod tests {
             let truth = micros[rank - 1];
             let told = latencies.quantile(at(5 * MINUTE), parts).unwrap().as_micros();
             prop_assert!(u128::from(truth) <= told && told * 8 <= u128::from(truth) * 9, "{told} for {truth}");
+        }
+
+        #[test]
+        fn a_quantile_of_two_together_is_that_of_all_their_durations(
+            all in prop::collection::vec((0..700_000_u64, 0..30 * MINUTE, any::<bool>()), 0..200),
+            parts in 0_u32..=1_000,
+        ) {
+            let (mut one, mut other, mut both) = (Latencies::default(), Latencies::default(), Latencies::default());
+            let mut now = 0;
+            for (millis, pause, is_one) in all {
+                now += pause / 20;
+                let took = Duration::from_millis(millis);
+                both.record(at(now), took);
+                if is_one { &mut one } else { &mut other }.record(at(now), took);
+                prop_assert_eq!(one.quantile_with(&mut other, at(now), parts), both.quantile(at(now), parts));
+            }
         }
 
         #[test]

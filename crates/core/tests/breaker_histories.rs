@@ -234,6 +234,9 @@ impl Model {
                 // What the ramp waits for is counted from here.
                 self.until = self.now;
             }
+            // One that was begun before the last decides nothing while others are under way.
+            (State::Half, Some((_, _, began)))
+                if self.under_way() > 0 && self.permits.iter().any(|permit| permit.at > began) => {}
             (State::Half, Some(_)) => self.open(dice, alt),
             (State::Ramp, None) => {
                 let succeeded = 1 + self.votes.iter().filter(|(_, failure)| failure.is_none()).count();
@@ -261,8 +264,10 @@ impl Model {
             return;
         }
         let first = micros(self.config.open);
-        self.open_for = if is_new { first } else { (2 * self.open_for).min(micros(self.config.open_max).max(first)) };
+        let longest = micros(self.config.open_max).max(first);
+        self.open_for = (longest / 6 * 5).min(if is_new { first } else { 2 * self.open_for });
         let wait = dice.between(self.open_for - self.open_for / 5, self.open_for + self.open_for / 5);
+        assert!(wait <= longest, "{wait} of {longest}");
         self.enter(State::Open);
         self.until = self.now + wait;
     }
@@ -449,7 +454,7 @@ impl History {
         let config = self.model.config;
         let start = self.now.max(self.model.now);
         let open = micros(config.open).max(micros(config.open_max));
-        let silence = (open + open / 5).max(micros(config.probe_every));
+        let silence = open.max(micros(config.probe_every));
         // Each answer takes 100 ms, and up to 50 ms pass before the next request.
         let limit = start + silence + (u64::from(config.close_after) + 1) * 150_000;
         let (mut first, mut verdicts) = (None, 0);

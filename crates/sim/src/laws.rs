@@ -89,7 +89,7 @@ struct Live {
 #[derive(Debug)]
 struct Door {
     state: State,
-    /// Requests and attempts that were let through while half open.
+    /// Requests and attempts that were let through while half open, and were not given up.
     probes: Vec<(usize, u32)>,
     last_probe: Time,
 }
@@ -362,8 +362,15 @@ impl Door {
     fn let_through(&mut self, policy: &Policy, line: &Line, attempt: u32) -> Result<(), &'static str> {
         law(self.state != State::Open, "an open breaker lets nobody through")?;
         if self.state == State::Half {
-            let is_overdue = line.at.since(self.last_probe) >= policy.breaker.probe_every;
+            let breaker = &policy.breaker;
+            let is_full = self.probes.len() >= breaker.probes_max.max(1) as usize;
+            let patience = if is_full { breaker.open_max.max(breaker.probe_every) } else { breaker.probe_every };
+            let is_overdue = line.at.since(self.last_probe) >= patience;
             law(self.probes.is_empty() || is_overdue, "a half-open breaker sees only its probe")?;
+            if is_full {
+                // Given up for lost: the next is a first one, and may be followed at once when it ends.
+                self.probes.clear();
+            }
             self.probes.push((line.request, attempt));
             self.last_probe = line.at;
         }

@@ -17,13 +17,13 @@ use seawall_sim::laws::Laws;
 use seawall_sim::script::{Caller, Failure, Load, Phase, Room, Script, Span, Spread, Tail, Trouble};
 use seawall_sim::world::{Line, What, play, play_with};
 
-/// Seeds per run, besides those of `seeds.txt`; more where `SEAWALL_SEEDS` says so.
+/// Seeds per run, besides those of `seeds.txt`; more where `SEAWALL_SEEDS` says so, as `./test long` does.
 const SEEDS: u64 = 400;
 
 #[expect(clippy::disallowed_methods, reason = "a long run is asked for from outside")]
 fn seeds() -> Vec<u64> {
-    let asked = std::env::var("SEAWALL_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    let seeds = asked.unwrap_or(SEEDS);
+    let asked = std::env::var("SEAWALL_SEEDS").ok();
+    let seeds = asked.map_or(SEEDS, |seeds| seeds.parse().expect("SEAWALL_SEEDS is a number"));
 
     let remembered = include_str!("seeds.txt").lines().filter(|line| !line.starts_with('#'));
     let remembered = remembered.map(|line| line.split(' ').next().unwrap_or_default().parse().expect("a seed"));

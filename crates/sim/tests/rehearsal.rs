@@ -21,12 +21,7 @@ const SEEDS: u64 = 20;
 const SEEDS_OF_OTHERS: u64 = 5;
 
 /// Bars that are not held, and why: the table says so too. An entry that holds again has to go.
-const MISSED: &[(&str, Figure, &str)] = &[
-    ("c", Figure::Recovery, "missed by an eighth of a second, by 1 of 20 seeds: a slow probe after the longest pause"),
-    ("d-60", Figure::Recovery, "missed by a third of a second, by 1 of 20 seeds"),
-    ("d-70", Figure::Recovery, "missed by half a second, by 1 of 20 seeds"),
-    ("f", Figure::Lost, "attempts that never answer count as slow ones and push their own limit up"),
-];
+const MISSED: &[(&str, Figure, &str)] = &[];
 
 /// What is told of everybody.
 const COLUMNS: [(Figure, &str); 7] = [

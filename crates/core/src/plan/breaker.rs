@@ -15,6 +15,10 @@
 //! - *open*: nothing passes until a moment. *half open*: a probe does, and another if it is slow.
 //! - *ramp*: a probe succeeded; 2, 4, 8, 16 at a time, so that the herd does not return at once.
 //!
+//! Of several probes the one begun last knows best. One begun earlier that fails, by its limit as a
+//! rule, says how the upstream was: it opens nothing while others are under way, or an upstream that
+//! works off what had piled up is refused once more in the very moment in which it is well again.
+//!
 //! A pure machine: states change when something is asked or reported, never by themselves, and a
 //! wake that comes late changes nothing. It must never refuse for ever, whatever is not reported;
 //! nor be moved by the verdict of an attempt that was begun before the state it is reported in.
@@ -69,10 +73,11 @@ pub struct Config {
     /// The rate, in parts of a thousand, that must surely be exceeded by the last upstream. 900.
     /// 1000 is never exceeded.
     pub rate_solo: u32,
-    /// How long nothing is sent, the first time: a fifth more or less. 1 s.
+    /// How long nothing is sent, the first time: a fifth more or less, but never more than `open_max`. 1 s.
     pub open: Duration,
-    /// The longest that doubling leads to, a fifth more or less; less than `open` counts as `open`. Also how
-    /// long everything under way may be silent before it is given up for lost. 5 s.
+    /// The longest that nothing is sent, whatever doubling and chance lead to: at last it is this long or up to
+    /// a third less. Less than `open` counts as `open`. Also how long everything under way may be silent before
+    /// it is given up for lost. 5 s.
     pub open_max: Duration,
     /// A probe that has not ended after this does not keep the next from being sent. 2 s.
     pub probe_every: Duration,
@@ -398,6 +403,8 @@ impl Breaker {
                 self.weigh(now, config, dice, alt);
             }
             Phase::Open { .. } => {}
+            // Who was begun later knows better.
+            Phase::Half { under_way, granted } if *under_way > 0 && failure.began < *granted => {}
             Phase::Half { .. } => self.open(now, config, dice, alt),
             Phase::Ramp { cap, .. } => {
                 *cap = (*cap / 2).max(1);
@@ -438,10 +445,11 @@ impl Breaker {
             return;
         }
         let first = micros(config.open);
-        let doubled = self.open_for.saturating_mul(2).min(first.max(micros(config.open_max)));
-        self.open_for = if was_asked { first } else { doubled };
+        let usual = if was_asked { first } else { self.open_for.saturating_mul(2) };
+        // Five sixths: with the fifth that chance may add, it is the longest.
+        self.open_for = usual.min(first.max(micros(config.open_max)) / 6 * 5);
         let fifth = self.open_for / 5;
-        let wait = dice.between(self.open_for - fifth, self.open_for.saturating_add(fifth));
+        let wait = dice.between(self.open_for - fifth, self.open_for + fifth);
         self.enter(Phase::Open { until: now + Duration::from_micros(wait) });
     }
 

@@ -281,14 +281,12 @@ impl Fleet {
         is_whole: bool,
     ) {
         let key = self.shape(place, form);
-        if form.is_stream() {
-            self.shapes.first_content(now, key, after);
-        } else {
-            self.shapes.total(now, key, after);
+        match (is_whole, form.is_stream()) {
+            (false, _) => return self.shapes.broken_off(now, key, after),
+            (true, true) => self.shapes.first_content(now, key, after),
+            (true, false) => self.shapes.total(now, key, after),
         }
-        if is_whole {
-            self.shapes.succeeded(now, key, after);
-        }
+        self.shapes.succeeded(now, key, after);
     }
 
     /// The far side gave up after this long.

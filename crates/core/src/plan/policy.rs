@@ -93,7 +93,8 @@ pub struct Timeouts {
 /// How long a stream may take to its first content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstContent {
-    /// Four times what 99 of 100 requests of the same shape need, 20 s to 300 s; 300 s until 50 are known.
+    /// Four times what 99 of 100 answers of the same shape needed, 20 s to 300 s; longer where many are broken
+    /// off, and 300 s until 50 are known: see [`Expectation`](super::shapes::Expectation).
     Adaptive,
     /// This long.
     Fixed(Duration),

@@ -25,7 +25,8 @@ pub use form::{Form, ShapeKey};
 use cliff::Failures;
 use expectation::Learnt;
 
-/// No more forms than this are known, and as many without their sizes: about 1.5 MiB when full.
+/// No more forms than this are known, and as many without their sizes: about 1.5 MiB when full, and
+/// 1.3 MiB more where something was broken off in each.
 pub const SHAPES_MAX: usize = 512;
 
 /// All forms that are known. An earlier `now` than the latest seen counts as the latest.
@@ -56,22 +57,26 @@ impl Shapes {
         Shapes { exact: Recent::new(SHAPES_MAX), parents: Recent::new(SHAPES_MAX), latest: Time::ZERO }
     }
 
-    /// A stream brought its first content after this long; or it was broken off after this long
-    /// without any (timed out, or another attempt was faster), which counts the same: left out, the
-    /// slow ones would be missing, and limits would shrink. A success is told to
-    /// [`Shapes::succeeded`] too. Ignored for a form that asks for no stream: there, totals are learnt.
+    /// A stream brought its first content after this long. [`Shapes::succeeded`] is told too. Ignored
+    /// for a form that asks for no stream: there, totals are learnt.
     pub fn first_content(&mut self, now: Time, key: ShapeKey, after: Duration) {
         if key.form.is_stream() {
-            self.record(now, key, after);
+            self.record(now, key, after, Learnt::answered);
         }
     }
 
-    /// A whole answer took this long, or was broken off after this long: see
-    /// [`Shapes::first_content`]. Ignored for a form that asks for a stream.
+    /// A whole answer took this long. [`Shapes::succeeded`] is told too. Ignored for a form that asks
+    /// for a stream.
     pub fn total(&mut self, now: Time, key: ShapeKey, after: Duration) {
         if !key.form.is_stream() {
-            self.record(now, key, after);
+            self.record(now, key, after, Learnt::answered);
         }
+    }
+
+    /// An attempt was broken off here after this long, without content: timed out, or another was
+    /// faster. It would have taken longer; left out, the slow ones would be missing.
+    pub fn broken_off(&mut self, now: Time, key: ShapeKey, after: Duration) {
+        self.record(now, key, after, Learnt::broken_off);
     }
 
     /// A request succeeded: its whole answer came after this long, or a stream's first content. It
@@ -116,10 +121,10 @@ impl Shapes {
         self.exact.get(&key).is_some_and(|shape| shape.failures.trial(now))
     }
 
-    fn record(&mut self, now: Time, key: ShapeKey, after: Duration) {
+    fn record(&mut self, now: Time, key: ShapeKey, after: Duration, how: fn(&mut Learnt, Time, Duration)) {
         let now = self.advance(now);
-        self.exact.get_or_insert_with(key, Shape::default).learnt.record(now, after);
-        self.parents.get_or_insert_with(key.parent(), Learnt::default).record(now, after);
+        how(&mut self.exact.get_or_insert_with(key, Shape::default).learnt, now, after);
+        how(self.parents.get_or_insert_with(key.parent(), Learnt::default), now, after);
     }
 
     fn advance(&mut self, now: Time) -> Time {
@@ -228,7 +233,7 @@ mod tests {
         assert_eq!(shapes.cliff(second(200), slow), Some(cliff));
         assert_eq!(shapes.cliff(second(200), quick), None);
         // Broken off by ourselves beyond the wall: no success.
-        shapes.total(second(300), slow, secs(300));
+        shapes.broken_off(second(300), slow, secs(300));
         assert_eq!(shapes.cliff(second(300), slow), Some(cliff));
         assert!(
             !shapes.trial(second(799), slow) && shapes.trial(second(800), slow) && !shapes.trial(second(800), slow)

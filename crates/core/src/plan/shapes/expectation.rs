@@ -1,11 +1,15 @@
 //! How long requests of one form may take before it is too long.
 //!
 //! What is waited for is learnt, and learning must never kill a healthy slow request. So a limit is
-//! four times what 99 of 100 needed, never under a floor, and only from [`SAMPLES_MIN`] requests of
-//! this very form: that short prompts are quick says nothing about long ones.
+//! four times what 99 of 100 answers needed, never under a floor, and only from [`SAMPLES_MIN`]
+//! requests of this very form: that short prompts are quick says nothing about long ones.
 //!
-//! An attempt that was broken off at a limit counts as one that took that long. The more of them,
-//! the longer the next limit: it cannot talk itself down.
+//! An attempt that was broken off at a limit counts as one that took that long: left out, the slow
+//! ones would be missing. But it may never have ended, and where one request in a hundred hangs,
+//! each limit would be four times the last. So it is kept apart. Where one in a hundred and more are
+//! broken off, the limit becomes four times as long as the answers say, once: what is slow then
+//! answers, and is counted for what it is; what hangs does not. Only where one in twenty are broken
+//! off does each limit go on from the last: then it is the upstream that has become slow.
 
 use std::time::Duration;
 
@@ -21,6 +25,8 @@ pub const FIRST_CONTENT_MIN: Duration = Duration::from_secs(20);
 pub const TOTAL_MIN: Duration = Duration::from_secs(60);
 /// A limit is this many times what 99 of 100 needed.
 const MARGIN: u32 = 4;
+/// What was broken off makes it no more than this many times as long as the answers do.
+const DOUBT: u32 = 4;
 /// Quantiles are reckoned anew when as many as this were recorded since, or as many as a sixteenth of all.
 pub const STALE_MAX: u64 = 16;
 
@@ -36,21 +42,22 @@ pub struct Expectation {
     pub p95: Option<Duration>,
     /// 99 of 100 took no longer.
     pub p99: Option<Duration>,
+    /// The same of those that were answered, without those that were broken off.
+    pub answered_p99: Option<Duration>,
 }
 
 impl Expectation {
     /// How long a stream may be silent before its first content: 20 s to 300 s; 300 s while the form is not known.
     #[must_use]
     pub fn first_content_limit(&self) -> Duration {
-        let limit = self.late().unwrap_or(FirstContent::MAX);
-        limit.clamp(FIRST_CONTENT_MIN, FirstContent::MAX)
+        self.late(FIRST_CONTENT_MIN).map_or(FirstContent::MAX, |late| late.min(FirstContent::MAX))
     }
 
     /// How long a whole answer may take where another upstream could be asked instead: 60 s to
     /// `total`, or `total` where that is shorter; `None` while the form is not known.
     #[must_use]
     pub fn total_limit(&self, total: Duration) -> Option<Duration> {
-        Some(self.late()?.max(TOTAL_MIN).min(total))
+        Some(self.late(TOTAL_MIN)?.min(total))
     }
 
     /// When to ask a second time beside the first: after what 95 of 100 need, but `min` to `max`
@@ -60,9 +67,12 @@ impl Expectation {
         self.is_known().then_some(self.p95?.max(min).min(max))
     }
 
-    /// Later than anything healthy.
-    fn late(&self) -> Option<Duration> {
-        self.is_known().then_some(self.p99?.saturating_mul(MARGIN))
+    /// Later than anything healthy, `min` at least.
+    fn late(&self, min: Duration) -> Option<Duration> {
+        let margin = |took: Option<Duration>| took.unwrap_or_default().saturating_mul(MARGIN);
+        let answers = margin(self.answered_p99).max(min);
+        let doubted = margin(self.p99).min(answers.saturating_mul(DOUBT));
+        self.is_known().then(|| answers.max(doubted).max(margin(self.p95)))
     }
 
     fn is_known(&self) -> bool {
@@ -73,7 +83,9 @@ impl Expectation {
 /// What was learnt of one form, with its quantiles kept at hand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Learnt {
-    latencies: Latencies,
+    answered: Latencies,
+    /// Apart, and without memory until there are any.
+    broken_off: Latencies,
     quantiles: Expectation,
     /// The half in which the quantiles were reckoned.
     turn: u64,
@@ -82,20 +94,27 @@ pub(super) struct Learnt {
 }
 
 impl Learnt {
-    pub(super) fn record(&mut self, now: Time, took: Duration) {
-        self.latencies.record(now, took);
+    pub(super) fn answered(&mut self, now: Time, took: Duration) {
+        self.answered.record(now, took);
+        self.unseen += 1;
+    }
+
+    pub(super) fn broken_off(&mut self, now: Time, after: Duration) {
+        self.broken_off.record(now, after);
         self.unseen += 1;
     }
 
     /// The count is exact. The quantiles lack fewer than [`STALE_MAX`] of the latest records and less
     /// than a sixteenth of all, and nothing in them was forgotten since.
     pub(super) fn expect(&mut self, now: Time) -> Expectation {
-        let (turn, samples) = (self.latencies.turn(now), self.latencies.count(now));
+        let Learnt { answered, broken_off, .. } = self;
+        let (turn, samples) = (answered.turn(now), answered.count(now) + broken_off.count(now));
         let is_stale = self.unseen >= STALE_MAX || self.unseen * STALE_MAX >= samples;
         if turn != self.turn || (self.unseen > 0 && is_stale) {
-            let mut quantile = |parts| self.latencies.quantile(now, parts);
-            let (p50, p95, p99) = (quantile(500), quantile(950), quantile(990));
-            self.quantiles = Expectation { samples, p50, p95, p99 };
+            let mut of_all = |parts| answered.quantile_with(broken_off, now, parts);
+            let (p50, p95, p99) = (of_all(500), of_all(950), of_all(990));
+            let answered_p99 = answered.quantile(now, 990);
+            self.quantiles = Expectation { samples, p50, p95, p99, answered_p99 };
             self.turn = turn;
             self.unseen = 0;
         }
@@ -114,7 +133,7 @@ mod tests {
     }
 
     fn expectation(samples: u64, p95: Duration, p99: Duration) -> Expectation {
-        Expectation { samples, p50: Some(p95), p95: Some(p95), p99: Some(p99) }
+        Expectation { samples, p50: Some(p95), p95: Some(p95), p99: Some(p99), answered_p99: Some(p99) }
     }
 
     #[test]
@@ -139,6 +158,89 @@ mod tests {
     }
 
     #[test]
+    fn what_was_broken_off_makes_a_limit_four_times_as_long_as_answers_do_and_no_longer() {
+        for (answered_p99, p99, p95, first_content, total) in [
+            // Nothing of note was broken off.
+            (10, 10, 5, 40, 60),
+            // One in a hundred was, at the limit.
+            (10, 40, 5, 160, 160),
+            // At the next one, too.
+            (10, 160, 5, 160, 240),
+            (1, 80, 1, 80, 240),
+            // One in twenty was.
+            (10, 160, 41, 164, 240),
+            (10, 160, 160, 300, 600),
+        ] {
+            let known = Expectation { answered_p99: Some(secs(answered_p99)), ..expectation(50, secs(p95), secs(p99)) };
+            assert_eq!(known.first_content_limit(), secs(first_content), "{known:?}");
+            assert_eq!(known.total_limit(secs(600)), Some(secs(total)), "{known:?}");
+        }
+        let never = Expectation { answered_p99: None, ..expectation(50, secs(75), secs(75)) };
+        assert_eq!(never.first_content_limit(), secs(300));
+    }
+
+    /// `rounds` of a hundred requests, of which the first `slow` take so many seconds, and the others
+    /// one; asked and recorded as they are in earnest. How many of all were broken off, and the limit.
+    fn hundreds(learnt: &mut Learnt, rounds: u32, slow: u32, takes: u64) -> (u32, Duration) {
+        let mut broken_off = 0;
+        for at in 0..rounds * 100 {
+            let took = if at % 100 < slow { secs(takes) } else { secs(1) };
+            let limit = learnt.expect(Time::ZERO).first_content_limit();
+            if took <= limit {
+                learnt.answered(Time::ZERO, took);
+            } else {
+                learnt.broken_off(Time::ZERO, limit);
+                broken_off += 1;
+            }
+        }
+        (broken_off, learnt.expect(Time::ZERO).first_content_limit())
+    }
+
+    const FOR_EVER: u64 = u64::MAX;
+
+    #[test]
+    fn a_few_that_never_answer_do_not_push_their_own_limit_up_for_ever() {
+        for hang in 1..=4 {
+            let mut learnt = Learnt::default();
+            hundreds(&mut learnt, 10, 0, 1);
+            let (broken_off, limit) = hundreds(&mut learnt, 200, hang, FOR_EVER);
+            assert_eq!(broken_off, 200 * hang);
+            assert!(limit <= secs(80), "{hang} of a hundred hang: {limit:?}");
+        }
+    }
+
+    #[test]
+    fn a_few_that_are_slow_are_soon_waited_for() {
+        for slow in 2..=6 {
+            let mut learnt = Learnt::default();
+            assert_eq!(hundreds(&mut learnt, 10, 0, 1), (0, secs(20)));
+            // They are new: one in a hundred is broken off before they are believed.
+            let (broken_off, limit) = hundreds(&mut learnt, 100, slow, 60);
+            assert!((8..=40).contains(&broken_off), "{slow} of a hundred are slow: {broken_off} of 10,000");
+            assert!(limit >= secs(240), "{slow} of a hundred are slow: {limit:?}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_that_becomes_slow_altogether_is_given_all_the_time_there_is() {
+        for before in [1, 10, 30] {
+            let mut learnt = Learnt::default();
+            hundreds(&mut learnt, before, 0, 1);
+            let (broken_off, limit) = hundreds(&mut learnt, 1 + before, 100, 290);
+            assert_eq!(limit, secs(300));
+            // A tenth of what was known is enough.
+            assert!(broken_off <= 10 + before * 10, "{broken_off} after {before} hundred");
+        }
+    }
+
+    #[test]
+    fn what_was_broken_off_takes_no_memory_before_there_is_any() {
+        let mut learnt = Learnt::default();
+        hundreds(&mut learnt, 1, 0, 1);
+        assert!(format!("{:?}", learnt.broken_off).contains("counts: None"));
+    }
+
+    #[test]
     fn a_hedge_waits_between_its_bounds() {
         for (p95, after) in [(1, 2), (5, 5), (50, 20)] {
             assert_eq!(expectation(50, secs(p95), secs(60)).hedge_after(secs(2), secs(20)), Some(secs(after)));
@@ -149,27 +251,34 @@ mod tests {
     proptest! {
         #[test]
         fn quantiles_at_hand_are_fewer_than_sixteen_records_old(
-            steps in prop::collection::vec((1_u64..600_000, 0_u64..4_000_000, any::<bool>()), 1..600),
+            steps in prop::collection::vec((1_u64..600_000, 0_u64..4_000_000, any::<bool>(), 0_u8..4), 1..600),
         ) {
-            let (mut learnt, mut fresh) = (Learnt::default(), Latencies::default());
+            let (mut learnt, mut all, mut answered) = (Learnt::default(), Latencies::default(), Latencies::default());
             let (mut now, mut turn, mut latest) = (0, 0, Vec::new());
-            for (millis, pause, asks) in steps {
+            for (millis, pause, asks, end) in steps {
                 now += pause;
-                let time = Time::from_micros(now);
-                learnt.record(time, Duration::from_millis(millis));
-                fresh.record(time, Duration::from_millis(millis));
-                if fresh.turn(time) != turn {
-                    turn = fresh.turn(time);
+                let (time, took) = (Time::from_micros(now), Duration::from_millis(millis));
+                all.record(time, took);
+                if end == 0 {
+                    learnt.broken_off(time, took);
+                } else {
+                    learnt.answered(time, took);
+                    answered.record(time, took);
+                }
+                if all.turn(time) != turn {
+                    turn = all.turn(time);
                     // Nothing that was reckoned before the half ended may be told again.
                     latest.clear();
                 }
-                latest.push([500, 950, 990].map(|parts| fresh.quantile(time, parts)));
+                let [p50, p95, p99] = [500, 950, 990].map(|parts| all.quantile(time, parts));
+                latest.push([p50, p95, p99, answered.quantile(time, 990)]);
                 if asks {
                     let told = learnt.expect(time);
-                    prop_assert_eq!(told.samples, fresh.count(time));
+                    prop_assert_eq!(told.samples, all.count(time));
                     let lag = (STALE_MAX - 1).min(told.samples.saturating_sub(1) / STALE_MAX);
-                    let recent = latest.iter().rev().take(1 + usize::try_from(lag).unwrap());
-                    prop_assert!(recent.into_iter().any(|truth| *truth == [told.p50, told.p95, told.p99]));
+                    let mut recent = latest.iter().rev().take(1 + usize::try_from(lag).unwrap());
+                    let told = [told.p50, told.p95, told.p99, told.answered_p99];
+                    prop_assert!(recent.any(|truth| *truth == told));
                 }
             }
         }
@@ -182,7 +291,7 @@ mod tests {
         ) {
             let mut learnt = Learnt::default();
             for millis in healthy {
-                learnt.record(Time::ZERO, Duration::from_millis(millis));
+                learnt.answered(Time::ZERO, Duration::from_millis(millis));
             }
             // From here on nothing ever answers: every attempt is broken off at the limit of its time.
             let (mut first_content, mut total) = (learnt.clone(), learnt);
@@ -196,12 +305,12 @@ mod tests {
                 let is_learnt = first_content.expect(Time::ZERO).samples >= SAMPLES_MIN;
                 prop_assert!(!is_learnt || before.is_none_or(|before| before <= limit));
                 before = is_learnt.then_some(limit);
-                first_content.record(Time::ZERO, limit);
+                first_content.broken_off(Time::ZERO, limit);
 
                 let (_, limit) = limits(total.expect(Time::ZERO));
                 prop_assert!(before_total <= limit);
                 before_total = limit;
-                total.record(Time::ZERO, limit.unwrap_or(secs(600)));
+                total.broken_off(Time::ZERO, limit.unwrap_or(secs(600)));
             }
         }
     }
@@ -214,7 +323,7 @@ mod tests {
             for _ in 0..30 {
                 let limit = learnt.expect(now).first_content_limit();
                 assert_eq!(limit, secs(300), "in minute {minute}");
-                learnt.record(now, limit);
+                learnt.broken_off(now, limit);
             }
         }
     }
