@@ -18,6 +18,8 @@ use crate::exit::{self, Exit};
 
 /// The most seeds that one rehearsal plays.
 const SEEDS_MAX: u64 = 1_000;
+/// How many are played where nothing is said: what one seed does is chance.
+const SEEDS: u64 = 5;
 
 /// What `rehearse` was told.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,7 +41,7 @@ pub(crate) struct RehearseArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Play so many seeds from that one on, and take them together
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = SEEDS, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
     pub(crate) seeds: u64,
     /// Draw the story's course to a file; of several stories, the name is put before the ending
     #[arg(long, value_name = "FILE")]
