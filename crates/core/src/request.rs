@@ -124,7 +124,7 @@ pub struct Request {
     pub hosted_tools: bool,
     /// Responses: `background: true`, or a body that does not say for certain.
     pub background: bool,
-    /// `n`: choices asked for; 1 when unsaid.
+    /// Choices asked for: `n`, 1 when unsaid, for each prompt.
     pub choices: u32,
     /// `max_tokens`, `max_completion_tokens` or `max_output_tokens`.
     pub max_tokens: Option<u64>,

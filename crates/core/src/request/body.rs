@@ -121,6 +121,8 @@ struct Fields<'a> {
     functions: Field<'a>,
     background: Field<'a>,
     n: Field<'a>,
+    prompt: Field<'a>,
+    stream_format: Field<'a>,
     max_tokens: Field<'a>,
     max_completion_tokens: Field<'a>,
     max_output_tokens: Field<'a>,
@@ -137,6 +139,8 @@ impl<'a> Fields<'a> {
             b"functions" => &mut self.functions,
             b"background" => &mut self.background,
             b"n" => &mut self.n,
+            b"prompt" => &mut self.prompt,
+            b"stream_format" => &mut self.stream_format,
             b"max_tokens" => &mut self.max_tokens,
             b"max_completion_tokens" => &mut self.max_completion_tokens,
             b"max_output_tokens" => &mut self.max_output_tokens,
@@ -155,6 +159,9 @@ impl<'a> Fields<'a> {
         let tools = self.tools.read(list).and_then(|tools| Ok(tools.or(self.functions.read(list)?)));
         let background = self.background.read(json::boolean);
         let choices = self.n.read(json::uint);
+        let prompts = self.prompt.read(|raw| Some(prompts(raw))).ok().flatten().unwrap_or(1);
+        // Speech has a word of its own for it.
+        let is_sse = self.stream_format.read(|raw| Some(raw == br#""sse""#)).is_ok_and(|is| is == Some(true));
         let [newest, of_responses, oldest] =
             [self.max_completion_tokens, self.max_output_tokens, self.max_tokens].map(|limit| limit.read(json::uint));
 
@@ -174,14 +181,24 @@ impl<'a> Fields<'a> {
         let tools = tools.unwrap_or(Some(Tools { count: 0, are_hosted: true })).unwrap_or_default();
         Peek {
             model: model.unwrap_or_default(),
-            stream: stream.is_ok_and(|stream| stream == Some(true)),
+            stream: stream.is_ok_and(|stream| stream == Some(true)) || is_sse,
             tools: tools.count,
             hosted_tools: tools.are_hosted || self.web_search_options.is_on() || self.plugins.is_on(),
             background: background.ok().map(Option::unwrap_or_default),
-            choices: choices.ok().flatten().map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+            choices: u32::try_from(choices.ok().flatten().unwrap_or(1).saturating_mul(prompts)).unwrap_or(u32::MAX),
             max_tokens: [newest, of_responses, oldest].into_iter().find_map(|limit| limit.ok().flatten()),
             opaque,
         }
+    }
+}
+
+/// How many prompts a `prompt` holds: each of several, texts or lists of tokens, gets choices of
+/// its own. One list of tokens is one prompt.
+fn prompts(raw: &[u8]) -> u64 {
+    let is_several = |first: &[u8]| first.starts_with(b"\"") || first.starts_with(b"[");
+    match json::elements(raw).next() {
+        Some(Ok(first)) if is_several(first) => json::elements(raw).map_while(Result::ok).count() as u64,
+        _ => 1,
     }
 }
 
@@ -238,6 +255,30 @@ mod tests {
                 opaque: None,
             }
         );
+    }
+
+    #[test]
+    fn each_of_several_prompts_has_choices_of_its_own() {
+        for (prompt, n, choices) in [
+            (r#""a""#, "1", 1),
+            (r#"["a"]"#, "1", 1),
+            (r#"["a","b"]"#, "1", 2),
+            (r#"["a","b"]"#, "3", 6),
+            ("[[1,2],[3],[4]]", "null", 3),
+            ("[1,2,3]", "2", 2),
+            ("[]", "2", 2),
+            ("null", "2", 2),
+            (r#"["a","b"]"#, "4294967295", u32::MAX),
+        ] {
+            assert_eq!(of(&format!(r#"{{"prompt":{prompt},"n":{n}}}"#)).choices, choices, "{prompt}, {n} each");
+        }
+        assert_eq!(of(r#"{"prompt":["a","b"],"prompt":"a","n":2}"#).choices, 2);
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_in_either_way() {
+        assert!(of(r#"{"stream_format":"sse"}"#).stream && of(r#"{"stream":true}"#).stream);
+        assert!(!of(r#"{"stream_format":"audio"}"#).stream && !of(r#"{"stream":false,"stream_format":null}"#).stream);
     }
 
     #[test]
