@@ -140,6 +140,12 @@ impl Relay {
         }
     }
 
+    /// Whether this is a stream whose events are known here.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        matches!(&self.state, State::Flowing(flow) if flow.watch.is_some())
+    }
+
     /// All of the body, if it is already here.
     pub fn take_whole(&mut self) -> Option<Bytes> {
         match &mut self.state {
@@ -197,11 +203,14 @@ impl Flow {
     fn take(&mut self, frame: Frame<Bytes>) -> Piece {
         self.last = instant();
         match frame.into_data() {
-            Ok(bytes) => {
+            Ok(mut bytes) => {
+                // A failed end is the dialect's own: what follows it belongs to it.
                 if let Some(watch) = &mut self.watch
                     && watch.push(&bytes) == Signal::Error
+                    && watch.end() == End::Failed
                 {
                     self.has_failed = true;
+                    bytes.truncate(bytes.len() - watch.bytes_after_error());
                 }
                 self.seen.bytes_in += bytes.len() as u64;
                 self.bytes_out += bytes.len() as u64;

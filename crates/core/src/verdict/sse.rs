@@ -4,6 +4,12 @@
 //! rules (LF, CR or CRLF, comments, one byte order mark, several `data:` lines to an event) and
 //! hands out events as they complete. Nothing is copied but what a chunk's end cut in two, and the
 //! earlier lines of an event whose data has several. `id` and `retry` are of no use here.
+//!
+//! [`Ends`] is for who passes a stream on: how much of it can go without an event being cut in two.
+
+mod ends;
+
+pub use ends::Ends;
 
 /// The longest line, and the most data of one event, in bytes. The largest events in use are
 /// images in base64, of a few MiB; the official Go SDK stops at 32 MiB a line.
@@ -33,6 +39,8 @@ pub struct Event<'a> {
     pub name: &'a [u8],
     /// The lines of `data:`, joined by LF.
     pub data: &'a [u8],
+    /// How many bytes of the chunk that completed it come after it.
+    pub rest: usize,
 }
 
 /// Takes chunks, gives events.
@@ -115,11 +123,11 @@ impl Scanner {
             };
             extend(&mut carried, line)?;
             rest = after;
-            self.take(&carried, &mut fresh, on_event)?;
+            self.take(&carried, rest.len(), &mut fresh, on_event)?;
         }
         while let Some((line, after)) = self.split(rest) {
             rest = after;
-            self.take(line, &mut fresh, on_event)?;
+            self.take(line, rest.len(), &mut fresh, on_event)?;
         }
         self.keep(&fresh)?;
         carried.clear();
@@ -140,16 +148,17 @@ impl Scanner {
         Some((line, after))
     }
 
-    /// Takes one complete line.
+    /// Takes one complete line, which `rest` bytes follow.
     #[inline]
     fn take<'a>(
         &mut self,
         line: &'a [u8],
+        rest: usize,
         fresh: &mut Fresh<'a>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<(), TooLong> {
         if line.is_empty() {
-            self.dispatch(std::mem::take(fresh), on_event);
+            self.dispatch(std::mem::take(fresh), rest, on_event);
             return Ok(());
         }
         match field(line) {
@@ -165,11 +174,11 @@ impl Scanner {
     }
 
     #[inline]
-    fn dispatch(&mut self, fresh: Fresh<'_>, on_event: &mut impl FnMut(Event<'_>)) {
+    fn dispatch(&mut self, fresh: Fresh<'_>, rest: usize, on_event: &mut impl FnMut(Event<'_>)) {
         let name = fresh.name.unwrap_or(&self.name);
         match fresh.data {
-            Some(data) => on_event(Event { name, data }),
-            None if self.has_data => on_event(Event { name, data: &self.data }),
+            Some(data) => on_event(Event { name, data, rest }),
+            None if self.has_data => on_event(Event { name, data: &self.data, rest }),
             // An event without data is none.
             None => {}
         }

@@ -25,7 +25,8 @@ use crate::request::Dialect;
 /// The longest error event that is kept for judging, in bytes. Of a longer one only the form is.
 pub const ERROR_BYTES_MAX: usize = 64 * 1024;
 
-/// The most choices that are told apart. The API allows 128.
+/// The most choices that are told apart. The API allows 128; where more are asked for, as with a
+/// list of prompts, only the dialect's own last word ends the stream.
 pub const CHOICES_MAX: u32 = 128;
 
 /// The most telling thing among the events that a chunk completed; later ones outrank earlier.
@@ -105,6 +106,7 @@ pub struct Watch {
     facts: Facts,
     is_terminal: bool,
     error: Option<Box<ErrorEvent>>,
+    after_error: usize,
     /// An event was too long to be told apart: from then on everything is content and any end is
     /// believed, as in a stream of an unknown dialect.
     is_blind: bool,
@@ -115,7 +117,7 @@ pub struct Watch {
 /// What has been gathered from the events so far.
 #[derive(Debug)]
 struct Facts {
-    /// Choices asked for, 1 to [`CHOICES_MAX`].
+    /// Choices asked for, at least 1; more than [`CHOICES_MAX`] are never all seen to finish.
     choices: u32,
     /// One bit for each choice that has finished; images completed, for the dialect of images.
     finished: u128,
@@ -127,13 +129,14 @@ impl Watch {
     /// A watch over a stream whose request asked for `choices` choices.
     #[must_use]
     pub fn new(dialect: Dialect, choices: u32) -> Watch {
-        let choices = choices.clamp(1, CHOICES_MAX);
+        let choices = choices.max(1);
         Watch {
             dialect,
             scanner: Scanner::default(),
             facts: Facts { choices, finished: 0, sequence_number: None, usage: Usage::default() },
             is_terminal: false,
             error: None,
+            after_error: 0,
             is_blind: false,
             events: 0,
             content_events: 0,
@@ -193,6 +196,14 @@ impl Watch {
         self.error.as_deref()
     }
 
+    /// How many bytes of the chunk in which the first error event ended come after it. They are of
+    /// no use to anybody, and of harm where they say that all is well: a reader who does not
+    /// know the error as one stops at a `[DONE]`.
+    #[must_use]
+    pub const fn bytes_after_error(&self) -> usize {
+        self.after_error
+    }
+
     /// Events so far: comments and unfinished ones do not count.
     #[must_use]
     pub const fn events(&self) -> u64 {
@@ -239,6 +250,7 @@ impl Watch {
                 if self.error.is_none() {
                     let data = if data.len() <= ERROR_BYTES_MAX { data } else { &[] };
                     self.error = Some(Box::new(ErrorEvent { form, name, data: data.into() }));
+                    self.after_error = event.rest;
                 }
                 Signal::Error
             }
