@@ -12,6 +12,7 @@ pub(crate) mod door;
 pub(crate) mod head;
 pub(crate) mod loud;
 pub(crate) mod proxy;
+pub(crate) mod whole;
 
 use std::convert::Infallible;
 use std::future::Future;

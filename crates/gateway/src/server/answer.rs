@@ -97,8 +97,9 @@ pub(crate) fn mark_late(headers: &mut HeaderMap) {
     headers.insert(RECORD, HeaderValue::from_static("late"));
 }
 
-/// The last event of a broken stream: the form that every official SDK raises. `None` where no
-/// event can be understood, or the upstream's own has said it already.
+/// The last event of a broken stream: the form that every official SDK raises. Where the upstream's
+/// own has said it already, a comment in its place, which like the event must reach the wire before
+/// the end: with it goes what came before. `None` where no event can be understood.
 pub(crate) fn broken_event(broken: &Broken, id: &str, is_recorded: bool) -> Option<Bytes> {
     let request_id = broken.upstream_request_id.as_deref().unwrap_or(id);
     let message = format!(
@@ -115,7 +116,7 @@ pub(crate) fn broken_event(broken: &Broken, id: &str, is_recorded: bool) -> Opti
     }
     let dialect = broken.dialect?;
     if broken.was_told && dialect != Dialect::Responses {
-        return None;
+        return Some(Bytes::from_static(b":\n"));
     }
     let event = match dialect {
         Dialect::Responses => {
@@ -132,8 +133,7 @@ pub(crate) fn broken_event(broken: &Broken, id: &str, is_recorded: bool) -> Opti
         Dialect::Assistants => format!("event: error\ndata: {}\n\n", json!({ "error": error })),
         _ => format!("data: {}\n\n", json!({ "error": error })),
     };
-    // A line or an event that was cut half-way must not swallow ours.
-    Some(Bytes::from(format!("\n\n{event}")))
+    Some(Bytes::from(event))
 }
 
 /// An upstream's error, on its way to the caller.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use seawall::{Broken, Hold, Piece, Relay};
 
 use super::loud::{Conn, LoudEnd, Serving};
+use super::whole::Whole;
 use super::{InFlight, Server, answer};
 
 /// An answer's body.
@@ -23,6 +25,10 @@ pub(crate) enum AnswerBody {
 /// A reply on its way through.
 pub(crate) struct Relayed {
     state: State,
+    /// What of an event has come, where the reply is a stream of events.
+    events: Option<Whole>,
+    /// They have come, and go after the last of the data.
+    trailers: Option<HeaderMap>,
     id: String,
     server: Arc<Server>,
     conn: Arc<Conn>,
@@ -57,8 +63,9 @@ impl AnswerBody {
             return AnswerBody::Whole(bytes);
         }
         server.observe.metrics.streams_open.inc();
+        let events = relay.is_watched().then(Whole::default);
         let state = State::Flowing(relay);
-        AnswerBody::Relayed(Box::new(Relayed { state, id, server, conn, is_h2, _held: held }))
+        AnswerBody::Relayed(Box::new(Relayed { state, events, trailers: None, id, server, conn, is_h2, _held: held }))
     }
 }
 
@@ -69,15 +76,37 @@ impl Drop for Relayed {
 }
 
 impl Relayed {
+    /// What is left of the data at a clean end: half an event, or one that lacks its empty line.
+    fn last(&mut self) -> Option<Bytes> {
+        self.events.as_mut().map(Whole::take).filter(|last| !last.is_empty())
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, LoudEnd>>> {
         loop {
+            if let Some(trailers) = self.trailers.take() {
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
             match &mut self.state {
                 State::Flowing(relay) => match ready!(relay.poll_piece(cx)) {
-                    Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                    Some(Piece::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                    Some(Piece::Data(bytes)) => {
+                        let whole = match &mut self.events {
+                            Some(events) => events.push(bytes),
+                            None => Some(bytes),
+                        };
+                        if let Some(bytes) = whole {
+                            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                        }
+                    }
+                    Some(Piece::Trailers(trailers)) => match self.last() {
+                        Some(last) => {
+                            self.trailers = Some(trailers);
+                            return Poll::Ready(Some(Ok(Frame::data(last))));
+                        }
+                        None => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                    },
                     None => {
                         self.state = State::Over;
-                        return Poll::Ready(None);
+                        return Poll::Ready(self.last().map(|last| Ok(Frame::data(last))));
                     }
                     Some(Piece::Broken(broken)) => {
                         let (server, record) = (Arc::clone(&self.server), Arc::clone(&broken.record));
@@ -90,6 +119,10 @@ impl Relayed {
                     let Some(event) = answer::broken_event(broken, &self.id, is_recorded) else {
                         self.state = State::Over;
                         return Poll::Ready(Some(Err(LoudEnd)));
+                    };
+                    let event = match &self.events {
+                        Some(events) => events.behind(event),
+                        None => event,
                     };
                     let (event, written) = self.conn.hook(event, self.is_h2);
                     self.state = State::Ending(written);
