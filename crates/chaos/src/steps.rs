@@ -40,7 +40,7 @@ use crate::reply::{Act, LAST_CHUNK, Reply, chunk, line, number, status_line};
 use crate::wait::WAIT_MAX;
 
 /// The most parts of a step.
-const PARTS_MAX: usize = 1024;
+const PARTS_MAX: usize = 4096;
 
 /// One step, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,56 +1,21 @@
 //! A stream that breaks after its first word ends so that every reader learns it: the error event
 //! arrives whole, no last chunk follows, and the connection ends with a FIN.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use seawall_chaos::{Running, Server, Settings};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::program::Gateway;
+use crate::recorded::{Recorded, events};
+use crate::wire::ask;
 
 /// Runs of each scenario.
 const RUNS: usize = 50;
-
-struct Gateway {
-    child: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Gateway {
-    fn before(upstream: &str) -> Gateway {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_seawall"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream, "--data-dir"])
-            .arg(folder.path())
-            .env_clear()
-            .env("HOME", folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut ready = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let address = ready.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
-        Gateway { address: address.parse().unwrap(), child, _folder: folder }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let socket = TcpStream::connect(self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        socket
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+/// What has not been sent by then waits for its reader.
+const STUCK: Duration = Duration::from_millis(100);
 
 fn request(chaos: &str) -> Vec<u8> {
     let body = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
@@ -121,11 +86,7 @@ fn a_slow_reader_with_a_small_window_gets_the_event_too() {
     let chaos = runtime.block_on(Server::start(Settings { chunks: 400, ..Settings::default() })).unwrap();
     let gateway = Gateway::before(&format!("{}/v1", chaos.url()));
     for _ in 0..5 {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.set_recv_buffer_size(1).unwrap();
-        socket.connect(&gateway.address.into()).unwrap();
-        let mut socket: TcpStream = socket.into();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut socket = gateway.connect_narrow();
         socket.write_all(&request("stream_cut=300")).unwrap();
         let (mut bytes, mut piece) = (Vec::new(), [0; 512]);
         loop {
@@ -136,6 +97,58 @@ fn a_slow_reader_with_a_small_window_gets_the_event_too() {
         }
         assert_loud(&bytes, "slow");
     }
+}
+
+#[test]
+fn a_slow_reader_gets_the_upstreams_own_error_too() {
+    let runtime = runtime();
+    let chaos = chaos(&runtime);
+    let gateway = Gateway::before(&format!("{}/v1", chaos.url()));
+    let text = "x".repeat(16 * 1024);
+    let content = json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
+    let content = json!(format!("data: {content}\n\n"));
+    let error = json!("data: {\"error\":{\"message\":\"out of breath\",\"type\":\"server_error\"}}\n\n");
+    let headers = json!({"content-type": "text/event-stream"});
+    let ask = Recorded::named("chat_tools").request("m");
+    // The error must wait in the gateway, behind what the sockets in between do not take; how much
+    // they take is the system's secret, so all of it is tried, up to what they take at most.
+    for (run, parts) in (1..).zip((12..120).step_by(12)) {
+        let mut parts = vec![content.clone(); parts];
+        parts.push(error.clone());
+        chaos.script(&json!({"steps": [{"headers": headers, "parts": parts}]}).to_string()).unwrap();
+        let mut socket = gateway.connect_narrow();
+        socket.write_all(&ask).unwrap();
+        // Nothing is read until the upstream has sent its last, or cannot.
+        let sent = async { timeout(STUCK, chaos.until(|stats| stats.attempts == run && stats.in_flight == 0)).await };
+        let _ = runtime.block_on(sent);
+        let (mut bytes, mut piece) = (Vec::new(), [0; 2048]);
+        loop {
+            match socket.read(&mut piece).unwrap() {
+                0 => break,
+                n => bytes.extend_from_slice(&piece[..n]),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let end = &text[text.len().saturating_sub(300)..];
+        assert!(end.contains("out of breath") && !end.ends_with("0\r\n\r\n"), "{} bytes: {end}", bytes.len());
+    }
+}
+
+#[test]
+fn half_an_event_too_large_to_keep_does_not_swallow_the_error() {
+    let runtime = runtime();
+    let chaos = chaos(&runtime);
+    let gateway = Gateway::before(&format!("{}/v1", chaos.url()));
+    let image = "A".repeat(100 * 1024);
+    let first = "event: image_generation.partial_image\ndata: {\"type\":\"image_generation.partial_image\"}\n\n";
+    let half = format!("event: image_generation.completed\ndata: {{\"b64_json\":\"{image}");
+    let headers = json!({"content-type": "text/event-stream"});
+    chaos.script(&json!({"steps": [{"headers": headers, "parts": [first, half]}]}).to_string()).unwrap();
+    let got = runtime.block_on(ask(gateway.address, &Recorded::named("images").request("m"))).unwrap();
+    let body = got.body();
+    assert!(!got.is_ended && body.starts_with(format!("{first}{half}\n\n").as_bytes()));
+    let told = events(&body).pop().unwrap().1;
+    assert!(told.starts_with("{\"error\":{") && told.contains("seawall_stream_interrupted"), "{told}");
 }
 
 #[test]
