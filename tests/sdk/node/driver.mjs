@@ -24,13 +24,17 @@ function clientOf(one) {
 }
 
 function call(client, one) {
-  const { model, prompt } = one;
+  const { model, prompt, extra } = one;
   const messages = [{ role: 'user', content: prompt }];
   switch (one.call) {
     case 'chat':
       return client.chat.completions.create({ model, messages });
     case 'chat_stream':
-      return client.chat.completions.create({ model, messages, stream: true });
+      return client.chat.completions.create({ model, messages, stream: true, ...extra });
+    case 'completions_stream':
+      return client.completions.create({ model, prompt, stream: true, ...extra });
+    case 'images_stream':
+      return client.images.generate({ model, prompt, stream: true });
     case 'responses':
       return client.responses.create({ model, input: prompt });
     case 'responses_stream':

@@ -41,10 +41,15 @@ def request(client, case):
     model, prompt = case["model"], case["prompt"]
     messages = [{"role": "user", "content": prompt}]
     call = case["call"]
+    extra = case.get("extra") or {}
     if call == "chat":
         return lambda: client.chat.completions.create(model=model, messages=messages)
     if call == "chat_stream":
-        return lambda: client.chat.completions.create(model=model, messages=messages, stream=True)
+        return lambda: client.chat.completions.create(model=model, messages=messages, stream=True, **extra)
+    if call == "completions_stream":
+        return lambda: client.completions.create(**{"model": model, "prompt": prompt, "stream": True, **extra})
+    if call == "images_stream":
+        return lambda: client.images.generate(model=model, prompt=prompt, stream=True)
     if call == "responses":
         return lambda: client.responses.create(model=model, input=prompt)
     if call == "responses_stream":
