@@ -5,7 +5,7 @@ import textwrap
 from claims import claim, same
 from programs import ROOT
 from sdks import NODE, PYTHON
-from vectors import BETTER, IMPATIENT, LEFT_OUT, PECULIAR, VECTORS
+from vectors import BETTER, IMPATIENT, MID_STREAM, PECULIAR, VECTORS
 
 PAGE = ROOT / "docs" / "guides" / "exceptions.md"
 
@@ -51,9 +51,13 @@ def text():
     lines += [f"- `{name}`: {row['why']}.\n" for name, row in PECULIAR.items()]
     lines.append("- A redirect is never followed by Seawall; it is passed on, and your SDK may follow it past Seawall.\n")
     lines.append("\n## Streams that fail after their first content\n\n")
-    lines.append("No retry can mend them unseen. These recorded cases are not part of the table above:\n\n")
-    lines.append("| case | what happens |\n|---|---|\n")
-    lines += [f"| `{name}` | {why} |\n" for name, why in LEFT_OUT.items()]
+    lines.append(textwrap.fill(MID_STREAM["about"], 119) + "\n\n")
+    lines.append("| the stream | Python alone | Node alone | with Seawall |\n|---|---|---|---|\n")
+    for name, row in MID_STREAM.items():
+        if name != "about":
+            with_us = "as alone" if row.get("is_told") else "`APIError` while iterating, `seawall_stream_interrupted`"
+            cells = [row["why"], alone(vectors[name], PYTHON), alone(vectors[name], NODE), with_us]
+            lines.append(f"| {' | '.join(cells)} |\n")
     lines.append(TAIL)
     return "".join(lines)
 
