@@ -48,13 +48,16 @@ class Clock:
 
 
 def check_rounds(door, fault, stream, ready, leave):
+    """`fault` is a fault of chaos, or the steps of a script."""
     chaos = door.chaos()
+    if not isinstance(fault, str):
+        chaos.script(fault)
     gateway = door.gateway("[server]\n" + upstream(chaos))
     clock = Clock(chaos)
     worst = 0.0
     for number in range(ROUNDS):
         model = f"round-{number}"
-        one = begin(gateway, chat(model, stream), [("x-chaos", fault)])
+        one = begin(gateway, chat(model, stream), [("x-chaos", fault)] if isinstance(fault, str) else [])
         ready(chaos, one, model)
         left = time.monotonic()
         leave(one)
@@ -98,6 +101,20 @@ def a_caller_who_leaves_a_stream_before_its_head_cancels_the_attempt_within_100_
 @claim
 def a_caller_who_leaves_in_the_middle_of_a_stream_cancels_the_attempt_within_100_ms(door):
     check_rounds(door, "stall=3", True, streaming, socket.socket.close)
+
+
+EVENT = 'data: {"choices":[{"index":0,"delta":{"content":"on and on"},"finish_reason":null}]}\n\n'
+FLOWING = [{"headers": {"content-type": "text/event-stream"}, "parts": [EVENT, {"sleep_ms": 20}] * 1000}]
+
+
+@claim
+def a_caller_who_leaves_a_stream_that_flows_cancels_the_attempt_within_100_ms(door):
+    check_rounds(door, FLOWING, True, streaming, socket.socket.close)
+
+
+@claim
+def a_caller_who_resets_a_stream_that_flows_cancels_the_attempt_within_100_ms(door):
+    check_rounds(door, FLOWING, True, streaming, reset)
 
 
 @claim

@@ -5,10 +5,15 @@ bytes that come of it. Here those who must understand them do: at the offsets ar
 change, and with `--long` at all of them.
 """
 
+import asyncio
 import json
+import pathlib
+import socket
+import threading
+import time
 
 from claims import claim, hold, same
-from programs import ROOT, upstream
+from programs import ROOT, upstream, wait_for
 from sdks import NODE, NODE_6, PYTHON
 import settings
 
@@ -206,3 +211,125 @@ def a_failed_end_is_passed_on_with_all_that_follows_it(door):
             result = door.sdks.call(build, case)
             must = ("error", "APIError", "server_error") if raised else ("stream_end", None, None)
             same(found(result)[:3], must, f"{len(parts)} parts, {build}: {result}")
+
+
+#: Streams at a time, and what each may take of memory: two connections with hyper's buffers for
+#: reading and writing, and 32 KiB beyond.
+MANY = 1000
+HYPER_BYTES = 2 * 8 * 1024 * 2
+STREAM_BYTES_MAX = 32 * 1024
+#: An event now and then; the longest that any stream may wait for its next one.
+PAUSE_S = 1.0
+EVENTS = 8
+GAP_MAX_S = 3 * PAUSE_S
+LAST = 'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+
+
+def memory_of(program):
+    """What a program takes of memory that no other shares, in bytes."""
+    lines = pathlib.Path(f"/proc/{program.pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def asking(path="/v1/chat/completions", model="m"):
+    body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "hello"}]}).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def listen(port, begun):
+    """One stream to its end: whether it was whole, and the longest wait between two of its events."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+    writer.write(asking())
+    last, gap, data = None, 0.0, b""
+    while piece := await reader.read(4096):
+        now = time.monotonic()
+        if b"data: " in piece:
+            gap = max(gap, now - last) if last else 0.0
+            last = now
+            if not data:
+                begun.append(now)
+        data += piece
+    writer.close()
+    return data.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"), data.count(b"hel"), gap
+
+
+@claim(alone=True)
+def a_thousand_slow_streams_take_little_memory_each_and_none_starves(door):
+    chaos = door.chaos()
+    gateway = door.gateway("[server]\n" + upstream(chaos))
+    chaos.script([step([part for _ in range(EVENTS) for part in (CONTENT, {"sleep_ms": int(PAUSE_S * 1000)})] + [LAST, DONE])])
+
+    async def run(streams):
+        begun = []
+        running = [asyncio.create_task(listen(gateway.port, begun)) for _ in range(streams)]
+        while len(begun) < streams and not any(one.done() for one in running):
+            await asyncio.sleep(0.02)
+        taken = memory_of(gateway)
+        return await asyncio.gather(*running), taken
+
+    # What is set up once is not a stream's: threads, tables, the first pages of each pool.
+    asyncio.run(run(MANY // 20))
+    before = memory_of(gateway)
+    ended, taken = asyncio.run(run(MANY))
+    hold(all(is_whole and events == EVENTS for is_whole, events, _ in ended), "not every stream was whole")
+    gap = max(gap for _, _, gap in ended)
+    hold(gap <= GAP_MAX_S, f"a stream waited {gap:.1f} s for its next event")
+    each = (taken - before) / MANY
+    print(f"      {MANY} streams: {each / 1024:.1f} KiB each, the longest wait {gap:.2f} s for events {PAUSE_S:.0f} s apart", flush=True)
+    hold(each <= HYPER_BYTES + STREAM_BYTES_MAX, f"{each / 1024:.1f} KiB for each stream")
+
+
+#: What the sockets on both sides of the gateway take in at most, and what it may hold of its own.
+SOCKETS_BYTES = 48 * 1024 * 1024
+GATEWAY_BYTES_MAX = 4 * 1024 * 1024
+#: A sender that could send nothing for so long is held up.
+HELD_UP_S = 0.5
+
+
+class Flood:
+    """An upstream that sends a stream as fast as it is let, and counts what it could send."""
+
+    def __init__(self, total):
+        self.total = total
+        self.sent = 0
+        self.moved = time.monotonic()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        one, _ = self.listener.accept()
+        one.recv(65536)
+        event = CONTENT.replace("hel", "x" * 64 * 1024).encode()
+        chunk = b"%x\r\n%s\r\n" % (len(event), event)
+        one.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        while self.sent < self.total:
+            one.sendall(chunk)
+            self.sent += len(event)
+            self.moved = time.monotonic()
+        one.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(LAST + DONE), (LAST + DONE).encode()))
+        one.close()
+
+    def is_held_up(self):
+        return self.sent >= self.total or time.monotonic() - self.moved > HELD_UP_S
+
+
+@claim(alone=True)
+def a_reader_who_stops_reading_stops_the_upstream(door):
+    flood = Flood(4 * SOCKETS_BYTES)
+    gateway = door.gateway("[server]\n" + upstream(flood))
+    before = memory_of(gateway)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as reader:
+        reader.sendall(asking())
+        hold(reader.recv(4096).startswith(b"HTTP/1.1 200"), "no answer")
+        wait_for("the upstream is held up", 20, flood.is_held_up)
+        sent, held = flood.sent, memory_of(gateway) - before
+        read, last = 0, b""
+        while piece := reader.recv(1 << 20):
+            read += len(piece)
+            last = (last + piece)[-64:]
+    print(f"      nobody reads: the upstream could send {sent / (1 << 20):.1f} MiB, the gateway holds {held / 1024:.0f} KiB", flush=True)
+    hold(sent <= SOCKETS_BYTES, f"the upstream could send {sent >> 20} MiB to a reader who did not read")
+    hold(held <= GATEWAY_BYTES_MAX, f"the gateway holds {held >> 10} KiB")
+    hold(read > flood.total and last.endswith(b"[DONE]\n\n\r\n0\r\n\r\n"), "the rest did not come when it was read")
