@@ -4,7 +4,7 @@ import vectors  # noqa: F401
 import guide  # noqa: F401
 import canaries  # noqa: F401
 import passing  # noqa: F401
-import streams  # noqa: F401
+import cuts  # noqa: F401
 import bad_input  # noqa: F401
 import leaving  # noqa: F401
 import record  # noqa: F401
