@@ -10,20 +10,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Version, header::HeaderName, response};
-use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::fleet::Served;
-use seawall_core::plan::shapes::Cliff;
+use seawall_core::plan::policy::Commit;
 use seawall_core::plan::{Ask, Heard, Launch, Plan, Step};
 use seawall_core::redact;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{Class, Fault, Said, Verdict};
+use seawall_core::verdict::{Class, Said, Verdict};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body::{Payload, SendBody};
+use crate::buffered::{self, Limits};
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
+use crate::failure::Failure;
 use crate::live::{Begun, Live};
 use crate::relay::Relay;
 use crate::renamed;
@@ -47,6 +49,8 @@ pub struct Call {
     pub replay: Result<(), Reason>,
     /// `x-seawall-max-retries`.
     pub max_retries: Option<u32>,
+    /// `x-seawall-stream`: when the first byte of a stream goes to the caller.
+    pub commit: Option<Commit>,
     /// What identifies it.
     pub labels: Labels,
     /// When it arrived.
@@ -69,6 +73,12 @@ pub struct Answer {
     pub head: response::Parts,
     /// The body.
     pub relay: Relay,
+    /// How it was found; `None` while it is still looked for, and the caller is kept on the line.
+    pub found: Option<Found>,
+}
+
+/// How an answer was found.
+pub struct Found {
     /// How it came to be.
     pub outcome: Outcome,
     /// Attempts made.
@@ -77,56 +87,6 @@ pub struct Answer {
     pub upstream: HeaderValue,
     /// From the beginning of the attempt that answered to its first content.
     pub upstream_time: Duration,
-}
-
-/// Why there is no answer.
-pub struct Failure {
-    /// The last reply that tells the caller something.
-    pub reply: Option<(response::Parts, Bytes)>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why no further attempt was made.
-    pub reason: Reason,
-    /// What the last attempt ended in.
-    pub class: Option<Class>,
-    /// What went wrong with it.
-    pub fault: Option<Fault>,
-    /// What the informative reply said about itself.
-    pub said: Option<Box<Said>>,
-    /// How the upstream asked to be left alone.
-    pub wait: Option<Duration>,
-    /// Attempts made.
-    pub attempts: u32,
-    /// The name of the upstream asked last.
-    pub upstream: Option<HeaderValue>,
-    /// The upstreams' own ids of the attempts.
-    pub upstream_ids: Vec<String>,
-    /// Whether the caller should be asked to come back by itself.
-    pub invites: bool,
-    /// When an upstream that is not asked now will be asked again, if that is the reason.
-    pub retry_in: Option<Duration>,
-    /// After how long requests of this form always fail, if that is why nothing more was tried; and
-    /// what helps, the best first.
-    pub cliff: Option<(Cliff, &'static [&'static str])>,
-    /// How long the request had, to its deadline.
-    pub patience: Duration,
-    record: Option<Arc<event::Request>>,
-    tale: Option<Tale>,
-}
-
-impl Failure {
-    /// The request as it is on record, if an attempt was made.
-    #[must_use]
-    pub fn record(&self) -> Option<&Arc<event::Request>> {
-        self.record.as_ref()
-    }
-
-    /// Tells the observer that the caller is answered with `status`; call it once.
-    pub fn answered_with(&mut self, status: u16) {
-        if let Some(mut tale) = self.tale.take() {
-            tale.ended(self.outcome, self.reason, status);
-        }
-    }
 }
 
 /// Tells the plan that the caller left, if the loop is dropped before its end.
@@ -154,12 +114,30 @@ impl Drop for Course<'_> {
 }
 
 /// Runs a call to its conclusion.
-pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
-    let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } =
-        call;
+pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
+    let engine = &engine;
+    let Call {
+        facts,
+        target,
+        mut headers,
+        mut payload,
+        replay,
+        max_retries,
+        commit,
+        labels,
+        arrived,
+        arrived_unix_micros,
+    } = call;
     let model = facts.model.as_deref();
     let candidates = engine.routes.candidates(model, engine.routes.renames() && renamed::can_rename(&facts, &payload));
     let ask = Ask::of(&facts, candidates, replay, max_retries);
+    let (streams, byte_idle) = (engine.policy.streams, engine.policy.timeout.byte_idle);
+    let buffer = match commit.or(candidates.commit).unwrap_or(streams.commit) {
+        Commit::Content => None,
+        Commit::Buffer => {
+            Some(Limits { bytes_max: streams.buffer_bytes_max, time_max: streams.buffer_time_max, byte_idle })
+        }
+    };
     let since = engine.shared.time(arrived);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
     if plan.is_client_retry() {
@@ -206,7 +184,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     at: instant(),
                     unix_micros: tale::began(),
                 };
-                let exchange = exchange::run(Try {
+                let attempt = Try {
                     upstream,
                     request: request(engine, &launch, &facts, &target, &headers, &mut payload),
                     facts: &facts,
@@ -214,15 +192,16 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     connect: engine.policy.timeout.connect,
                     until: engine.shared.instant(launch.until),
                     is_last_moment: launch.is_last_moment,
-                });
+                };
+                // Made where it is waited for: a future that is moved is twice as large.
                 match launch.look {
-                    None if live.is_empty() => (begun, exchange.await),
+                    None if live.is_empty() => (begun, buffered::run(attempt, buffer).await),
                     None => {
-                        live.begin(begun, exchange);
+                        live.begin(begun, buffered::run(attempt, buffer));
                         live.next().await
                     }
                     Some(look) => {
-                        live.begin(begun, exchange);
+                        live.begin(begun, buffered::run(attempt, buffer));
                         match timeout_at(engine.shared.instant(look), live.next()).await {
                             Ok(ended) => ended,
                             Err(_) => continue,
@@ -266,7 +245,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
         // Of an answer that is here as a whole, nothing more will be heard.
         let body = if is_ok && !flows { 0 } else { fingerprint(engine, &facts, &payload) };
         let status = seen.status.map(|status| status.as_u16());
-        let heard = Heard { verdict: &verdict, status, is_informative: reply.is_some(), body };
+        let is_informative = reply.is_some();
+        let heard = Heard { verdict: &verdict, status, is_informative, body, first_content: seen.first_content };
         let served = engine.shared.decide(|now, fleet, dice| {
             plan.heard(now, &engine.policy, fleet, dice, begun.number, &heard);
             if flows { plan.served(fleet) } else { None }
@@ -281,7 +261,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
             engine.observer.answered(&facts, begun.upstream, upstream_time);
             let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served);
             let upstream = engine.upstream(begun.upstream).name_value.clone();
-            let answer = Answer { head, relay, outcome, attempts, upstream, upstream_time };
+            let found = Some(Found { outcome, attempts, upstream, upstream_time });
+            let answer = Answer { head, relay, found };
             return Conclusion::Answer(Box::new(answer));
         }
         (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
@@ -391,7 +372,6 @@ fn relay(
         }
         ReplyBody::Flowing(flowing) => {
             let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
-            let idle = tale.engine.policy.timeout.byte_idle;
             Relay::flowing(crate::relay::Start {
                 tale,
                 flowing,
@@ -400,7 +380,6 @@ fn relay(
                 seen,
                 headers: head.headers.clone(),
                 client_request_id,
-                idle,
                 since: instant(),
                 served,
             })

@@ -10,6 +10,7 @@ use seawall_core::upstream as routes;
 use crate::attempt::{self, Call, Conclusion};
 use crate::engine::Engine;
 use crate::error::BuildError;
+use crate::held;
 use crate::memory::Memory;
 use crate::observer::{Nobody, Observer};
 use crate::shared::Shared;
@@ -52,7 +53,10 @@ impl Client {
 
     /// Sends `call`, as often as the policy allows. Dropping the future stops the attempt under way.
     pub async fn run(&self, call: Call) -> Conclusion {
-        attempt::run(&self.engine, call).await
+        match held::silence(&self.engine.policy, &call.facts) {
+            Some(silence) => held::run(&self.engine, call, silence).await,
+            None => attempt::run(Arc::clone(&self.engine), call).await,
+        }
     }
 
     /// A new id for a request: `sw_` and 32 hex digits, the first twelve its time in milliseconds.

@@ -110,7 +110,8 @@ pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
     Exchange { verdict, reply, seen, detail }
 }
 
-type Failed = (Fault, String);
+/// What went wrong, and what the system said about it.
+pub(crate) type Failed = (Fault, String);
 
 async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdict, Reply), Failed> {
     let Try { upstream, request, facts, memory, connect, until, .. } = attempt;

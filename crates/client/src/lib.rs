@@ -5,6 +5,7 @@
 //! - `client`: built once, shared by every request; `engine`: what they share.
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
+//! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
 //! - `relay`: the reply, watched to its last byte.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
@@ -14,13 +15,16 @@
 
 mod attempt;
 mod body;
+mod buffered;
 mod client;
 mod connect;
 mod decode;
 mod engine;
 mod error;
 mod exchange;
+mod failure;
 pub mod headers;
+mod held;
 mod live;
 mod memory;
 mod observer;
@@ -31,12 +35,13 @@ mod shared;
 mod tale;
 mod upstream;
 
-pub use attempt::{Answer, Call, Conclusion, Failure};
+pub use attempt::{Answer, Call, Conclusion, Found};
 pub use body::{BodyError, Flow, Payload};
 pub use client::{Builder, Client};
 pub use connect::Proxy;
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
+pub use failure::Failure;
 pub use memory::{Hold, Memory};
 pub use observer::Observer;
 pub use relay::{Broken, Interrupted, Piece, Relay};

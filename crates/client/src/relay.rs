@@ -3,6 +3,9 @@
 //! From the first piece on there is no second attempt: what has been read has been read. Bytes
 //! pass as they came. What can still be done is to notice that the end is not an end, and to say
 //! so: a stream that is cut must never look complete.
+//!
+//! Three clocks run: since the last byte, since the last event with content, and since the caller
+//! last heard anything; the last one is answered by a comment, between two events.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,6 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
+use seawall_core::plan::policy::Policy;
 use seawall_core::redact;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
@@ -24,6 +28,7 @@ use seawall_core::verdict::{self, Fault, Verdict};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::exchange::{Flowing, Seen, cut_by};
+use crate::failure::Failure;
 use crate::live::Begun;
 use crate::memory::Hold;
 use crate::pool::Connection;
@@ -39,11 +44,33 @@ enum State {
     /// With the room that it takes up.
     Whole(Bytes, #[expect(dead_code, reason = "held, and given back when dropped")] Hold),
     Flowing(Box<Flow>),
+    /// No answer yet: the caller hears a comment from time to time.
+    Waiting(Box<Waiting>),
     Done,
 }
 
+/// What will come of a call, for a caller that is kept on the line meanwhile.
+pub(crate) type Later = Pin<Box<dyn Future<Output = Late> + Send>>;
+
+/// What came of it.
+pub(crate) enum Late {
+    Answer(Relay),
+    /// An answer that is no stream.
+    Unfit,
+    Failed(Box<Failure>),
+}
+
+/// What a caller hears that waits.
+const COMMENT: Bytes = Bytes::from_static(b": seawall waiting\n\n");
+
+struct Waiting {
+    later: Later,
+    /// The next comment.
+    comment: Pin<Box<Sleep>>,
+    every: Duration,
+}
+
 /// What comes next of a reply.
-#[derive(Debug)]
 pub enum Piece {
     /// Bytes, as the upstream sent them.
     Data(Bytes),
@@ -51,6 +78,10 @@ pub enum Piece {
     Trailers(HeaderMap),
     /// It broke off. The attempt is on its way to the record; nothing follows.
     Broken(Broken),
+    /// No answer came after all, for a caller that was kept on the line; nothing follows.
+    Failed(Box<Failure>),
+    /// The answer that came is no stream, and the head of one has gone to the caller; nothing follows.
+    Unfit,
 }
 
 /// How a reply broke off.
@@ -79,7 +110,6 @@ pub(crate) struct Start {
     pub(crate) seen: Seen,
     pub(crate) headers: HeaderMap,
     pub(crate) client_request_id: Option<String>,
-    pub(crate) idle: Duration,
     pub(crate) since: Instant,
     /// Where it came from, for the vote against it should it break.
     pub(crate) served: Option<Served>,
@@ -92,9 +122,7 @@ struct Flow {
     rest: Incoming,
     watch: Option<Watch>,
     connection: Option<Connection>,
-    idle: Duration,
-    last: Instant,
-    stall: Pin<Box<Sleep>>,
+    clocks: Clocks,
     tale: Tale,
     outcome: Outcome,
     begun: Begun,
@@ -114,7 +142,8 @@ impl Relay {
     }
 
     pub(crate) fn flowing(start: Start) -> Relay {
-        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, idle, since, served } = start;
+        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, since, served } = start;
+        let clocks = Clocks::new(&tale.engine.policy, since);
         let Flowing { held, hold, rest, watch, connection } = *flowing;
         Relay {
             state: State::Flowing(Box::new(Flow {
@@ -123,9 +152,7 @@ impl Relay {
                 rest,
                 watch,
                 connection: Some(connection),
-                idle,
-                last: since,
-                stall: Box::pin(sleep_until(since + idle)),
+                clocks,
                 tale,
                 outcome,
                 begun,
@@ -140,6 +167,11 @@ impl Relay {
         }
     }
 
+    pub(crate) fn waiting(later: Later, every: Duration) -> Relay {
+        let comment = Box::pin(sleep_until(instant()));
+        Relay { state: State::Waiting(Box::new(Waiting { later, comment, every })) }
+    }
+
     /// All of the body, if it is already here.
     pub fn take_whole(&mut self) -> Option<Bytes> {
         match &mut self.state {
@@ -150,8 +182,21 @@ impl Relay {
 
     /// The next piece; `None` after a clean end or [`Piece::Broken`].
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let State::Waiting(waiting) = &mut self.state {
+            let Some(late) = ready!(waiting.poll_late(cx)) else { return Poll::Ready(Some(Piece::Data(COMMENT))) };
+            let piece = match late {
+                Late::Answer(relay) => {
+                    *self = relay;
+                    return self.poll_piece(cx);
+                }
+                Late::Unfit => Piece::Unfit,
+                Late::Failed(failure) => Piece::Failed(failure),
+            };
+            self.state = State::Done;
+            return Poll::Ready(Some(piece));
+        }
         match &mut self.state {
-            State::Done => Poll::Ready(None),
+            State::Done | State::Waiting(_) => Poll::Ready(None),
             State::Whole(bytes, _) => {
                 let bytes = std::mem::take(bytes);
                 self.state = State::Done;
@@ -163,6 +208,83 @@ impl Relay {
                     self.state = State::Done;
                 }
                 Poll::Ready(piece)
+            }
+        }
+    }
+}
+
+impl Waiting {
+    /// What came of it; `None` when it is time for a comment.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Late>> {
+        if let Poll::Ready(late) = self.later.as_mut().poll(cx) {
+            return Poll::Ready(Some(late));
+        }
+        ready!(self.comment.as_mut().poll(cx));
+        self.comment.as_mut().reset(instant() + self.every);
+        Poll::Ready(None)
+    }
+}
+
+/// Which of a stream's clocks has run out.
+enum RunOut {
+    Byte(Duration),
+    Content(Duration),
+    Caller,
+}
+
+/// The clocks of a stream that flows. The timer is moved only when it fires, so that a piece costs none.
+struct Clocks {
+    byte_idle: Duration,
+    content_idle: Option<Duration>,
+    comment_after: Option<Duration>,
+    byte: Instant,
+    content: Instant,
+    /// When the caller last heard anything.
+    told: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Clocks {
+    fn new(policy: &Policy, since: Instant) -> Clocks {
+        let (timeout, comment_after) = (&policy.timeout, policy.streams.comment_after);
+        let mut clocks = Clocks {
+            byte_idle: timeout.byte_idle,
+            content_idle: timeout.content_idle,
+            comment_after,
+            byte: since,
+            content: since,
+            told: since,
+            timer: Box::pin(sleep_until(since)),
+        };
+        let due = clocks.due();
+        clocks.timer.as_mut().reset(due);
+        clocks
+    }
+
+    fn due(&self) -> Instant {
+        let others =
+            [self.content_idle.map(|idle| self.content + idle), self.comment_after.map(|after| self.told + after)];
+        others.into_iter().flatten().fold(self.byte + self.byte_idle, Instant::min)
+    }
+
+    /// Ready when one of them has run out.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RunOut> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let (now, due) = (instant(), self.due());
+            if due > now {
+                self.timer.as_mut().reset(due);
+                continue;
+            }
+            if self.byte + self.byte_idle <= now {
+                return Poll::Ready(RunOut::Byte(self.byte_idle));
+            }
+            match self.content_idle {
+                Some(idle) if self.content + idle <= now => return Poll::Ready(RunOut::Content(idle)),
+                _ => {
+                    self.told = now;
+                    return Poll::Ready(RunOut::Caller);
+                }
             }
         }
     }
@@ -187,40 +309,40 @@ impl Flow {
                 }
                 Poll::Ready(self.over(None))
             }
-            Poll::Pending => {
-                ready!(self.poll_stall(cx));
-                Poll::Ready(self.over(Some((Fault::Stall, format!("no byte for {} s", self.idle.as_secs())))))
-            }
+            Poll::Pending => loop {
+                let (what, idle) = match ready!(self.clocks.poll(cx)) {
+                    RunOut::Byte(idle) => ("byte", idle),
+                    // Of a stream whose events are not known, any byte may be content.
+                    RunOut::Content(_) if self.watch.is_none() => {
+                        self.clocks.content = instant();
+                        continue;
+                    }
+                    RunOut::Content(idle) => ("content", idle),
+                    RunOut::Caller if self.watch.as_ref().is_some_and(|watch| !watch.is_mid_event()) => {
+                        return Poll::Ready(Some(Piece::Data(COMMENT)));
+                    }
+                    RunOut::Caller => continue,
+                };
+                return Poll::Ready(self.over(Some((Fault::Stall, format!("no {what} for {} s", idle.as_secs())))));
+            },
         }
     }
 
     fn take(&mut self, frame: Frame<Bytes>) -> Piece {
-        self.last = instant();
+        let now = instant();
+        (self.clocks.byte, self.clocks.told) = (now, now);
         match frame.into_data() {
             Ok(bytes) => {
-                if let Some(watch) = &mut self.watch
-                    && watch.push(&bytes) == Signal::Error
-                {
-                    self.has_failed = true;
+                match self.watch.as_mut().map(|watch| watch.push(&bytes)) {
+                    Some(Signal::Meta) => {}
+                    Some(Signal::Error) => self.has_failed = true,
+                    Some(Signal::Content | Signal::Terminal) | None => self.clocks.content = now,
                 }
                 self.seen.bytes_in += bytes.len() as u64;
                 self.bytes_out += bytes.len() as u64;
                 Piece::Data(bytes)
             }
             Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
-        }
-    }
-
-    /// Ready when no byte has come for too long. The timer is moved only when it fires, so that
-    /// a piece costs no timer.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.stall.as_mut().poll(cx));
-            let due = self.last + self.idle;
-            if due <= instant() {
-                return Poll::Ready(());
-            }
-            self.stall.as_mut().reset(due);
         }
     }
 
@@ -277,10 +399,19 @@ impl Drop for Flow {
     }
 }
 
-/// A reply that broke off half-way.
+/// A reply that broke off half-way, or never came.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer broke off: {}", .0.fault)]
-pub struct Interrupted(pub Broken);
+pub enum Interrupted {
+    /// It broke off.
+    #[error("the answer broke off: {}", .0.fault)]
+    Broken(Broken),
+    /// None came, for a caller that was kept on the line.
+    #[error("no answer came: {0}")]
+    Failed(Reason),
+    /// What came is no stream.
+    #[error("the answer is no stream")]
+    Unfit,
+}
 
 impl Body for Relay {
     type Data = Bytes;
@@ -291,7 +422,9 @@ impl Body for Relay {
             None => None,
             Some(Piece::Data(bytes)) => Some(Ok(Frame::data(bytes))),
             Some(Piece::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
-            Some(Piece::Broken(broken)) => Some(Err(Interrupted(broken))),
+            Some(Piece::Broken(broken)) => Some(Err(Interrupted::Broken(broken))),
+            Some(Piece::Failed(failure)) => Some(Err(Interrupted::Failed(failure.reason))),
+            Some(Piece::Unfit) => Some(Err(Interrupted::Unfit)),
         })
     }
 
@@ -299,7 +432,7 @@ impl Body for Relay {
         match &self.state {
             State::Done => true,
             State::Whole(bytes, _) => bytes.is_empty(),
-            State::Flowing(_) => false,
+            State::Flowing(_) | State::Waiting(_) => false,
         }
     }
 
@@ -307,7 +440,7 @@ impl Body for Relay {
         match &self.state {
             State::Done => SizeHint::with_exact(0),
             State::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
-            State::Flowing(_) => SizeHint::default(),
+            State::Flowing(_) | State::Waiting(_) => SizeHint::default(),
         }
     }
 }

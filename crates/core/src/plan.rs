@@ -110,6 +110,8 @@ pub struct Heard<'a> {
     pub is_informative: bool,
     /// A fingerprint of the request's body, as far as it is known: matters after failures only.
     pub body: u64,
+    /// How long its first content took, where that was not now: of a stream that was held to its end.
+    pub first_content: Option<Duration>,
 }
 
 /// The course of one request.
@@ -331,7 +333,7 @@ impl Plan {
             self.visits.not_before[live.at] = if is_too_long { Time::NEVER } else { now + wait };
         }
         fleet.heard_of_key(now, (candidate, &self.visits.model), live.key, heard);
-        let is_cliff = self.learn(now, fleet, live, verdict);
+        let is_cliff = self.learn(now, fleet, live, heard);
         let vote = if is_cliff { Vote::None } else { self.vote(now, live, heard) };
         let alt = self.ended(now, policy, fleet, dice, live, vote);
         if heard.is_informative {
@@ -647,12 +649,15 @@ impl Plan {
     }
 
     /// Remembers how long the attempt took; true if it failed where all of its form do.
-    fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, verdict: &Verdict) -> bool {
-        let after = now.since(live.began);
+    fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, heard: &Heard<'_>) -> bool {
+        let (verdict, after) = (heard.verdict, now.since(live.began));
         let place = (self.candidate(live.at), &*self.visits.model);
         let is_own_limit = matches!(verdict.fault, Some(Fault::Deadline | Fault::FirstContentTimeout));
         match verdict.class {
-            Class::Ok => fleet.answered_after(place, self.ask.form, now, after, true),
+            Class::Ok => {
+                let after = heard.first_content.filter(|_| self.ask.stream).unwrap_or(after);
+                fleet.answered_after(place, self.ask.form, now, after, true);
+            }
             // Broken off here: it would have taken longer, and is counted as this long.
             Class::Ambiguous if is_own_limit => fleet.answered_after(place, self.ask.form, now, after, false),
             Class::Ambiguous => {

@@ -69,7 +69,7 @@ impl Talk {
     }
 
     fn hears_of(&mut self, attempt: u32, verdict: &Verdict, is_informative: bool) {
-        let heard = Heard { verdict, status: None, is_informative, body: 0 };
+        let heard = Heard { verdict, status: None, is_informative, body: 0, first_content: None };
         self.plan.heard(self.now, &self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
     }
 

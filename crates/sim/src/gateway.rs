@@ -102,7 +102,8 @@ impl Decide for Gateway<'_> {
     }
 
     fn heard(&mut self, now: Time, asking: &mut Asking, attempt: u32, verdict: &Verdict, is_informative: bool) {
-        let heard = Heard { verdict, status: verdict.class.status(), is_informative, body: asking.body };
+        let status = verdict.class.status();
+        let heard = Heard { verdict, status, is_informative, body: asking.body, first_content: None };
         asking.plan.heard(now, self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
     }
 

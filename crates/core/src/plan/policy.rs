@@ -20,6 +20,16 @@ words! {
     }
 }
 
+words! {
+    /// When a stream's first byte goes to the caller: until then a failure can be mended unseen.
+    pub enum Commit {
+        /// With its first content.
+        Content = "content",
+        /// When all of it is here, up to [`Streams::buffer_bytes_max`] and [`Streams::buffer_time_max`].
+        Buffer = "buffer",
+    }
+}
+
 /// Everything about trying again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -35,6 +45,33 @@ pub struct Policy {
     pub hedge: hedge::Config,
     /// How long to wait for an upstream that is down.
     pub wait: queue::Config,
+    /// How streams are passed on.
+    pub streams: Streams,
+}
+
+/// How streams are passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    /// When the first byte goes to the caller, where neither route nor request says.
+    pub commit: Commit,
+    /// A caller that has heard nothing for this long gets a comment: `: seawall waiting`. `None`: only
+    /// where its own clock would end the wait otherwise.
+    pub comment_after: Option<Duration>,
+    /// A stream that is larger goes to the caller before its end is here. 8 MiB.
+    pub buffer_bytes_max: usize,
+    /// One that takes longer, from its first content on, does too. 120 s.
+    pub buffer_time_max: Duration,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Streams {
+            commit: Commit::Content,
+            comment_after: None,
+            buffer_bytes_max: 8 << 20,
+            buffer_time_max: Duration::from_secs(120),
+        }
+    }
 }
 
 /// How often, how soon, and what for.
@@ -84,6 +121,8 @@ pub struct Timeouts {
     pub first_content: FirstContent,
     /// Between two pieces of a stream, after the first content.
     pub byte_idle: Duration,
+    /// Between two events with content of a stream: comments and pings do not count. `None`: any time.
+    pub content_idle: Option<Duration>,
     /// To the answer (of a stream: to its first content), where the caller says nothing.
     pub total: Duration,
     /// The most that a caller may ask for.
@@ -115,12 +154,13 @@ impl FirstContent {
 }
 
 impl Default for Timeouts {
-    /// 5 s, adaptive, 300 s, 600 s (the SDKs' own), 3600 s.
+    /// 5 s, adaptive, 300 s, none, 600 s (the SDKs' own), 3600 s.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(5),
             first_content: FirstContent::Adaptive,
             byte_idle: Duration::from_secs(300),
+            content_idle: None,
             total: Duration::from_secs(600),
             total_max: Duration::from_secs(3600),
         }
@@ -136,6 +176,7 @@ impl Default for Policy {
             breaker: breaker::Config::default(),
             hedge: hedge::Config::default(),
             wait: queue::Config::default(),
+            streams: Streams::default(),
         }
     }
 }

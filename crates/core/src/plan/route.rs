@@ -1,5 +1,6 @@
 //! Which upstreams may serve a request, in what order.
 
+use super::policy::Commit;
 use crate::upstream::{Upstream, UpstreamId, matches};
 
 /// The most upstreams that a configuration may name.
@@ -22,6 +23,8 @@ pub struct Route {
     pub repeatable: bool,
     /// Whether its streams are hedged; `None`: as the policy says.
     pub hedge: Option<bool>,
+    /// When the first byte of its streams goes to the caller; `None`: as the policy says.
+    pub commit: Option<Commit>,
 }
 
 /// A model's name that the configuration knows: what a request asks for is sent under this one.
@@ -52,6 +55,8 @@ pub struct Candidates {
     pub repeatable: bool,
     /// Whether the route wants its streams hedged; `None`: as the policy says.
     pub hedge: Option<bool>,
+    /// When the route wants the first byte of its streams passed on; `None`: as the policy says.
+    pub commit: Option<Commit>,
 }
 
 /// Requests that share a budget: those of one route, or those that
@@ -75,6 +80,7 @@ impl Candidates {
             route: Candidates::NO_ROUTE,
             repeatable: false,
             hedge: None,
+            commit: None,
         }
     }
 
@@ -160,6 +166,7 @@ impl Routes {
         found.route = u16::try_from(at).unwrap_or(Candidates::NO_ROUTE);
         found.repeatable = route.repeatable;
         found.hedge = route.hedge;
+        found.commit = route.commit;
         for name in route.fallback_models.iter().filter(|name| can_rename && *name != model) {
             let alias = self.alias(name);
             let base = found.as_slice().last().map_or(0, |last| last.rank + 1);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::{FirstContent, Preset};
+use seawall_core::plan::policy::{Commit, FirstContent, Preset};
 use serde_json::{Value, json};
 
 use super::diagnose::Wrong;
@@ -256,6 +256,13 @@ impl Word for Preset {
     const ALL: &'static [Self] = Preset::ALL;
     fn name(self) -> &'static str {
         Preset::name(self)
+    }
+}
+
+impl Word for Commit {
+    const ALL: &'static [Self] = Commit::ALL;
+    fn name(self) -> &'static str {
+        Commit::name(self)
     }
 }
 

@@ -457,6 +457,7 @@ mod keys {
         let expected = [
             "client.name",
             "client.token",
+            "route.commit",
             "route.fallback_models",
             "route.hedge",
             "route.models",
