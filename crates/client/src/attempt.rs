@@ -29,6 +29,7 @@ use crate::failure::Failure;
 use crate::live::{Begun, Live};
 use crate::relay::Relay;
 use crate::renamed;
+use crate::resume::Resume;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
 
@@ -160,6 +161,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
     let mut informative: Option<(u32, response::Parts, Bytes, Option<Box<Said>>)> = None;
     let (mut class, mut fault, mut wait, mut upstream_name) = (None, None, None, None);
     let mut live = Live::default();
+    let mut key = 0;
     loop {
         let (now, step) = course.step();
         if let Some(failed) = last.take() {
@@ -175,6 +177,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                 let upstream = engine.upstream(launch.upstream);
                 upstream_name = Some(upstream.name_value.clone());
                 tale.attempts = launch.attempt;
+                key = launch.key;
                 if own_id {
                     headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, launch.attempt));
                 }
@@ -259,7 +262,9 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             let Reply { head, body } = reply.expect("only a reply is judged an answer");
             let upstream_time = seen.first_content.unwrap_or_default();
             engine.observer.answered(&facts, begun.upstream, upstream_time);
-            let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served);
+            let place = (begun.upstream, key);
+            let resume = Resume::of(engine, &facts, &target, headers, place);
+            let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);
             let upstream = engine.upstream(begun.upstream).name_value.clone();
             let found = Some(Found { outcome, attempts, upstream, upstream_time });
             let answer = Answer { head, relay, found };
@@ -364,6 +369,7 @@ fn relay(
     seen: exchange::Seen,
     own_id: bool,
     served: Option<Served>,
+    resume: Option<Box<Resume>>,
 ) -> Relay {
     match body {
         ReplyBody::Whole(bytes, hold) => {
@@ -382,6 +388,7 @@ fn relay(
                 client_request_id,
                 since: instant(),
                 served,
+                resume,
             })
         }
     }

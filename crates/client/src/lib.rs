@@ -6,7 +6,7 @@
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
 //! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
-//! - `relay`: the reply, watched to its last byte.
+//! - `relay`: the reply, watched to its last byte; `clocks`: how long that may take; `resume`: taken up again where it broke.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
@@ -17,6 +17,7 @@ mod attempt;
 mod body;
 mod buffered;
 mod client;
+mod clocks;
 mod connect;
 mod decode;
 mod engine;
@@ -31,6 +32,7 @@ mod observer;
 mod pool;
 mod relay;
 mod renamed;
+mod resume;
 mod shared;
 mod tale;
 mod upstream;

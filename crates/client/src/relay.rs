@@ -3,9 +3,6 @@
 //! From the first piece on there is no second attempt: what has been read has been read. Bytes
 //! pass as they came. What can still be done is to notice that the end is not an end, and to say
 //! so: a stream that is cut must never look complete.
-//!
-//! Three clocks run: since the last byte, since the last event with content, and since the caller
-//! last heard anything; the last one is answered by a comment, between two events.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,20 +17,21 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
-use seawall_core::plan::policy::Policy;
 use seawall_core::redact;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
 use seawall_core::verdict::{self, Fault, Verdict};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::exchange::{Flowing, Seen, cut_by};
+use crate::clocks::{Clocks, RunOut};
+use crate::exchange::{Failed, Flowing, Seen, cut_by};
 use crate::failure::Failure;
 use crate::live::Begun;
 use crate::memory::Hold;
 use crate::pool::Connection;
+use crate::resume::Resume;
 use crate::shared::instant;
-use crate::tale::{FailedAttempt, Tale};
+use crate::tale::{self, FailedAttempt, Tale};
 
 /// A reply's body.
 pub struct Relay {
@@ -113,6 +111,8 @@ pub(crate) struct Start {
     pub(crate) since: Instant,
     /// Where it came from, for the vote against it should it break.
     pub(crate) served: Option<Served>,
+    /// How it can be taken up again where it breaks.
+    pub(crate) resume: Option<Box<Resume>>,
 }
 
 struct Flow {
@@ -131,6 +131,8 @@ struct Flow {
     client_request_id: Option<String>,
     bytes_out: u64,
     served: Option<Served>,
+    /// How it can be taken up again where it breaks.
+    resume: Option<Box<Resume>>,
     /// The upstream reported an error: what has come of it goes on, and then it is over.
     has_failed: bool,
     is_over: bool,
@@ -142,7 +144,7 @@ impl Relay {
     }
 
     pub(crate) fn flowing(start: Start) -> Relay {
-        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, since, served } = start;
+        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, since, served, resume } = start;
         let clocks = Clocks::new(&tale.engine.policy, since);
         let Flowing { held, hold, rest, watch, connection } = *flowing;
         Relay {
@@ -161,6 +163,7 @@ impl Relay {
                 client_request_id,
                 bytes_out: 0,
                 served,
+                resume,
                 has_failed: false,
                 is_over: false,
             })),
@@ -225,132 +228,145 @@ impl Waiting {
     }
 }
 
-/// Which of a stream's clocks has run out.
-enum RunOut {
-    Byte(Duration),
-    Content(Duration),
-    Caller,
-}
-
-/// The clocks of a stream that flows. The timer is moved only when it fires, so that a piece costs none.
-struct Clocks {
-    byte_idle: Duration,
-    content_idle: Option<Duration>,
-    comment_after: Option<Duration>,
-    byte: Instant,
-    content: Instant,
-    /// When the caller last heard anything.
-    told: Instant,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Clocks {
-    fn new(policy: &Policy, since: Instant) -> Clocks {
-        let (timeout, comment_after) = (&policy.timeout, policy.streams.comment_after);
-        let mut clocks = Clocks {
-            byte_idle: timeout.byte_idle,
-            content_idle: timeout.content_idle,
-            comment_after,
-            byte: since,
-            content: since,
-            told: since,
-            timer: Box::pin(sleep_until(since)),
-        };
-        let due = clocks.due();
-        clocks.timer.as_mut().reset(due);
-        clocks
-    }
-
-    fn due(&self) -> Instant {
-        let others =
-            [self.content_idle.map(|idle| self.content + idle), self.comment_after.map(|after| self.told + after)];
-        others.into_iter().flatten().fold(self.byte + self.byte_idle, Instant::min)
-    }
-
-    /// Ready when one of them has run out.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RunOut> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let (now, due) = (instant(), self.due());
-            if due > now {
-                self.timer.as_mut().reset(due);
-                continue;
-            }
-            if self.byte + self.byte_idle <= now {
-                return Poll::Ready(RunOut::Byte(self.byte_idle));
-            }
-            match self.content_idle {
-                Some(idle) if self.content + idle <= now => return Poll::Ready(RunOut::Content(idle)),
-                _ => {
-                    self.told = now;
-                    return Poll::Ready(RunOut::Caller);
-                }
-            }
-        }
-    }
-}
-
 impl Flow {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
-        if let Some(bytes) = self.held.pop_front() {
-            self.bytes_out += bytes.len() as u64;
-            return Poll::Ready(Some(Piece::Data(bytes)));
-        }
-        self.hold = None;
-        if self.has_failed {
-            return Poll::Ready(self.over(None));
-        }
-        match Pin::new(&mut self.rest).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.take(frame))),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(self.over(Some((cut_by(&error), error.to_string())))),
-            Poll::Ready(None) => {
-                if let Some(connection) = self.connection.take() {
-                    self.tale.engine.upstream(self.begun.upstream).pool.put_back(connection, instant());
+        loop {
+            if let Some(bytes) = self.held.pop_front() {
+                match self.pass(bytes) {
+                    Some(piece) => return Poll::Ready(Some(piece)),
+                    None => continue,
                 }
-                Poll::Ready(self.over(None))
             }
-            Poll::Pending => loop {
-                let (what, idle) = match ready!(self.clocks.poll(cx)) {
-                    RunOut::Byte(idle) => ("byte", idle),
+            self.hold = None;
+            if self.has_failed {
+                return Poll::Ready(self.over(None));
+            }
+            if let Some(resume) = &mut self.resume
+                && resume.is_under_way()
+            {
+                match resume.poll_again(cx) {
+                    Poll::Ready(Ok(flowing)) => self.go_on(*flowing),
+                    Poll::Ready(Err((fault, detail))) => return Poll::Ready(Some(self.broken(fault, detail))),
+                    Poll::Pending => return self.poll_comment(cx),
+                }
+                continue;
+            }
+            let broke = match Pin::new(&mut self.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match self.take(frame) {
+                    Some(piece) => return Poll::Ready(Some(piece)),
+                    None => continue,
+                },
+                Poll::Ready(Some(Err(error))) => Some((cut_by(&error), error.to_string())),
+                Poll::Ready(None) => None,
+                Poll::Pending => match ready!(self.clocks.poll(cx)) {
+                    RunOut::Byte(idle) => Some(stall("byte", idle)),
                     // Of a stream whose events are not known, any byte may be content.
                     RunOut::Content(_) if self.watch.is_none() => {
-                        self.clocks.content = instant();
+                        self.clocks.content_came(instant());
                         continue;
                     }
-                    RunOut::Content(idle) => ("content", idle),
+                    RunOut::Content(idle) => Some(stall("content", idle)),
                     RunOut::Caller if self.watch.as_ref().is_some_and(|watch| !watch.is_mid_event()) => {
                         return Poll::Ready(Some(Piece::Data(COMMENT)));
                     }
                     RunOut::Caller => continue,
-                };
-                return Poll::Ready(self.over(Some((Fault::Stall, format!("no {what} for {} s", idle.as_secs())))));
-            },
+                },
+            };
+            if broke.is_none()
+                && let Some(connection) = self.connection.take()
+            {
+                self.tale.engine.upstream(self.begun.upstream).pool.put_back(connection, instant());
+            }
+            if self.resumes(broke.as_ref()) {
+                continue;
+            }
+            // Some servers leave out the empty line after their last word.
+            let is_whole = self.watch.as_ref().is_some_and(|watch| watch.end() == End::Complete);
+            let tail = self.resume.take().filter(|_| is_whole).map(|resume| resume.into_tail());
+            match tail.filter(|tail| !tail.is_empty()) {
+                Some(tail) => self.held.push_back(tail),
+                None => return Poll::Ready(self.over(broke)),
+            }
         }
     }
 
-    fn take(&mut self, frame: Frame<Bytes>) -> Piece {
+    /// While it is taken up again, nothing comes but a comment from time to time.
+    fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        loop {
+            self.clocks.content_came(instant());
+            if let RunOut::Caller = ready!(self.clocks.poll(cx)) {
+                return Poll::Ready(Some(Piece::Data(COMMENT)));
+            }
+        }
+    }
+
+    /// Begins to take it up again where it broke, if that can be done.
+    fn resumes(&mut self, broke: Option<&(Fault, String)>) -> bool {
+        let Some(watch) = &self.watch else { return false };
+        let is_cut = matches!(watch.end(), End::CutAfterContent | End::CutBeforeContent);
+        let (Some(resume), true) = (&mut self.resume, is_cut) else { return false };
+        if !resume.begin(watch.response_id(), watch.sequence_number()) {
+            return false;
+        }
+        let (fault, detail) = broke.cloned().unwrap_or_else(cut);
+        let mut seen = Seen { began: self.seen.began, status: self.seen.status, ..Seen::default() };
+        (seen.first_content, seen.bytes_in) = (self.seen.first_content, self.seen.bytes_in);
+        seen.ended = Some(instant());
+        seen.headers = Some(self.headers.clone());
+        let verdict = Verdict::mid_stream(fault);
+        let failed = FailedAttempt {
+            begun: self.begun,
+            verdict,
+            seen,
+            detail: Some(detail),
+            client_request_id: self.client_request_id.clone(),
+            bytes_out: self.bytes_out,
+        };
+        let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
+        self.tale.failed(nothing, failed, Reason::Resume, None);
+        self.tale.attempts += 1;
+        self.begun = Begun { number: self.tale.attempts, at: instant(), unix_micros: tale::began(), ..self.begun };
+        true
+    }
+
+    /// Goes on with a stream that begins where this one broke.
+    fn go_on(&mut self, flowing: Flowing) {
+        let Flowing { held, hold, rest, watch, connection } = flowing;
+        (self.held, self.hold, self.rest) = (held, Some(hold), rest);
+        (self.watch, self.connection) = (watch, Some(connection));
+        self.clocks.content_came(instant());
+    }
+
+    /// A piece for the caller: of a stream that may be taken up again, whole events, each once.
+    fn pass(&mut self, bytes: Bytes) -> Option<Piece> {
+        let bytes = match &mut self.resume {
+            Some(resume) => resume.whole_events(bytes),
+            None => bytes,
+        };
+        self.bytes_out += bytes.len() as u64;
+        (!bytes.is_empty()).then_some(Piece::Data(bytes))
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Option<Piece> {
         let now = instant();
-        (self.clocks.byte, self.clocks.told) = (now, now);
+        self.clocks.byte_came(now);
         match frame.into_data() {
             Ok(bytes) => {
                 match self.watch.as_mut().map(|watch| watch.push(&bytes)) {
                     Some(Signal::Meta) => {}
                     Some(Signal::Error) => self.has_failed = true,
-                    Some(Signal::Content | Signal::Terminal) | None => self.clocks.content = now,
+                    Some(Signal::Content | Signal::Terminal) | None => self.clocks.content_came(now),
                 }
                 self.seen.bytes_in += bytes.len() as u64;
-                self.bytes_out += bytes.len() as u64;
-                Piece::Data(bytes)
+                self.pass(bytes)
             }
-            Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => Some(Piece::Trailers(frame.into_trailers().unwrap_or_default())),
         }
     }
 
     /// The upstream has no more to say, for better or worse.
     fn over(&mut self, broke: Option<(Fault, String)>) -> Option<Piece> {
-        self.is_over = true;
         let end = self.watch.as_ref().map(Watch::end);
-        let cut = || (Fault::StreamCut, "the stream ended without its last event".to_string());
         let fault = match (end, broke) {
             // Everything had been said before it broke.
             (Some(End::Complete), _) | (None, None) => None,
@@ -358,11 +374,19 @@ impl Flow {
             (Some(End::CutBeforeContent | End::CutAfterContent), broke) => Some(broke.unwrap_or_else(cut)),
             (None, Some(broke)) => Some(broke),
         };
-        let status = 200;
-        let Some((fault, detail)) = fault else {
-            self.tale.ended(self.outcome, Reason::Answered, status);
-            return None;
-        };
+        match fault {
+            Some((fault, detail)) => Some(self.broken(fault, detail)),
+            None => {
+                self.is_over = true;
+                self.tale.ended(self.outcome, Reason::Answered, STATUS);
+                None
+            }
+        }
+    }
+
+    /// It has broken for good.
+    fn broken(&mut self, fault: Fault, detail: String) -> Piece {
+        self.is_over = true;
         if let Some(served) = self.served.take() {
             let engine = &self.tale.engine;
             engine.shared.decide(|now, fleet, dice| fleet.broke(now, &engine.policy, dice, &served));
@@ -385,16 +409,27 @@ impl Flow {
         };
         let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
         self.tale.failed(nothing, failed, Reason::Committed, None);
-        self.tale.ended(Outcome::Interrupted, Reason::Committed, status);
+        self.tale.ended(Outcome::Interrupted, Reason::Committed, STATUS);
         let record = Arc::clone(self.tale.record());
-        Some(Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id }))
+        Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id })
     }
+}
+
+/// What the caller of a stream was told before it flowed.
+const STATUS: u16 = 200;
+
+fn cut() -> Failed {
+    (Fault::StreamCut, "the stream ended without its last event".to_string())
+}
+
+fn stall(what: &str, idle: Duration) -> Failed {
+    (Fault::Stall, format!("no {what} for {} s", idle.as_secs()))
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
         if !self.is_over {
-            self.tale.ended(self.outcome, Reason::CallerLeft, 200);
+            self.tale.ended(self.outcome, Reason::CallerLeft, STATUS);
         }
     }
 }

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use http_body_util::BodyExt;
 use seawall::{Conclusion, Interrupted, Relay};
 use seawall_core::event::{Outcome, Reason};
-use seawall_core::plan::policy::{Commit, FirstContent, Policy};
+use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Policy};
 use seawall_core::verdict::{Billed, Class, Fault};
 
 use crate::bench::{Bench, bench, found, policy};
@@ -167,4 +167,105 @@ async fn pings_are_no_content() {
     assert_eq!(broken.fault, Fault::Stall);
     let failed = bench.notes.failed.lock().unwrap();
     assert!(failed[0].elapsed < Duration::from_millis(700), "{:?}", failed[0].elapsed);
+}
+
+/// An event of a Responses stream.
+fn event(kind: &str, number: u64, rest: &str) -> String {
+    format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number}{rest}}}\n\n")
+}
+
+/// A Responses stream in the background, of `words`, event by event.
+fn responses(words: &[&str]) -> Vec<String> {
+    let response = r#","response":{"id":"resp_1","status":"in_progress"}"#;
+    let mut events = vec![event("response.created", 0, response)];
+    for (number, word) in (1..).zip(words) {
+        events.push(event("response.output_text.delta", number, &format!(r#","delta":"{word}""#)));
+    }
+    let done = r#","response":{"id":"resp_1","status":"completed"}"#;
+    events.push(event("response.completed", words.len() as u64 + 1, done));
+    events
+}
+
+fn background(bench: &Bench) -> seawall::Call {
+    let mut call = bench.plain_call(true);
+    let body =
+        bytes::Bytes::from_static(br#"{"model":"m","stream":true,"background":true,"store":true,"input":"hello"}"#);
+    let path = "/v1/responses";
+    call.facts =
+        seawall_core::request::Request::of(&http::Method::POST, path, &call.headers, Some(&body), body.len() as u64);
+    call.target = http::uri::PathAndQuery::from_static(path);
+    call.payload = seawall::Payload::Kept(body);
+    call
+}
+
+fn resuming() -> Policy {
+    let mut policy = policy();
+    policy.streams.on_break = OnBreak::Resume;
+    policy
+}
+
+#[tokio::test]
+async fn a_stream_in_the_background_is_taken_up_where_it_broke() {
+    let events = responses(&["Once", " upon", " a", " time"]);
+    let whole: String = events.concat();
+    let head = serde_json::json!({"content-type": "text/event-stream"});
+    // Cut at every byte after the first content; what is sent again overlaps by an event.
+    let first_content = events[..2].concat().len();
+    for at in (first_content..whole.len()).step_by(7) {
+        let bench = bench(resuming()).await;
+        let seen = events
+            .iter()
+            .scan(0, |end, event| {
+                *end += event.len();
+                Some(*end)
+            })
+            .filter(|end| *end <= at)
+            .count();
+        let rest = events[seen.saturating_sub(1)..].concat();
+        let steps = serde_json::json!([
+            {"headers": head, "parts": [&whole[..at], {"reset": true}]},
+            {"headers": head, "parts": [rest]},
+        ]);
+        bench.chaos.script(&serde_json::json!({ "steps": steps }).to_string()).unwrap();
+        let Conclusion::Answer(answer) = bench.client.run(background(&bench)).await else { panic!("failed at {at}") };
+        assert_eq!(text(answer.relay).await, whole, "cut at {at}");
+        let asked = bench.chaos.stats().requests;
+        let last = asked.last().unwrap();
+        assert_eq!((asked.len(), last.method.as_str()), (2, "GET"), "cut at {at}");
+        assert_eq!(last.path, "/v1/responses/resp_1");
+        assert_eq!(last.query, Some(format!("stream=true&starting_after={}", seen - 1)), "cut at {at}");
+        let failed = bench.notes.failed.lock().unwrap();
+        assert_eq!((failed[0].class, failed[0].reason), (Class::MidStream, Reason::Resume), "cut at {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_taken_up_ends_loudly_after_three_times() {
+    let bench = bench(resuming()).await;
+    let events = responses(&["Once", " upon"]);
+    let head = serde_json::json!({"content-type": "text/event-stream"});
+    let cut =
+        serde_json::json!({"headers": head, "parts": [events[..2].concat(), "event: response.out", {"reset": true}]});
+    let gone = serde_json::json!({"status": 404, "body": {"error": {"message": "no such response"}}});
+    bench.chaos.script(&serde_json::json!({ "steps": [cut, gone, gone, gone] }).to_string()).unwrap();
+    let Conclusion::Answer(answer) = bench.client.run(background(&bench)).await else { panic!("failed") };
+    let mut relay = answer.relay;
+    let mut stream = String::new();
+    let broken = loop {
+        match relay.frame().await.expect("an end") {
+            Ok(frame) => stream.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap()),
+            Err(broken) => break broken,
+        }
+    };
+    assert!(matches!(broken, Interrupted::Broken(_)));
+    assert_eq!(stream, events[..2].concat(), "whole events only");
+    assert_eq!(bench.chaos.stats().attempts, 4);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_in_the_background_is_not_taken_up() {
+    let bench = bench(resuming()).await;
+    let Conclusion::Answer(answer) = bench.client.run(bench.call("stream_cut=3", true)).await else { panic!("failed") };
+    assert!(answer.relay.collect().await.is_err());
+    assert_eq!(bench.chaos.stats().attempts, 1);
 }

@@ -30,6 +30,16 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of a stream that breaks after its first content.
+    pub enum OnBreak {
+        /// It ends in an error event.
+        Error = "error",
+        /// A Responses stream in the background is taken up again where it broke.
+        Resume = "resume",
+    }
+}
+
 /// Everything about trying again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -54,6 +64,8 @@ pub struct Policy {
 pub struct Streams {
     /// When the first byte goes to the caller, where neither route nor request says.
     pub commit: Commit,
+    /// What becomes of one that breaks.
+    pub on_break: OnBreak,
     /// A caller that has heard nothing for this long gets a comment: `: seawall waiting`. `None`: only
     /// where its own clock would end the wait otherwise.
     pub comment_after: Option<Duration>,
@@ -67,6 +79,7 @@ impl Default for Streams {
     fn default() -> Self {
         Streams {
             commit: Commit::Content,
+            on_break: OnBreak::Error,
             comment_after: None,
             buffer_bytes_max: 8 << 20,
             buffer_time_max: Duration::from_secs(120),

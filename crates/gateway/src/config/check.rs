@@ -175,6 +175,7 @@ fn streams(reader: &mut Reader<'_>, written: &written::Stream) -> Streams {
     let default = Streams::default();
     Streams {
         commit: reader.or("stream.commit", &written.commit, default.commit),
+        on_break: reader.or("stream.on_break", &written.on_break, default.on_break),
         comment_after: some(reader.or("stream.comment_after", &written.comment_after, Duration::ZERO)),
         buffer_bytes_max: reader
             .read("stream.buffer_bytes_max", &written.buffer_bytes_max)

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::{Commit, FirstContent, Preset};
+use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Preset};
 use serde_json::{Value, json};
 
 use super::diagnose::Wrong;
@@ -263,6 +263,13 @@ impl Word for Commit {
     const ALL: &'static [Self] = Commit::ALL;
     fn name(self) -> &'static str {
         Commit::name(self)
+    }
+}
+
+impl Word for OnBreak {
+    const ALL: &'static [Self] = OnBreak::ALL;
+    fn name(self) -> &'static str {
+        OnBreak::name(self)
     }
 }
 

@@ -283,6 +283,7 @@ impl List<'_> {
         self.table("wait", "max", wait(policy.wait.max));
         let streams = &policy.streams;
         self.table("stream", "commit", json!(streams.commit.name()));
+        self.table("stream", "on_break", json!(streams.on_break.name()));
         self.table("stream", "comment_after", wait(streams.comment_after.unwrap_or_default()));
         self.table("stream", "buffer_bytes_max", size(streams.buffer_bytes_max as u64));
         self.table("stream", "buffer_time_max", wait(streams.buffer_time_max));

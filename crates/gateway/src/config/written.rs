@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::{Commit, Preset};
+use seawall_core::plan::policy::{Commit, OnBreak, Preset};
 use seawall_core::verdict::Class;
 
 use super::item::Item;
@@ -310,6 +310,9 @@ pub(super) struct Stream {
     /// When the first byte goes to the caller: "content" with the first content; "buffer" when all is here, so that a
     /// stream that breaks is made again. `x-seawall-stream` says it for one request.
     pub(super) commit: Item<OneOf<Commit>>,
+    /// What becomes of a stream that breaks after its first content: "error" ends it in an event that SDKs raise;
+    /// "resume" takes a Responses stream with `background: true` up again where it broke.
+    pub(super) on_break: Item<OneOf<OnBreak>>,
     /// A caller that has heard nothing for this long gets a comment. "0s": only where it would give up otherwise.
     pub(super) comment_after: Item<Wait<0, HOUR>>,
     /// Of "buffer": a larger stream goes to the caller before its end is here.

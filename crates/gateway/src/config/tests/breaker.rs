@@ -1,6 +1,6 @@
 //! The profile, the breaker, hedges, the queue and the limit for the first content.
 
-use seawall_core::plan::policy::{Commit, FirstContent, Streams};
+use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Streams};
 use seawall_core::plan::{breaker, hedge};
 
 use super::*;
@@ -121,11 +121,12 @@ fn steps_that_could_never_be_reached_are_shown() {
 #[test]
 fn every_knob_of_streams_arrives() {
     let config = good(
-        "[stream]\ncommit = \"buffer\"\ncomment_after = \"15s\"\nbuffer_bytes_max = \"1 MiB\"\nbuffer_time_max = \"9s\"\n\
+        "[stream]\ncommit = \"buffer\"\non_break = \"resume\"\ncomment_after = \"15s\"\nbuffer_bytes_max = \"1 MiB\"\nbuffer_time_max = \"9s\"\n\
          [timeout]\ncontent_idle = \"3m\"",
     );
     let expected = Streams {
         commit: Commit::Buffer,
+        on_break: OnBreak::Resume,
         comment_after: Some(Duration::from_secs(15)),
         buffer_bytes_max: 1 << 20,
         buffer_time_max: Duration::from_secs(9),
