@@ -92,7 +92,7 @@ def a_responses_stream_in_the_background_is_taken_up_where_it_broke(door):
         {"headers": head, "parts": ["".join(events[3:])]},
     ]
     for build in SDKS:
-        chaos.script({"steps": cuts})
+        chaos.script(cuts)
         call = {"base_url": gateway.base_url, "api_key": KEY, "call": "responses_stream", "model": "gpt-4o"}
         result = door.sdks.call(build, {**call, "prompt": "hello", "extra": {"background": True, "store": True}})
         hold(result["outcome"] == "stream_end", f"{build}: {result}")

@@ -34,7 +34,7 @@ function call(client, one) {
     case 'responses':
       return client.responses.create({ model, input: prompt });
     case 'responses_stream':
-      return client.responses.create({ model, input: prompt, stream: true });
+      return client.responses.create({ model, input: prompt, stream: true, ...one.extra });
     case 'embeddings':
       return client.embeddings.create({ model, input: prompt });
     case 'models':

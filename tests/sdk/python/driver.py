@@ -48,7 +48,7 @@ def request(client, case):
     if call == "responses":
         return lambda: client.responses.create(model=model, input=prompt)
     if call == "responses_stream":
-        return lambda: client.responses.create(model=model, input=prompt, stream=True)
+        return lambda: client.responses.create(model=model, input=prompt, stream=True, **case.get("extra", {}))
     if call == "embeddings":
         return lambda: client.embeddings.create(model=model, input=prompt)
     if call == "models":
