@@ -107,3 +107,17 @@ def recorded(door, gateway):
     code, out, err = door.run("failures", "--json", "--data-dir", gateway.data)
     hold(code == 0, err)
     return [(row["class"], row["reason"]) for row in map(json.loads, out.splitlines())]
+
+
+@claim
+def an_sdk_that_times_out_and_asks_again_gets_its_first_answer_for_one_bill(door):
+    """`[adopt] enabled = true`: a timeout of 1 s before an answer that takes 2.2 s, and one attempt upstream."""
+    chaos = door.chaos()
+    gateway = door.gateway("[server]\n[adopt]\nenabled = true\n" + QUIET + upstream(chaos))
+    for number, build in enumerate(SDKS, 1):
+        slow = case(gateway, f"slow {build}", "slow=2200ms", call="chat", timeout_s=1)
+        result = door.sdks.call(build, slow)
+        hold(result["outcome"] == "ok", f"{build}: {result}")
+        same(chaos.stats()["attempts"], number, f"attempts after {build}")
+    adopted = gateway.total("seawall_adopted_total")
+    hold(adopted >= len(SDKS), f"{adopted} adopted")

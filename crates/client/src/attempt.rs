@@ -79,6 +79,7 @@ pub struct Answer {
 }
 
 /// How an answer was found.
+#[derive(Clone)]
 pub struct Found {
     /// How it came to be.
     pub outcome: Outcome,
@@ -88,6 +89,8 @@ pub struct Found {
     pub upstream: HeaderValue,
     /// From the beginning of the attempt that answered to its first content.
     pub upstream_time: Duration,
+    /// The id of the request that it was generated for, where that was an earlier one of the same caller.
+    pub adopted: Option<String>,
 }
 
 /// Tells the plan that the caller left, if the loop is dropped before its end.
@@ -266,7 +269,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             let resume = Resume::of(engine, &facts, &target, headers, place);
             let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);
             let upstream = engine.upstream(begun.upstream).name_value.clone();
-            let found = Some(Found { outcome, attempts, upstream, upstream_time });
+            let found = Some(Found { outcome, attempts, upstream, upstream_time, adopted: None });
             let answer = Answer { head, relay, found };
             return Conclusion::Answer(Box::new(answer));
         }

@@ -47,6 +47,28 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The caller's time is over, and what is generated for it goes on.
+    pub(crate) fn of_patience(patience: Duration, invites: bool) -> Failure {
+        Failure {
+            reply: None,
+            outcome: Outcome::Deadline,
+            reason: Reason::Deadline,
+            class: Some(Class::Ambiguous),
+            fault: Some(Fault::Deadline),
+            said: None,
+            wait: None,
+            attempts: 1,
+            upstream: None,
+            upstream_ids: Vec::new(),
+            invites,
+            retry_in: None,
+            cliff: None,
+            patience,
+            record: None,
+            tale: None,
+        }
+    }
+
     /// The request as it is on record, if an attempt was made.
     #[must_use]
     pub fn record(&self) -> Option<&Arc<event::Request>> {

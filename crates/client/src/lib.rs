@@ -3,6 +3,7 @@
 //! The modules in the order of a request's life:
 //!
 //! - `client`: built once, shared by every request; `engine`: what they share.
+//! - `adopted`: an answer whose caller left, kept for its retry; `orphans`: where it waits.
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
 //! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
@@ -13,6 +14,7 @@
 //! - `memory`: how much may be held meanwhile.
 //! - `shared`: clock, dice, lock.
 
+mod adopted;
 mod attempt;
 mod body;
 mod buffered;
@@ -29,6 +31,7 @@ mod held;
 mod live;
 mod memory;
 mod observer;
+mod orphans;
 mod pool;
 mod relay;
 mod renamed;

@@ -32,7 +32,7 @@ use crate::time::Time;
 use crate::upstream::UpstreamId;
 use crate::verdict::{Again, Class, Fault, Verdict};
 
-pub use ask::Ask;
+pub use ask::{Ask, announced};
 
 use breaker::{Permit, State as BreakerState, Vote};
 use budget::{COST, COST_AMBIGUOUS};

@@ -6,4 +6,5 @@ mod bench;
 mod faults;
 mod hedges;
 mod leaving;
+mod orphans;
 mod streams;

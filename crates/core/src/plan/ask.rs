@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::policy::Policy;
+use super::policy::{Policy, Timeouts};
 use super::route::Candidates;
 use super::shapes::Form;
 use crate::event::Reason;
@@ -54,18 +54,15 @@ impl Ask {
     /// How long the request may take to its first content or its end: what the caller says, less a
     /// margin for the answer's way back, else what the policy says.
     pub(super) fn patience(&self, policy: &Policy) -> Duration {
-        let timeout = &policy.timeout;
-        let announced = match self.patience.total {
-            Some(total) => Some(total),
-            // A read timeout runs from byte to byte: before the first one, it is the patience for it.
-            None => self.patience.read,
-        };
-        match announced {
-            Some(announced) => {
-                let margin = (announced / 50).max(MARGIN_MIN);
-                announced.saturating_sub(margin).max(announced / 2).min(timeout.total_max)
-            }
-            None => timeout.total,
-        }
+        announced(&self.patience, &policy.timeout).unwrap_or(policy.timeout.total)
     }
+}
+
+/// How long a caller waits, less a margin for the answer's way back; `None` if it does not say.
+#[must_use]
+pub fn announced(patience: &Patience, timeout: &Timeouts) -> Option<Duration> {
+    // A read timeout runs from byte to byte: before the first one, it is the patience for it.
+    let announced = patience.total.or(patience.read)?;
+    let margin = (announced / 50).max(MARGIN_MIN);
+    Some(announced.saturating_sub(margin).max(announced / 2).min(timeout.total_max))
 }

@@ -57,6 +57,23 @@ pub struct Policy {
     pub wait: queue::Config,
     /// How streams are passed on.
     pub streams: Streams,
+    /// What becomes of an answer whose caller has left.
+    pub adopt: Adopt,
+}
+
+/// What becomes of a whole answer that is still being generated when its caller has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adopt {
+    /// Whether it is kept for the caller's own retry. Otherwise it is broken off.
+    pub enabled: bool,
+    /// For how long. 30 s.
+    pub keep: Duration,
+}
+
+impl Default for Adopt {
+    fn default() -> Self {
+        Adopt { enabled: false, keep: Duration::from_secs(30) }
+    }
 }
 
 /// How streams are passed on.
@@ -190,6 +207,7 @@ impl Default for Policy {
             hedge: hedge::Config::default(),
             wait: queue::Config::default(),
             streams: Streams::default(),
+            adopt: Adopt::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use seawall_core::plan::policy::{Policy, Streams, Timeouts};
+use seawall_core::plan::policy::{Adopt, Policy, Streams, Timeouts};
 use seawall_core::plan::{budget, hedge, queue};
 
 use super::diagnose::Problem;
@@ -51,6 +51,7 @@ pub(super) fn config(
     let hedge = hedge(&mut reader, &written.hedge);
     let wait = wait(&mut reader, &written.wait, profile);
     let streams = streams(&mut reader, &written.stream);
+    let adopt = adopt(&mut reader, &written.adopt);
     let timeout = timeouts(&mut reader, &written.timeout);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
@@ -63,7 +64,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, adopt },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -181,6 +182,14 @@ fn streams(reader: &mut Reader<'_>, written: &written::Stream) -> Streams {
             .read("stream.buffer_bytes_max", &written.buffer_bytes_max)
             .map_or(default.buffer_bytes_max, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
         buffer_time_max: reader.or("stream.buffer_time_max", &written.buffer_time_max, default.buffer_time_max),
+    }
+}
+
+fn adopt(reader: &mut Reader<'_>, written: &written::Adopt) -> Adopt {
+    let default = Adopt::default();
+    Adopt {
+        enabled: reader.or("adopt.enabled", &written.enabled, default.enabled),
+        keep: reader.or("adopt.keep", &written.keep, default.keep),
     }
 }
 

@@ -287,6 +287,8 @@ impl List<'_> {
         self.table("stream", "comment_after", wait(streams.comment_after.unwrap_or_default()));
         self.table("stream", "buffer_bytes_max", size(streams.buffer_bytes_max as u64));
         self.table("stream", "buffer_time_max", wait(streams.buffer_time_max));
+        self.table("adopt", "enabled", json!(policy.adopt.enabled));
+        self.table("adopt", "keep", wait(policy.adopt.keep));
         self.table("timeout", "connect", wait(timeout.connect));
         let first_content = match timeout.first_content {
             FirstContent::Adaptive => json!(ADAPTIVE),

@@ -82,6 +82,8 @@ pub(super) struct Written {
     pub(super) wait: Queue,
     /// How streams are passed on.
     pub(super) stream: Stream,
+    /// An answer that is still being generated when its caller leaves.
+    pub(super) adopt: Adopt,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
     /// The record of failures.
@@ -319,6 +321,16 @@ pub(super) struct Stream {
     pub(super) buffer_bytes_max: Item<Size<KIB, GIB>>,
     /// Of "buffer": so does one that takes longer, from its first content on.
     pub(super) buffer_time_max: Item<Wait<10, HOUR>>,
+}
+
+/// An answer that is still being generated when its caller leaves.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Adopt {
+    /// Whether it is kept for the caller's own retry, with the same key and the same body: one bill. Not for streams.
+    pub(super) enabled: Item<Flag>,
+    /// For how long.
+    pub(super) keep: Item<Wait<1_000, HOUR>>,
 }
 
 /// How long to wait for what.

@@ -20,6 +20,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const OWN_ID: HeaderName = HeaderName::from_static("x-seawall-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-seawall-attempts");
 const UPSTREAM: HeaderName = HeaderName::from_static("x-seawall-upstream");
+const ADOPTED: HeaderName = HeaderName::from_static("x-seawall-adopted");
 const OUTCOME: HeaderName = HeaderName::from_static("x-seawall-outcome");
 const REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
 const DIAGNOSIS: HeaderName = HeaderName::from_static("x-seawall-diagnosis");
@@ -41,6 +42,9 @@ pub(crate) fn success(answer: &mut Answer, id: &str, overhead_us: u64) {
     headers.insert(OUTCOME, HeaderValue::from_static(found.outcome.name()));
     let upstream_us = u64::try_from(found.upstream_time.as_micros()).unwrap_or(u64::MAX);
     headers.append(SERVER_TIMING, timing(overhead_us, upstream_us));
+    if let Some(first) = found.adopted.as_ref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(ADOPTED, first);
+    }
 }
 
 /// The answer to a request that no upstream answered well.
@@ -167,7 +171,11 @@ pub(super) fn code(failure: &Failure) -> Code {
 
 /// What happened to a request that no upstream worded an answer to.
 pub(super) fn says(failure: &Failure) -> String {
-    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("no upstream");
+    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or(if failure.attempts > 0 {
+        "the upstream"
+    } else {
+        "no upstream"
+    });
     if failure.attempts == 0 && matches!(failure.reason, Reason::Breaker | Reason::Queue) {
         let wait = failure.retry_in.unwrap_or_default().as_secs_f64();
         return format!("its upstreams have failed again and again, and are asked again in {wait:.1} s");

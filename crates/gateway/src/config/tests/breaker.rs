@@ -1,6 +1,6 @@
 //! The profile, the breaker, hedges, the queue and the limit for the first content.
 
-use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Streams};
+use seawall_core::plan::policy::{Adopt, Commit, FirstContent, OnBreak, Streams};
 use seawall_core::plan::{breaker, hedge};
 
 use super::*;
@@ -116,6 +116,12 @@ fn steps_that_could_never_be_reached_are_shown() {
     ] {
         reads(name, &bad(text).to_string());
     }
+}
+
+#[test]
+fn every_knob_of_adoption_arrives() {
+    let config = good("[adopt]\nenabled = true\nkeep = \"45s\"");
+    assert_eq!(config.policy.adopt, Adopt { enabled: true, keep: Duration::from_secs(45) });
 }
 
 #[test]
