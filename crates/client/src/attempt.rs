@@ -25,6 +25,7 @@ use crate::body::{Payload, SendBody};
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
 use crate::live::{Begun, Live};
+use crate::reframed;
 use crate::relay::Relay;
 use crate::renamed;
 use crate::shared::instant;
@@ -65,7 +66,7 @@ pub enum Conclusion {
 
 /// An upstream's answer.
 pub struct Answer {
-    /// Status and headers, as the upstream sent them.
+    /// Status and headers, as the upstream sent them; of a body in another frame, those that are true of it.
     pub head: response::Parts,
     /// The body.
     pub relay: Relay,
@@ -276,7 +277,11 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
             superseded(&mut tale, &mut live, own_id, &headers, &payload);
             let outcome = course.plan.success();
             let attempts = tale.attempts;
-            let Reply { head, body } = reply.expect("only a reply is judged an answer");
+            let Reply { mut head, body } = reply.expect("only a reply is judged an answer");
+            let body = match body {
+                ReplyBody::Whole(bytes, hold) => reframed::mended(&facts, &payload, &mut head, bytes, hold),
+                flowing @ ReplyBody::Flowing(_) => flowing,
+            };
             let upstream_time = seen.first_content.unwrap_or_default();
             engine.observer.answered(&facts, begun.upstream, upstream_time);
             let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served);

@@ -5,7 +5,7 @@
 //! - `client`: built once, shared by every request; `engine`: what they share.
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
-//! - `relay`: the reply, watched to its last byte.
+//! - `relay`: the reply, watched to its last byte; `reframed`: in the frame that was asked for.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
@@ -25,6 +25,7 @@ mod live;
 mod memory;
 mod observer;
 mod pool;
+mod reframed;
 mod relay;
 mod renamed;
 mod shared;
