@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::{Backoff, Jitter};
+use super::upgrade::Upgrade;
 use super::{breaker, budget, hedge, queue};
 
 use crate::verdict::Class;
@@ -35,6 +36,8 @@ pub struct Policy {
     pub hedge: hedge::Config,
     /// How long to wait for an upstream that is down.
     pub wait: queue::Config,
+    /// Which whole answers are asked for as streams, where their route does not say otherwise.
+    pub upgrade: Upgrade,
 }
 
 /// How often, how soon, and what for.
@@ -136,6 +139,7 @@ impl Default for Policy {
             breaker: breaker::Config::default(),
             hedge: hedge::Config::default(),
             wait: queue::Config::default(),
+            upgrade: Upgrade::Off,
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, hedge, wait },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait, ..Policy::default() },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,

@@ -84,6 +84,7 @@ fn route(
         fallback_models: fallbacks.iter().map(|name| name.get_ref().clone()).collect(),
         repeatable,
         hedge,
+        upgrade: None,
     };
     let is_known = reader.problems.len() == before && upstreams.is_whole;
     Some(Placed { route, models, upstreams: names, fallbacks, is_known })

@@ -41,6 +41,7 @@ fn a_route_names_upstreams_in_its_own_order() {
         fallback_models: texts(&["claude-4"]),
         repeatable: true,
         hedge: Some(false),
+        upgrade: None,
     };
     assert_eq!(config.routes, [first, Route { models: texts(&["*"]), ..Route::default() }]);
     let shown: Vec<String> = rows(&config)
