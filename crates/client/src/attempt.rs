@@ -23,13 +23,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body::{Payload, SendBody};
 use crate::engine::Engine;
-use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
+use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
 use crate::live::{Begun, Live};
 use crate::reframed;
 use crate::relay::Relay;
 use crate::renamed;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
+use crate::upgraded;
 
 /// The name under which an attempt can be found by the provider's support when no reply came.
 static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -160,7 +161,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
         call;
     let model = facts.model.as_deref();
     let candidates = engine.routes.candidates(model, engine.routes.renames() && renamed::can_rename(&facts, &payload));
-    let ask = Ask::of(&facts, candidates, replay, max_retries);
+    let can_upgrade = upgraded::can_upgrade(&engine.policy, &candidates, &facts, &payload);
+    let ask = Ask { can_upgrade, ..Ask::of(&facts, candidates, replay, max_retries) };
     let since = engine.shared.time(arrived);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
     if plan.is_client_retry() {
@@ -215,6 +217,9 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     connect: engine.policy.timeout.connect,
                     until: engine.shared.instant(launch.until),
                     is_last_moment: launch.is_last_moment,
+                    whole: launch
+                        .upgraded
+                        .map(|by| Whole { by: engine.shared.instant(by), idle: engine.policy.timeout.byte_idle }),
                 });
                 match launch.look {
                     None if live.is_empty() => (begun, exchange.await),
@@ -348,10 +353,13 @@ fn request(
 ) -> http::Request<SendBody> {
     let upstream = engine.upstream(launch.upstream);
     let body = match payload {
-        Payload::Kept(bytes) => SendBody::Kept(match launch.model {
-            Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
-            None => bytes.clone(),
-        }),
+        Payload::Kept(bytes) => {
+            let bytes = match launch.model {
+                Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
+                None => bytes.clone(),
+            };
+            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, bytes) } else { bytes })
+        }
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),
             Payload::Kept(bytes) => SendBody::Kept(bytes),

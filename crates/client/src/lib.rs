@@ -9,6 +9,7 @@
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
+//! - `renamed`, `upgraded`: the same request under another model's name, or asking for a stream.
 //! - `memory`: how much may be held meanwhile.
 //! - `shared`: clock, dice, lock.
 
@@ -30,6 +31,7 @@ mod relay;
 mod renamed;
 mod shared;
 mod tale;
+mod upgraded;
 mod upstream;
 
 pub use attempt::{Answer, Call, Conclusion, Failure};
