@@ -50,6 +50,7 @@ pub(super) fn config(
     let hedge = hedge(&mut reader, &written.hedge);
     let wait = wait(&mut reader, &written.wait, profile);
     let timeout = timeouts(&mut reader, &written.timeout);
+    let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
@@ -61,7 +62,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, hedge, wait, ..Policy::default() },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait, upgrade },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,

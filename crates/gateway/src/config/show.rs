@@ -219,10 +219,12 @@ impl List<'_> {
         push("fallback_models", list(route.fallback_models.is_empty(), json!(route.fallback_models)));
         push("repeatable", Shown::Value(json!(route.repeatable)));
         push("hedge", Shown::maybe(route.hedge.map(|hedge| json!(hedge))));
+        push("stream_upgrade", Shown::maybe(route.upgrade.map(|upgrade| json!(upgrade.name()))));
         for row in self.rows.iter_mut().filter(|row| row.table == table) {
             row.note = match row.key {
                 "upstreams" if names.is_empty() => Some("all that serve the model".into()),
                 "hedge" if route.hedge.is_none() => Some("as in [hedge]".into()),
+                "stream_upgrade" if route.upgrade.is_none() => Some("as in [stream]".into()),
                 _ => None,
             };
         }
@@ -288,6 +290,7 @@ impl List<'_> {
         self.table("timeout", "byte_idle", wait(timeout.byte_idle));
         self.table("timeout", "total", wait(timeout.total));
         self.table("timeout", "total_max", wait(timeout.total_max));
+        self.table("stream", "upgrade", json!(policy.upgrade.name()));
         self.table("journal", "keep", wait(journal.keep));
         self.table("journal", "size_max", size(journal.size_max));
         self.table("journal", "sync", json!(journal.sync.name()));

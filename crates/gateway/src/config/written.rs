@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::Preset;
+use seawall_core::plan::upgrade::Upgrade;
 use seawall_core::verdict::Class;
 
 use super::item::Item;
@@ -82,6 +83,8 @@ pub(super) struct Written {
     pub(super) wait: Queue,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
+    /// What becomes of streams, and of whole answers that could be some.
+    pub(super) stream: Stream,
     /// The record of failures.
     pub(super) journal: Journal,
     /// Who may use the gateway. With none, everybody who can reach it.
@@ -159,6 +162,8 @@ pub(super) struct Route {
     pub(super) repeatable: Item<Flag>,
     /// Whether its requests are hedged. Left out: as in [hedge].
     pub(super) hedge: Item<Flag>,
+    /// Which of its whole answers are asked for as streams. Left out: as in [stream].
+    pub(super) stream_upgrade: Item<OneOf<Upgrade>>,
 }
 
 /// How often and how soon a failed attempt is made again.
@@ -313,6 +318,14 @@ pub(super) struct Timeout {
     pub(super) total: Item<Wait<10, DAY>>,
     /// The most that a caller may announce.
     pub(super) total_max: Item<Wait<10, DAY>>,
+}
+
+/// What becomes of streams, and of whole answers that could be some.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Stream {
+    /// Which whole answers are asked for as streams and put together: "off" none, "cliff" those whose form always ends in a timeout on the way, "always" all of chat and responses.
+    pub(super) upgrade: Item<OneOf<Upgrade>>,
 }
 
 /// The record of failures.
