@@ -24,14 +24,16 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::body::{Payload, SendBody};
 use crate::buffered::{self, Limits};
 use crate::engine::Engine;
-use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
+use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
 use crate::failure::Failure;
 use crate::live::{Begun, Live};
+use crate::reframed;
 use crate::relay::Relay;
 use crate::renamed;
 use crate::resume::Resume;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
+use crate::upgraded;
 
 /// The name under which an attempt can be found by the provider's support when no reply came.
 static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -70,7 +72,7 @@ pub enum Conclusion {
 
 /// An upstream's answer.
 pub struct Answer {
-    /// Status and headers, as the upstream sent them.
+    /// Status and headers, as the upstream sent them; of a body in another frame, those that are true of it.
     pub head: response::Parts,
     /// The body.
     pub relay: Relay,
@@ -134,7 +136,6 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
     } = call;
     let model = facts.model.as_deref();
     let candidates = engine.routes.candidates(model, engine.routes.renames() && renamed::can_rename(&facts, &payload));
-    let ask = Ask::of(&facts, candidates, replay, max_retries);
     let (streams, byte_idle) = (engine.policy.streams, engine.policy.timeout.byte_idle);
     let buffer = match commit.or(candidates.commit).unwrap_or(streams.commit) {
         Commit::Content => None,
@@ -142,6 +143,8 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             Some(Limits { bytes_max: streams.buffer_bytes_max, time_max: streams.buffer_time_max, byte_idle })
         }
     };
+    let can_upgrade = upgraded::can_upgrade(&engine.policy, &candidates, &facts, &payload);
+    let ask = Ask { can_upgrade, ..Ask::of(&facts, candidates, replay, max_retries) };
     let since = engine.shared.time(arrived);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
     if plan.is_client_retry() {
@@ -198,6 +201,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     connect: engine.policy.timeout.connect,
                     until: engine.shared.instant(launch.until),
                     is_last_moment: launch.is_last_moment,
+                    whole: launch.upgraded.map(|by| Whole { by: engine.shared.instant(by), idle: byte_idle }),
                 };
                 // Made where it is waited for: a future that is moved is twice as large.
                 match launch.look {
@@ -262,7 +266,11 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             superseded(&mut tale, &mut live, own_id, &headers, &payload);
             let outcome = course.plan.success();
             let attempts = tale.attempts;
-            let Reply { head, body } = reply.expect("only a reply is judged an answer");
+            let Reply { mut head, body } = reply.expect("only a reply is judged an answer");
+            let body = match body {
+                ReplyBody::Whole(bytes, hold) => reframed::mended(&facts, &payload, &mut head, bytes, hold),
+                flowing @ ReplyBody::Flowing(_) => flowing,
+            };
             let upstream_time = seen.first_content.unwrap_or_default();
             engine.observer.answered(&facts, begun.upstream, upstream_time);
             let place = (begun.upstream, key);
@@ -332,10 +340,13 @@ fn request(
 ) -> http::Request<SendBody> {
     let upstream = engine.upstream(launch.upstream);
     let body = match payload {
-        Payload::Kept(bytes) => SendBody::Kept(match launch.model {
-            Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
-            None => bytes.clone(),
-        }),
+        Payload::Kept(bytes) => {
+            let bytes = match launch.model {
+                Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
+                None => bytes.clone(),
+            };
+            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, bytes) } else { bytes })
+        }
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),
             Payload::Kept(bytes) => SendBody::Kept(bytes),

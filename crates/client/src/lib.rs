@@ -8,9 +8,11 @@
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
 //! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
 //! - `relay`: the reply, watched to its last byte; `clocks`: how long that may take; `resume`: taken up again where it broke.
+//! - `reframed`: the reply in the frame that was asked for; `upgraded`: a request asked for as a stream.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
+//! - `renamed`, `upgraded`: the same request under another model's name, or asking for a stream.
 //! - `memory`: how much may be held meanwhile.
 //! - `shared`: clock, dice, lock.
 
@@ -33,11 +35,13 @@ mod memory;
 mod observer;
 mod orphans;
 mod pool;
+mod reframed;
 mod relay;
 mod renamed;
 mod resume;
 mod shared;
 mod tale;
+mod upgraded;
 mod upstream;
 
 pub use attempt::{Answer, Call, Conclusion, Found};

@@ -172,6 +172,7 @@ impl Source {
             connect: self.engine.policy.timeout.connect,
             until: instant() + EVENT_WITHIN,
             is_last_moment: false,
+            whole: None,
         })
         .await;
         match exchange.reply {

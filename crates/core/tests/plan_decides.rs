@@ -121,6 +121,7 @@ fn ask(upstreams: usize) -> Ask {
         repeatable: Repeatable::Yes,
         replay: Ok(()),
         stream: false,
+        can_upgrade: false,
         body_bytes: 1_000,
         patience: Patience::default(),
         client_retries: 0,
@@ -435,6 +436,7 @@ fn only_a_stream_has_a_limit_for_its_first_content() {
             until: Time::ZERO + until,
             is_last_moment,
             look: None,
+            upgraded: None,
         })
     };
     let with = |stream, patience| Talk::new(Policy::default(), Ask { stream, patience, ..ask(1) });

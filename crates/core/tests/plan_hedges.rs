@@ -58,6 +58,7 @@ impl World {
             repeatable: Repeatable::Yes,
             replay: Ok(()),
             stream: true,
+            can_upgrade: false,
             body_bytes: 1_000,
             patience: Patience::default(),
             client_retries: 0,

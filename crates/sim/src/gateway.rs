@@ -79,6 +79,7 @@ impl Decide for Gateway<'_> {
             repeatable: caller.repeatable,
             replay: caller.replay,
             stream: caller.stream,
+            can_upgrade: false,
             body_bytes: caller.body_bytes,
             patience: caller.patience,
             client_retries: caller.client_retries,

@@ -63,7 +63,11 @@ pub(crate) fn policy() -> Policy {
 }
 
 pub(crate) async fn bench(policy: Policy) -> Bench {
-    let chaos = Server::start(seawall_chaos::Settings::default()).await.unwrap();
+    bench_with(policy, seawall_chaos::Settings::default()).await
+}
+
+pub(crate) async fn bench_with(policy: Policy, chaos: seawall_chaos::Settings) -> Bench {
+    let chaos = Server::start(chaos).await.unwrap();
     let settings = Settings::new("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
     let notes = Arc::new(Notes::default());
     let client =

@@ -7,4 +7,5 @@ mod faults;
 mod hedges;
 mod leaving;
 mod orphans;
+mod reframing;
 mod streams;

@@ -24,6 +24,8 @@ pub struct Ask {
     pub replay: Result<(), Reason>,
     /// Whether a stream is asked for.
     pub stream: bool,
+    /// Whether its whole answer can be asked for as a stream.
+    pub can_upgrade: bool,
     /// The bytes of its body, as far as they are known.
     pub body_bytes: u64,
     /// How long the caller waits, as it says.
@@ -35,7 +37,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// What the plan must know of `request`, whose body can be sent again if `replay` says so.
+    /// What the plan must know of `request`, whose body can be sent again if `replay` says so. Whether it
+    /// can be upgraded is for who has the body to say.
     #[must_use]
     pub fn of(request: &Request, candidates: Candidates, replay: Result<(), Reason>, max_retries: Option<u32>) -> Ask {
         Ask {
@@ -44,6 +47,7 @@ impl Ask {
             repeatable: if candidates.repeatable { Repeatable::Yes } else { request.repeatable() },
             replay,
             stream: request.stream,
+            can_upgrade: false,
             body_bytes: request.body_bytes,
             patience: request.patience,
             client_retries: request.client_retries,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::{Backoff, Jitter};
+use super::upgrade::Upgrade;
 use super::{breaker, budget, hedge, queue};
 
 use crate::verdict::Class;
@@ -57,6 +58,8 @@ pub struct Policy {
     pub wait: queue::Config,
     /// How streams are passed on.
     pub streams: Streams,
+    /// Which whole answers are asked for as streams, where their route does not say otherwise.
+    pub upgrade: Upgrade,
     /// What becomes of an answer whose caller has left.
     pub adopt: Adopt,
 }
@@ -208,6 +211,7 @@ impl Default for Policy {
             wait: queue::Config::default(),
             streams: Streams::default(),
             adopt: Adopt::default(),
+            upgrade: Upgrade::Off,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which upstreams may serve a request, in what order.
 
-use super::policy::Commit;
+use super::policy::{Commit, Policy};
+use super::upgrade::Upgrade;
 use crate::upstream::{Upstream, UpstreamId, matches};
 
 /// The most upstreams that a configuration may name.
@@ -25,6 +26,8 @@ pub struct Route {
     pub hedge: Option<bool>,
     /// When the first byte of its streams goes to the caller; `None`: as the policy says.
     pub commit: Option<Commit>,
+    /// Which of its whole answers are asked for as streams; `None`: as the policy says.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// A model's name that the configuration knows: what a request asks for is sent under this one.
@@ -57,6 +60,8 @@ pub struct Candidates {
     pub hedge: Option<bool>,
     /// When the route wants the first byte of its streams passed on; `None`: as the policy says.
     pub commit: Option<Commit>,
+    /// Which whole answers the route wants asked for as streams; `None`: as the policy says.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// Requests that share a budget: those of one route, or those that
@@ -81,7 +86,14 @@ impl Candidates {
             repeatable: false,
             hedge: None,
             commit: None,
+            upgrade: None,
         }
+    }
+
+    /// Which whole answers are asked for as streams: as the route says, else as the policy does.
+    #[must_use]
+    pub fn upgrade(&self, policy: &Policy) -> Upgrade {
+        self.upgrade.unwrap_or(policy.upgrade)
     }
 
     /// The places, the preferred first.
@@ -167,6 +179,7 @@ impl Routes {
         found.repeatable = route.repeatable;
         found.hedge = route.hedge;
         found.commit = route.commit;
+        found.upgrade = route.upgrade;
         for name in route.fallback_models.iter().filter(|name| can_rename && *name != model) {
             let alias = self.alias(name);
             let base = found.as_slice().last().map_or(0, |last| last.rank + 1);

@@ -53,6 +53,7 @@ pub(super) fn config(
     let streams = streams(&mut reader, &written.stream);
     let adopt = adopt(&mut reader, &written.adopt);
     let timeout = timeouts(&mut reader, &written.timeout);
+    let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
@@ -64,7 +65,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, adopt },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,

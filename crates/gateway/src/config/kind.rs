@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Preset};
+use seawall_core::plan::upgrade::Upgrade;
 use serde_json::{Value, json};
 
 use super::diagnose::Wrong;
@@ -277,6 +278,13 @@ impl Word for Jitter {
     const ALL: &'static [Self] = Jitter::ALL;
     fn name(self) -> &'static str {
         Jitter::name(self)
+    }
+}
+
+impl Word for Upgrade {
+    const ALL: &'static [Self] = Upgrade::ALL;
+    fn name(self) -> &'static str {
+        Upgrade::name(self)
     }
 }
 

@@ -220,11 +220,13 @@ impl List<'_> {
         push("repeatable", Shown::Value(json!(route.repeatable)));
         push("hedge", Shown::maybe(route.hedge.map(|hedge| json!(hedge))));
         push("commit", Shown::maybe(route.commit.map(|commit| json!(commit.name()))));
+        push("stream_upgrade", Shown::maybe(route.upgrade.map(|upgrade| json!(upgrade.name()))));
         for row in self.rows.iter_mut().filter(|row| row.table == table) {
             row.note = match row.key {
                 "upstreams" if names.is_empty() => Some("all that serve the model".into()),
                 "hedge" if route.hedge.is_none() => Some("as in [hedge]".into()),
                 "commit" if route.commit.is_none() => Some("as in [stream]".into()),
+                "stream_upgrade" if route.upgrade.is_none() => Some("as in [stream]".into()),
                 _ => None,
             };
         }
@@ -287,6 +289,7 @@ impl List<'_> {
         self.table("stream", "comment_after", wait(streams.comment_after.unwrap_or_default()));
         self.table("stream", "buffer_bytes_max", size(streams.buffer_bytes_max as u64));
         self.table("stream", "buffer_time_max", wait(streams.buffer_time_max));
+        self.table("stream", "upgrade", json!(policy.upgrade.name()));
         self.table("adopt", "enabled", json!(policy.adopt.enabled));
         self.table("adopt", "keep", wait(policy.adopt.keep));
         self.table("timeout", "connect", wait(timeout.connect));

@@ -461,6 +461,7 @@ mod keys {
             "route.fallback_models",
             "route.hedge",
             "route.models",
+            "route.stream_upgrade",
             "route.upstreams",
             "server.admin_token",
             "upstream.api_key",

@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::{Commit, OnBreak, Preset};
+use seawall_core::plan::upgrade::Upgrade;
 use seawall_core::verdict::Class;
 
 use super::item::Item;
@@ -165,6 +166,8 @@ pub(super) struct Route {
     pub(super) hedge: Item<Flag>,
     /// When the first byte of its streams goes to the caller. Left out: as in [stream].
     pub(super) commit: Item<OneOf<Commit>>,
+    /// Which of its whole answers are asked for as streams. Left out: as in [stream].
+    pub(super) stream_upgrade: Item<OneOf<Upgrade>>,
 }
 
 /// How often and how soon a failed attempt is made again.
@@ -321,6 +324,9 @@ pub(super) struct Stream {
     pub(super) buffer_bytes_max: Item<Size<KIB, GIB>>,
     /// Of "buffer": so does one that takes longer, from its first content on.
     pub(super) buffer_time_max: Item<Wait<10, HOUR>>,
+    /// Which whole answers are asked for as streams and put together: "off" none, "cliff" those whose form always ends in a
+    /// timeout on the way, "always" all of chat and responses.
+    pub(super) upgrade: Item<OneOf<Upgrade>>,
 }
 
 /// An answer that is still being generated when its caller leaves.
