@@ -161,7 +161,7 @@ def a_stream_cut_anywhere_is_whole_or_raises_in_the_official_sdks(door):
         acts, end = WAYS[way]
         model = f"again-{number % MODELS}"
         chaos.script([step([spelled(stream.data[:cut]), *acts], end), whole[stream.name]], model)
-        case = {"base_url": gateway.base_url, "api_key": "sk-x", "call": stream.call, "model": model, "extra": stream.extra}
+        case = {"base_url": gateway.base_url, "api_key": "sk-x", "call": stream.call, "model": model, "extra": stream.extra or {}}
         waiting.append((stream, cut, build, way, door.sdks.begin(build, case)))
         if len(waiting) >= AT_ONCE:
             finish()

@@ -232,6 +232,7 @@ fn seen(request: &Request, model: Option<&str>, stream: bool) -> Seen {
     Seen {
         method: cut(request.method()).to_owned(),
         path: cut(request.path()).to_owned(),
+        query: request.target().split_once('?').map(|(_, query)| cut(query).to_owned()),
         model: model.map(|model| cut(model).to_owned()),
         stream,
         client_request_id: header("x-client-request-id"),

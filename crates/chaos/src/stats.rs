@@ -96,6 +96,8 @@ pub struct Seen {
     pub method: String,
     /// The path, without its query.
     pub path: String,
+    /// What follows the `?`.
+    pub query: Option<String>,
     /// The model in its body.
     pub model: Option<String>,
     /// Whether it asks for a stream.

@@ -10,25 +10,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Version, header::HeaderName, response};
-use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::fleet::Served;
-use seawall_core::plan::shapes::Cliff;
+use seawall_core::plan::policy::Commit;
 use seawall_core::plan::{Ask, Heard, Launch, Plan, Step};
 use seawall_core::redact;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{Class, Fault, Said, Verdict};
+use seawall_core::verdict::{Class, Said, Verdict};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body::{Payload, SendBody};
+use crate::buffered::{self, Limits};
 use crate::engine::Engine;
-use crate::exchange::{self, Exchange, Reply, ReplyBody, Try};
+use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
+use crate::failure::Failure;
 use crate::live::{Begun, Live};
+use crate::reframed;
 use crate::relay::Relay;
 use crate::renamed;
+use crate::resume::Resume;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
+use crate::upgraded;
 
 /// The name under which an attempt can be found by the provider's support when no reply came.
 static CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -47,6 +52,8 @@ pub struct Call {
     pub replay: Result<(), Reason>,
     /// `x-seawall-max-retries`.
     pub max_retries: Option<u32>,
+    /// `x-seawall-stream`: when the first byte of a stream goes to the caller.
+    pub commit: Option<Commit>,
     /// What identifies it.
     pub labels: Labels,
     /// When it arrived.
@@ -65,10 +72,17 @@ pub enum Conclusion {
 
 /// An upstream's answer.
 pub struct Answer {
-    /// Status and headers, as the upstream sent them.
+    /// Status and headers, as the upstream sent them; of a body in another frame, those that are true of it.
     pub head: response::Parts,
     /// The body.
     pub relay: Relay,
+    /// How it was found; `None` while it is still looked for, and the caller is kept on the line.
+    pub found: Option<Found>,
+}
+
+/// How an answer was found.
+#[derive(Clone)]
+pub struct Found {
     /// How it came to be.
     pub outcome: Outcome,
     /// Attempts made.
@@ -77,56 +91,8 @@ pub struct Answer {
     pub upstream: HeaderValue,
     /// From the beginning of the attempt that answered to its first content.
     pub upstream_time: Duration,
-}
-
-/// Why there is no answer.
-pub struct Failure {
-    /// The last reply that tells the caller something.
-    pub reply: Option<(response::Parts, Bytes)>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why no further attempt was made.
-    pub reason: Reason,
-    /// What the last attempt ended in.
-    pub class: Option<Class>,
-    /// What went wrong with it.
-    pub fault: Option<Fault>,
-    /// What the informative reply said about itself.
-    pub said: Option<Box<Said>>,
-    /// How the upstream asked to be left alone.
-    pub wait: Option<Duration>,
-    /// Attempts made.
-    pub attempts: u32,
-    /// The name of the upstream asked last.
-    pub upstream: Option<HeaderValue>,
-    /// The upstreams' own ids of the attempts.
-    pub upstream_ids: Vec<String>,
-    /// Whether the caller should be asked to come back by itself.
-    pub invites: bool,
-    /// When an upstream that is not asked now will be asked again, if that is the reason.
-    pub retry_in: Option<Duration>,
-    /// After how long requests of this form always fail, if that is why nothing more was tried; and
-    /// what helps, the best first.
-    pub cliff: Option<(Cliff, &'static [&'static str])>,
-    /// How long the request had, to its deadline.
-    pub patience: Duration,
-    record: Option<Arc<event::Request>>,
-    tale: Option<Tale>,
-}
-
-impl Failure {
-    /// The request as it is on record, if an attempt was made.
-    #[must_use]
-    pub fn record(&self) -> Option<&Arc<event::Request>> {
-        self.record.as_ref()
-    }
-
-    /// Tells the observer that the caller is answered with `status`; call it once.
-    pub fn answered_with(&mut self, status: u16) {
-        if let Some(mut tale) = self.tale.take() {
-            tale.ended(self.outcome, self.reason, status);
-        }
-    }
+    /// The id of the request that it was generated for, where that was an earlier one of the same caller.
+    pub adopted: Option<String>,
 }
 
 /// Tells the plan that the caller left, if the loop is dropped before its end.
@@ -154,12 +120,31 @@ impl Drop for Course<'_> {
 }
 
 /// Runs a call to its conclusion.
-pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
-    let Call { facts, target, mut headers, mut payload, replay, max_retries, labels, arrived, arrived_unix_micros } =
-        call;
+pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
+    let engine = &engine;
+    let Call {
+        facts,
+        target,
+        mut headers,
+        mut payload,
+        replay,
+        max_retries,
+        commit,
+        labels,
+        arrived,
+        arrived_unix_micros,
+    } = call;
     let model = facts.model.as_deref();
     let candidates = engine.routes.candidates(model, engine.routes.renames() && renamed::can_rename(&facts, &payload));
-    let ask = Ask::of(&facts, candidates, replay, max_retries);
+    let (streams, byte_idle) = (engine.policy.streams, engine.policy.timeout.byte_idle);
+    let buffer = match commit.or(candidates.commit).unwrap_or(streams.commit) {
+        Commit::Content => None,
+        Commit::Buffer => {
+            Some(Limits { bytes_max: streams.buffer_bytes_max, time_max: streams.buffer_time_max, byte_idle })
+        }
+    };
+    let can_upgrade = upgraded::can_upgrade(&engine.policy, &candidates, &facts, &payload);
+    let ask = Ask { can_upgrade, ..Ask::of(&facts, candidates, replay, max_retries) };
     let since = engine.shared.time(arrived);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
     if plan.is_client_retry() {
@@ -182,6 +167,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
     let mut informative: Option<(u32, response::Parts, Bytes, Option<Box<Said>>)> = None;
     let (mut class, mut fault, mut wait, mut upstream_name) = (None, None, None, None);
     let mut live = Live::default();
+    let mut key = 0;
     loop {
         let (now, step) = course.step();
         if let Some(failed) = last.take() {
@@ -197,6 +183,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                 let upstream = engine.upstream(launch.upstream);
                 upstream_name = Some(upstream.name_value.clone());
                 tale.attempts = launch.attempt;
+                key = launch.key;
                 if own_id {
                     headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, launch.attempt));
                 }
@@ -206,7 +193,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     at: instant(),
                     unix_micros: tale::began(),
                 };
-                let exchange = exchange::run(Try {
+                let attempt = Try {
                     upstream,
                     request: request(engine, &launch, &facts, &target, &headers, &mut payload),
                     facts: &facts,
@@ -214,15 +201,17 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
                     connect: engine.policy.timeout.connect,
                     until: engine.shared.instant(launch.until),
                     is_last_moment: launch.is_last_moment,
-                });
+                    whole: launch.upgraded.map(|by| Whole { by: engine.shared.instant(by), idle: byte_idle }),
+                };
+                // Made where it is waited for: a future that is moved is twice as large.
                 match launch.look {
-                    None if live.is_empty() => (begun, exchange.await),
+                    None if live.is_empty() => (begun, buffered::run(attempt, buffer).await),
                     None => {
-                        live.begin(begun, exchange);
+                        live.begin(begun, buffered::run(attempt, buffer));
                         live.next().await
                     }
                     Some(look) => {
-                        live.begin(begun, exchange);
+                        live.begin(begun, buffered::run(attempt, buffer));
                         match timeout_at(engine.shared.instant(look), live.next()).await {
                             Ok(ended) => ended,
                             Err(_) => continue,
@@ -266,7 +255,8 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
         // Of an answer that is here as a whole, nothing more will be heard.
         let body = if is_ok && !flows { 0 } else { fingerprint(engine, &facts, &payload) };
         let status = seen.status.map(|status| status.as_u16());
-        let heard = Heard { verdict: &verdict, status, is_informative: reply.is_some(), body };
+        let is_informative = reply.is_some();
+        let heard = Heard { verdict: &verdict, status, is_informative, body, first_content: seen.first_content };
         let served = engine.shared.decide(|now, fleet, dice| {
             plan.heard(now, &engine.policy, fleet, dice, begun.number, &heard);
             if flows { plan.served(fleet) } else { None }
@@ -276,12 +266,19 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call) -> Conclusion {
             superseded(&mut tale, &mut live, own_id, &headers, &payload);
             let outcome = course.plan.success();
             let attempts = tale.attempts;
-            let Reply { head, body } = reply.expect("only a reply is judged an answer");
+            let Reply { mut head, body } = reply.expect("only a reply is judged an answer");
+            let body = match body {
+                ReplyBody::Whole(bytes, hold) => reframed::mended(&facts, &payload, &mut head, bytes, hold),
+                flowing @ ReplyBody::Flowing(_) => flowing,
+            };
             let upstream_time = seen.first_content.unwrap_or_default();
             engine.observer.answered(&facts, begun.upstream, upstream_time);
-            let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served);
+            let place = (begun.upstream, key);
+            let resume = Resume::of(engine, &facts, &target, headers, place);
+            let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);
             let upstream = engine.upstream(begun.upstream).name_value.clone();
-            let answer = Answer { head, relay, outcome, attempts, upstream, upstream_time };
+            let found = Some(Found { outcome, attempts, upstream, upstream_time, adopted: None });
+            let answer = Answer { head, relay, found };
             return Conclusion::Answer(Box::new(answer));
         }
         (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
@@ -343,10 +340,13 @@ fn request(
 ) -> http::Request<SendBody> {
     let upstream = engine.upstream(launch.upstream);
     let body = match payload {
-        Payload::Kept(bytes) => SendBody::Kept(match launch.model {
-            Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
-            None => bytes.clone(),
-        }),
+        Payload::Kept(bytes) => {
+            let bytes = match launch.model {
+                Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
+                None => bytes.clone(),
+            };
+            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, bytes) } else { bytes })
+        }
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),
             Payload::Kept(bytes) => SendBody::Kept(bytes),
@@ -383,6 +383,7 @@ fn relay(
     seen: exchange::Seen,
     own_id: bool,
     served: Option<Served>,
+    resume: Option<Box<Resume>>,
 ) -> Relay {
     match body {
         ReplyBody::Whole(bytes, hold) => {
@@ -391,7 +392,6 @@ fn relay(
         }
         ReplyBody::Flowing(flowing) => {
             let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
-            let idle = tale.engine.policy.timeout.byte_idle;
             Relay::flowing(crate::relay::Start {
                 tale,
                 flowing,
@@ -400,9 +400,9 @@ fn relay(
                 seen,
                 headers: head.headers.clone(),
                 client_request_id,
-                idle,
                 since: instant(),
                 served,
+                resume,
             })
         }
     }

@@ -7,11 +7,14 @@ use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::{Route, Routes, UPSTREAMS_MAX};
 use seawall_core::upstream as routes;
 
+use crate::adopted;
 use crate::attempt::{self, Call, Conclusion};
 use crate::engine::Engine;
 use crate::error::BuildError;
+use crate::held;
 use crate::memory::Memory;
 use crate::observer::{Nobody, Observer};
+use crate::orphans::Orphans;
 use crate::shared::Shared;
 use crate::upstream::{Settings, Upstream};
 
@@ -21,6 +24,7 @@ use crate::upstream::{Settings, Upstream};
 #[derive(Clone)]
 pub struct Client {
     engine: Arc<Engine>,
+    orphans: Arc<Orphans<Conclusion>>,
 }
 
 /// The room for held bytes where nothing else is said.
@@ -52,7 +56,13 @@ impl Client {
 
     /// Sends `call`, as often as the policy allows. Dropping the future stops the attempt under way.
     pub async fn run(&self, call: Call) -> Conclusion {
-        attempt::run(&self.engine, call).await
+        if let Some(key) = adopted::key(&self.engine, &self.orphans, &call) {
+            return adopted::run(&self.engine, &self.orphans, call, key).await;
+        }
+        match held::silence(&self.engine.policy, &call.facts) {
+            Some(silence) => held::run(&self.engine, call, silence).await,
+            None => attempt::run(Arc::clone(&self.engine), call).await,
+        }
     }
 
     /// A new id for a request: `sw_` and 32 hex digits, the first twelve its time in milliseconds.
@@ -81,6 +91,12 @@ impl Client {
     #[must_use]
     pub fn under_way(&self) -> u64 {
         self.engine.shared.decide(|_, fleet, _| fleet.under_way())
+    }
+
+    /// Answers that are kept for callers who left.
+    #[must_use]
+    pub fn orphans(&self) -> usize {
+        self.orphans.len()
     }
 
     /// Requests that wait for an upstream to come back.
@@ -168,6 +184,6 @@ impl Builder {
         let upstreams = self.upstreams.into_iter().map(Upstream::build).collect::<Result<_, _>>()?;
         let memory = self.memory.unwrap_or_else(|| Memory::new(MEMORY_MAX));
         let engine = Engine { policy: self.policy, routes, shared, observer: self.observer, memory, upstreams };
-        Ok(Client { engine: Arc::new(engine) })
+        Ok(Client { engine: Arc::new(engine), orphans: Arc::default() })
     }
 }

@@ -4,6 +4,8 @@
 //! a stream, and the first byte for everything else. Until then nothing has gone to the caller,
 //! so the attempt can still be judged a failure and be made again.
 
+mod assembled;
+
 use std::collections::VecDeque;
 use std::error::Error as _;
 use std::io;
@@ -26,6 +28,8 @@ use crate::pool::Connection;
 use crate::shared::{instant, unix_micros};
 use crate::upstream::Upstream;
 
+pub(crate) use assembled::Whole;
+
 /// A JSON answer up to this size is held to its end, so that an error inside it can be retried.
 pub const HELD_ANSWER_MAX: usize = 8 * 1024 * 1024;
 /// Of an error's body, this much is read.
@@ -46,6 +50,8 @@ pub(crate) struct Try<'a> {
     pub(crate) connect: Duration,
     pub(crate) until: Instant,
     pub(crate) is_last_moment: bool,
+    /// If a stream is asked for although a whole answer is wanted: `until` is for its first content then.
+    pub(crate) whole: Option<Whole>,
 }
 
 /// What became of it.
@@ -95,7 +101,8 @@ pub(crate) struct Flowing {
 
 /// Makes one attempt.
 pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
-    let (until, is_last_moment) = (attempt.until, attempt.is_last_moment);
+    let until = attempt.whole.map_or(attempt.until, |whole| whole.by);
+    let is_last_moment = attempt.is_last_moment || attempt.whole.is_some();
     let began = instant();
     let mut seen = Seen { began: Some(began), ..Seen::default() };
     let outcome = timeout_at(until, go(attempt, began, &mut seen)).await;
@@ -110,13 +117,20 @@ pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
     Exchange { verdict, reply, seen, detail }
 }
 
-type Failed = (Fault, String);
+/// What went wrong, and what the system said about it.
+pub(crate) type Failed = (Fault, String);
 
 async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdict, Reply), Failed> {
-    let Try { upstream, request, facts, memory, connect, until, .. } = attempt;
+    let Try { upstream, request, facts, memory, connect, until, whole, .. } = attempt;
     let mut connection = upstream.pool.take((began + connect).min(until), began).await?;
     let (read, written) = (connection.meter.read(), connection.meter.written());
-    let sent = connection.sender.send_request(request).await;
+    let sending = connection.sender.send_request(request);
+    let sent = match whole {
+        Some(whole) if until < whole.by => timeout_at(until, sending)
+            .await
+            .map_err(|_| (Fault::FirstContentTimeout, "asked for as a stream: no reply in time".to_string()))?,
+        _ => sending.await,
+    };
     let response = match sent {
         Ok(response) => response,
         Err(error) => {
@@ -139,6 +153,15 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
     let reading = Reading { upstream, facts, connection, body, held, began, until, seen };
     match kind(&head, facts) {
         Kind::Error => reading.error(head).await,
+        Kind::Stream(dialect) if let Some(whole) = whole => reading.assembled(head, dialect, whole).await,
+        // A whole answer would say that it is JSON.
+        Kind::Json
+            if let (Some(whole), Some(dialect)) = (whole, facts.endpoint.dialect())
+                && !says_json(&head) =>
+        {
+            reading.assembled(head, dialect, whole).await
+        }
+        Kind::Opaque if whole.is_some() => Err((Fault::Undecodable, "asked for as a stream: it cannot be read".into())),
         Kind::Stream(dialect) => reading.stream(head, Watch::new(dialect, facts.choices)).await,
         Kind::Json => reading.json(head).await,
         Kind::Opaque => reading.opaque(head).await,
@@ -157,18 +180,25 @@ fn kind(head: &response::Parts, facts: &Request) -> Kind {
     if !head.status.is_success() {
         return Kind::Error;
     }
-    let content_type = head.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
-    let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if is(b"text/event-stream") {
+    if is_called(head, b"text/event-stream") {
         return match facts.endpoint.dialect() {
             Some(dialect) if !decode::is_encoded(&head.headers) => Kind::Stream(dialect),
             _ => Kind::Opaque,
         };
     }
-    if is(b"application/json") || promises_json(facts.endpoint) {
+    if says_json(head) || promises_json(facts.endpoint) {
         return Kind::Json;
     }
     Kind::Opaque
+}
+
+fn is_called(head: &response::Parts, name: &[u8]) -> bool {
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+fn says_json(head: &response::Parts) -> bool {
+    is_called(head, b"application/json")
 }
 
 /// Whether an answer must be JSON, whatever it calls itself: a page in its place is a failure.
@@ -247,13 +277,9 @@ impl Reading<'_> {
             match signal {
                 Signal::Meta if has_room && self.held.len <= HELD_EVENTS_MAX => {}
                 Signal::Error => {
-                    let event = watch.error().map(|error| (error.name, &*error.data));
-                    let verdict = event.and_then(|(name, data)| verdict::judge_event(name, data));
-                    let mut verdict = verdict.unwrap_or(verdict::judge_fault(Fault::StreamError));
-                    verdict.fault = Some(Fault::StreamError);
                     self.seen.headers = Some(head.headers.clone());
                     // What was held is events, not an error body: the answer is framed anew from what was said.
-                    return Ok((verdict, self.whole(head, Bytes::new(), false)));
+                    return Ok((failed_event(&watch), self.whole(head, Bytes::new(), false)));
                 }
                 _ => return Ok(self.commit(head, Some(watch))),
             }
@@ -317,6 +343,13 @@ impl Reading<'_> {
             now_unix: unix_micros() / 1_000_000,
         })
     }
+}
+
+/// What the error event means that a stream has brought.
+fn failed_event(watch: &Watch) -> Verdict {
+    let event = watch.error().map(|error| (error.name, &*error.data));
+    let verdict = event.and_then(|(name, data)| verdict::judge_event(name, data));
+    Verdict { fault: Some(Fault::StreamError), ..verdict.unwrap_or(verdict::judge_fault(Fault::StreamError)) }
 }
 
 fn cut(error: &hyper::Error) -> Failed {

@@ -3,7 +3,7 @@
 //! What concerns one connection stays on it, in both directions. What concerns Seawall stays with
 //! Seawall. Everything else passes as it is.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The beginning of every header that is Seawall's own.
 pub const OWN_PREFIX: &str = "x-seawall-";
@@ -32,6 +32,14 @@ pub fn strip(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
     while let Some(name) = headers.keys().find(|name| gone(name)).cloned() {
         headers.remove(name);
     }
+}
+
+/// Headers for a body in another frame than it came in: nothing that speaks of the one that came.
+pub(crate) fn reframed(headers: &mut HeaderMap, content_type: HeaderValue) {
+    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::ETAG] {
+        headers.remove(name);
+    }
+    headers.insert(header::CONTENT_TYPE, content_type);
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

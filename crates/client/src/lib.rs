@@ -3,40 +3,54 @@
 //! The modules in the order of a request's life:
 //!
 //! - `client`: built once, shared by every request; `engine`: what they share.
+//! - `adopted`: an answer whose caller left, kept for its retry; `orphans`: where it waits.
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
-//! - `relay`: the reply, watched to its last byte.
+//! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
+//! - `relay`: the reply, watched to its last byte; `clocks`: how long that may take; `resume`: taken up again where it broke.
+//! - `reframed`: the reply in the frame that was asked for; `upgraded`: a request asked for as a stream.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
+//! - `renamed`, `upgraded`: the same request under another model's name, or asking for a stream.
 //! - `memory`: how much may be held meanwhile.
 //! - `shared`: clock, dice, lock.
 
+mod adopted;
 mod attempt;
 mod body;
+mod buffered;
 mod client;
+mod clocks;
 mod connect;
 mod decode;
 mod engine;
 mod error;
 mod exchange;
+mod failure;
 pub mod headers;
+mod held;
 mod live;
 mod memory;
 mod observer;
+mod orphans;
 mod pool;
+mod reframed;
 mod relay;
 mod renamed;
+mod resume;
 mod shared;
 mod tale;
+mod upgraded;
 mod upstream;
 
-pub use attempt::{Answer, Call, Conclusion, Failure};
+pub use attempt::{Answer, Call, Conclusion, Found};
 pub use body::{BodyError, Flow, Payload};
 pub use client::{Builder, Client};
 pub use connect::Proxy;
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
+pub use failure::Failure;
 pub use memory::{Hold, Memory};
 pub use observer::Observer;
 pub use relay::{Broken, Interrupted, Piece, Relay};

@@ -26,6 +26,9 @@ pub trait Observer: Send + Sync + 'static {
     /// The caller retries by itself, and was not asked to: two layers of retries multiply.
     fn stacked(&self, _facts: &Request) {}
 
+    /// The caller's retry gets the answer that is still being generated for its first try.
+    fn adopted(&self, _facts: &Request) {}
+
     /// Whether this success should be recorded too.
     fn samples(&self) -> bool {
         false

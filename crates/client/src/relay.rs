@@ -23,12 +23,15 @@ use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
 use seawall_core::verdict::{self, Fault, Verdict};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::exchange::{Flowing, Seen, cut_by};
+use crate::clocks::{Clocks, RunOut};
+use crate::exchange::{Failed, Flowing, Seen, cut_by};
+use crate::failure::Failure;
 use crate::live::Begun;
 use crate::memory::Hold;
 use crate::pool::Connection;
+use crate::resume::Resume;
 use crate::shared::instant;
-use crate::tale::{FailedAttempt, Tale};
+use crate::tale::{self, FailedAttempt, Tale};
 
 /// A reply's body.
 pub struct Relay {
@@ -39,11 +42,33 @@ enum State {
     /// With the room that it takes up.
     Whole(Bytes, #[expect(dead_code, reason = "held, and given back when dropped")] Hold),
     Flowing(Box<Flow>),
+    /// No answer yet: the caller hears a comment from time to time.
+    Waiting(Box<Waiting>),
     Done,
 }
 
+/// What will come of a call, for a caller that is kept on the line meanwhile.
+pub(crate) type Later = Pin<Box<dyn Future<Output = Late> + Send>>;
+
+/// What came of it.
+pub(crate) enum Late {
+    Answer(Relay),
+    /// An answer that is no stream.
+    Unfit,
+    Failed(Box<Failure>),
+}
+
+/// What a caller hears that waits.
+const COMMENT: Bytes = Bytes::from_static(b": seawall waiting\n\n");
+
+struct Waiting {
+    later: Later,
+    /// The next comment.
+    comment: Pin<Box<Sleep>>,
+    every: Duration,
+}
+
 /// What comes next of a reply.
-#[derive(Debug)]
 pub enum Piece {
     /// Bytes, as the upstream sent them.
     Data(Bytes),
@@ -51,6 +76,10 @@ pub enum Piece {
     Trailers(HeaderMap),
     /// It broke off. The attempt is on its way to the record; nothing follows.
     Broken(Broken),
+    /// No answer came after all, for a caller that was kept on the line; nothing follows.
+    Failed(Box<Failure>),
+    /// The answer that came is no stream, and the head of one has gone to the caller; nothing follows.
+    Unfit,
 }
 
 /// How a reply broke off.
@@ -79,10 +108,11 @@ pub(crate) struct Start {
     pub(crate) seen: Seen,
     pub(crate) headers: HeaderMap,
     pub(crate) client_request_id: Option<String>,
-    pub(crate) idle: Duration,
     pub(crate) since: Instant,
     /// Where it came from, for the vote against it should it break.
     pub(crate) served: Option<Served>,
+    /// How it can be taken up again where it breaks.
+    pub(crate) resume: Option<Box<Resume>>,
 }
 
 struct Flow {
@@ -92,9 +122,7 @@ struct Flow {
     rest: Incoming,
     watch: Option<Watch>,
     connection: Option<Connection>,
-    idle: Duration,
-    last: Instant,
-    stall: Pin<Box<Sleep>>,
+    clocks: Clocks,
     tale: Tale,
     outcome: Outcome,
     begun: Begun,
@@ -103,6 +131,8 @@ struct Flow {
     client_request_id: Option<String>,
     bytes_out: u64,
     served: Option<Served>,
+    /// How it can be taken up again where it breaks.
+    resume: Option<Box<Resume>>,
     /// The upstream reported an error: what has come of it goes on, and then it is over.
     has_failed: bool,
     is_over: bool,
@@ -114,7 +144,8 @@ impl Relay {
     }
 
     pub(crate) fn flowing(start: Start) -> Relay {
-        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, idle, since, served } = start;
+        let Start { tale, flowing, outcome, begun, seen, headers, client_request_id, since, served, resume } = start;
+        let clocks = Clocks::new(&tale.engine.policy, since);
         let Flowing { held, hold, rest, watch, connection } = *flowing;
         Relay {
             state: State::Flowing(Box::new(Flow {
@@ -123,9 +154,7 @@ impl Relay {
                 rest,
                 watch,
                 connection: Some(connection),
-                idle,
-                last: since,
-                stall: Box::pin(sleep_until(since + idle)),
+                clocks,
                 tale,
                 outcome,
                 begun,
@@ -134,16 +163,26 @@ impl Relay {
                 client_request_id,
                 bytes_out: 0,
                 served,
+                resume,
                 has_failed: false,
                 is_over: false,
             })),
         }
     }
 
-    /// Whether this is a stream whose events are known here.
+    /// Whether these are events of a kind that is known here, or will be if an answer still comes.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        matches!(&self.state, State::Flowing(flow) if flow.watch.is_some())
+        match &self.state {
+            State::Flowing(flow) => flow.watch.is_some(),
+            State::Waiting(_) => true,
+            State::Whole(..) | State::Done => false,
+        }
+    }
+
+    pub(crate) fn waiting(later: Later, every: Duration) -> Relay {
+        let comment = Box::pin(sleep_until(instant()));
+        Relay { state: State::Waiting(Box::new(Waiting { later, comment, every })) }
     }
 
     /// All of the body, if it is already here.
@@ -156,8 +195,21 @@ impl Relay {
 
     /// The next piece; `None` after a clean end or [`Piece::Broken`].
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let State::Waiting(waiting) = &mut self.state {
+            let Some(late) = ready!(waiting.poll_late(cx)) else { return Poll::Ready(Some(Piece::Data(COMMENT))) };
+            let piece = match late {
+                Late::Answer(relay) => {
+                    *self = relay;
+                    return self.poll_piece(cx);
+                }
+                Late::Unfit => Piece::Unfit,
+                Late::Failed(failure) => Piece::Failed(failure),
+            };
+            self.state = State::Done;
+            return Poll::Ready(Some(piece));
+        }
         match &mut self.state {
-            State::Done => Poll::Ready(None),
+            State::Done | State::Waiting(_) => Poll::Ready(None),
             State::Whole(bytes, _) => {
                 let bytes = std::mem::take(bytes);
                 self.state = State::Done;
@@ -174,70 +226,163 @@ impl Relay {
     }
 }
 
+impl Waiting {
+    /// What came of it; `None` when it is time for a comment.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Late>> {
+        if let Poll::Ready(late) = self.later.as_mut().poll(cx) {
+            return Poll::Ready(Some(late));
+        }
+        ready!(self.comment.as_mut().poll(cx));
+        self.comment.as_mut().reset(instant() + self.every);
+        Poll::Ready(None)
+    }
+}
+
 impl Flow {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
-        if let Some(bytes) = self.held.pop_front() {
-            self.bytes_out += bytes.len() as u64;
-            return Poll::Ready(Some(Piece::Data(bytes)));
-        }
-        self.hold = None;
-        if self.has_failed {
-            return Poll::Ready(self.over(None));
-        }
-        match Pin::new(&mut self.rest).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.take(frame))),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(self.over(Some((cut_by(&error), error.to_string())))),
-            Poll::Ready(None) => {
-                if let Some(connection) = self.connection.take() {
-                    self.tale.engine.upstream(self.begun.upstream).pool.put_back(connection, instant());
+        loop {
+            if let Some(bytes) = self.held.pop_front() {
+                match self.pass(bytes) {
+                    Some(piece) => return Poll::Ready(Some(piece)),
+                    None => continue,
                 }
-                Poll::Ready(self.over(None))
             }
-            Poll::Pending => {
-                ready!(self.poll_stall(cx));
-                Poll::Ready(self.over(Some((Fault::Stall, format!("no byte for {} s", self.idle.as_secs())))))
+            self.hold = None;
+            if self.has_failed {
+                return Poll::Ready(self.over(None));
+            }
+            if let Some(resume) = &mut self.resume
+                && resume.is_under_way()
+            {
+                match resume.poll_again(cx) {
+                    Poll::Ready(Ok(flowing)) => self.go_on(*flowing),
+                    Poll::Ready(Err((fault, detail))) => return Poll::Ready(Some(self.broken(fault, detail))),
+                    Poll::Pending => return self.poll_comment(cx),
+                }
+                continue;
+            }
+            let broke = match Pin::new(&mut self.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match self.take(frame) {
+                    Some(piece) => return Poll::Ready(Some(piece)),
+                    None => continue,
+                },
+                Poll::Ready(Some(Err(error))) => Some((cut_by(&error), error.to_string())),
+                Poll::Ready(None) => None,
+                Poll::Pending => match ready!(self.clocks.poll(cx)) {
+                    RunOut::Byte(idle) => Some(stall("byte", idle)),
+                    // Of a stream whose events are not known, any byte may be content.
+                    RunOut::Content(_) if self.watch.is_none() => {
+                        self.clocks.content_came(instant());
+                        continue;
+                    }
+                    RunOut::Content(idle) => Some(stall("content", idle)),
+                    RunOut::Caller if self.watch.as_ref().is_some_and(|watch| !watch.is_mid_event()) => {
+                        return Poll::Ready(Some(Piece::Data(COMMENT)));
+                    }
+                    RunOut::Caller => continue,
+                },
+            };
+            if broke.is_none()
+                && let Some(connection) = self.connection.take()
+            {
+                self.tale.engine.upstream(self.begun.upstream).pool.put_back(connection, instant());
+            }
+            if self.resumes(broke.as_ref()) {
+                continue;
+            }
+            // Some servers leave out the empty line after their last word.
+            let is_whole = self.watch.as_ref().is_some_and(|watch| watch.end() == End::Complete);
+            let tail = self.resume.take().filter(|_| is_whole).map(|resume| resume.into_tail());
+            match tail.filter(|tail| !tail.is_empty()) {
+                Some(tail) => self.held.push_back(tail),
+                None => return Poll::Ready(self.over(broke)),
             }
         }
     }
 
-    fn take(&mut self, frame: Frame<Bytes>) -> Piece {
-        self.last = instant();
+    /// While it is taken up again, nothing comes but a comment from time to time.
+    fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        loop {
+            self.clocks.content_came(instant());
+            if let RunOut::Caller = ready!(self.clocks.poll(cx)) {
+                return Poll::Ready(Some(Piece::Data(COMMENT)));
+            }
+        }
+    }
+
+    /// Begins to take it up again where it broke, if that can be done.
+    fn resumes(&mut self, broke: Option<&(Fault, String)>) -> bool {
+        let Some(watch) = &self.watch else { return false };
+        let is_cut = matches!(watch.end(), End::CutAfterContent | End::CutBeforeContent);
+        let (Some(resume), true) = (&mut self.resume, is_cut) else { return false };
+        if !resume.begin(watch.response_id(), watch.sequence_number()) {
+            return false;
+        }
+        let (fault, detail) = broke.cloned().unwrap_or_else(cut);
+        let mut seen = Seen { began: self.seen.began, status: self.seen.status, ..Seen::default() };
+        (seen.first_content, seen.bytes_in) = (self.seen.first_content, self.seen.bytes_in);
+        seen.ended = Some(instant());
+        seen.headers = Some(self.headers.clone());
+        let verdict = Verdict::mid_stream(fault);
+        let failed = FailedAttempt {
+            begun: self.begun,
+            verdict,
+            seen,
+            detail: Some(detail),
+            client_request_id: self.client_request_id.clone(),
+            bytes_out: self.bytes_out,
+        };
+        let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
+        self.tale.failed(nothing, failed, Reason::Resume, None);
+        self.tale.attempts += 1;
+        self.begun = Begun { number: self.tale.attempts, at: instant(), unix_micros: tale::began(), ..self.begun };
+        true
+    }
+
+    /// Goes on with a stream that begins where this one broke.
+    fn go_on(&mut self, flowing: Flowing) {
+        let Flowing { held, hold, rest, watch, connection } = flowing;
+        (self.held, self.hold, self.rest) = (held, Some(hold), rest);
+        (self.watch, self.connection) = (watch, Some(connection));
+        self.clocks.content_came(instant());
+    }
+
+    /// A piece for the caller: of a stream that may be taken up again, whole events, each once.
+    fn pass(&mut self, bytes: Bytes) -> Option<Piece> {
+        let bytes = match &mut self.resume {
+            Some(resume) => resume.whole_events(bytes),
+            None => bytes,
+        };
+        self.bytes_out += bytes.len() as u64;
+        (!bytes.is_empty()).then_some(Piece::Data(bytes))
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Option<Piece> {
+        let now = instant();
+        self.clocks.byte_came(now);
         match frame.into_data() {
             Ok(mut bytes) => {
-                // A failed end is the dialect's own: what follows it belongs to it.
-                if let Some(watch) = &mut self.watch
-                    && watch.push(&bytes) == Signal::Error
-                    && watch.end() == End::Failed
-                {
-                    self.has_failed = true;
-                    bytes.truncate(bytes.len() - watch.bytes_after_error());
+                match self.watch.as_mut().map(|watch| (watch.push(&bytes), watch)) {
+                    Some((Signal::Meta, _)) => {}
+                    // A failed end is the dialect's own: what follows it belongs to it.
+                    Some((Signal::Error, watch)) if watch.end() == End::Failed => {
+                        self.has_failed = true;
+                        bytes.truncate(bytes.len() - watch.bytes_after_error());
+                    }
+                    Some((Signal::Content | Signal::Terminal | Signal::Error, _)) | None => {
+                        self.clocks.content_came(now);
+                    }
                 }
                 self.seen.bytes_in += bytes.len() as u64;
-                self.bytes_out += bytes.len() as u64;
-                Piece::Data(bytes)
+                self.pass(bytes)
             }
-            Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
-        }
-    }
-
-    /// Ready when no byte has come for too long. The timer is moved only when it fires, so that
-    /// a piece costs no timer.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.stall.as_mut().poll(cx));
-            let due = self.last + self.idle;
-            if due <= instant() {
-                return Poll::Ready(());
-            }
-            self.stall.as_mut().reset(due);
+            Err(frame) => Some(Piece::Trailers(frame.into_trailers().unwrap_or_default())),
         }
     }
 
     /// The upstream has no more to say, for better or worse.
     fn over(&mut self, broke: Option<(Fault, String)>) -> Option<Piece> {
-        self.is_over = true;
         let end = self.watch.as_ref().map(Watch::end);
-        let cut = || (Fault::StreamCut, "the stream ended without its last event".to_string());
         let fault = match (end, broke) {
             // Everything had been said before it broke.
             (Some(End::Complete), _) | (None, None) => None,
@@ -245,11 +390,19 @@ impl Flow {
             (Some(End::CutBeforeContent | End::CutAfterContent), broke) => Some(broke.unwrap_or_else(cut)),
             (None, Some(broke)) => Some(broke),
         };
-        let status = 200;
-        let Some((fault, detail)) = fault else {
-            self.tale.ended(self.outcome, Reason::Answered, status);
-            return None;
-        };
+        match fault {
+            Some((fault, detail)) => Some(self.broken(fault, detail)),
+            None => {
+                self.is_over = true;
+                self.tale.ended(self.outcome, Reason::Answered, STATUS);
+                None
+            }
+        }
+    }
+
+    /// It has broken for good.
+    fn broken(&mut self, fault: Fault, detail: String) -> Piece {
+        self.is_over = true;
         if let Some(served) = self.served.take() {
             let engine = &self.tale.engine;
             engine.shared.decide(|now, fleet, dice| fleet.broke(now, &engine.policy, dice, &served));
@@ -272,24 +425,44 @@ impl Flow {
         };
         let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
         self.tale.failed(nothing, failed, Reason::Committed, None);
-        self.tale.ended(Outcome::Interrupted, Reason::Committed, status);
+        self.tale.ended(Outcome::Interrupted, Reason::Committed, STATUS);
         let record = Arc::clone(self.tale.record());
-        Some(Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id }))
+        Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id })
     }
+}
+
+/// What the caller of a stream was told before it flowed.
+const STATUS: u16 = 200;
+
+fn cut() -> Failed {
+    (Fault::StreamCut, "the stream ended without its last event".to_string())
+}
+
+fn stall(what: &str, idle: Duration) -> Failed {
+    (Fault::Stall, format!("no {what} for {} s", idle.as_secs()))
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
         if !self.is_over {
-            self.tale.ended(self.outcome, Reason::CallerLeft, 200);
+            self.tale.ended(self.outcome, Reason::CallerLeft, STATUS);
         }
     }
 }
 
-/// A reply that broke off half-way.
+/// A reply that broke off half-way, or never came.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer broke off: {}", .0.fault)]
-pub struct Interrupted(pub Broken);
+pub enum Interrupted {
+    /// It broke off.
+    #[error("the answer broke off: {}", .0.fault)]
+    Broken(Broken),
+    /// None came, for a caller that was kept on the line.
+    #[error("no answer came: {0}")]
+    Failed(Reason),
+    /// What came is no stream.
+    #[error("the answer is no stream")]
+    Unfit,
+}
 
 impl Body for Relay {
     type Data = Bytes;
@@ -300,7 +473,9 @@ impl Body for Relay {
             None => None,
             Some(Piece::Data(bytes)) => Some(Ok(Frame::data(bytes))),
             Some(Piece::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
-            Some(Piece::Broken(broken)) => Some(Err(Interrupted(broken))),
+            Some(Piece::Broken(broken)) => Some(Err(Interrupted::Broken(broken))),
+            Some(Piece::Failed(failure)) => Some(Err(Interrupted::Failed(failure.reason))),
+            Some(Piece::Unfit) => Some(Err(Interrupted::Unfit)),
         })
     }
 
@@ -308,7 +483,7 @@ impl Body for Relay {
         match &self.state {
             State::Done => true,
             State::Whole(bytes, _) => bytes.is_empty(),
-            State::Flowing(_) => false,
+            State::Flowing(_) | State::Waiting(_) => false,
         }
     }
 
@@ -316,7 +491,7 @@ impl Body for Relay {
         match &self.state {
             State::Done => SizeHint::with_exact(0),
             State::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
-            State::Flowing(_) => SizeHint::default(),
+            State::Flowing(_) | State::Waiting(_) => SizeHint::default(),
         }
     }
 }

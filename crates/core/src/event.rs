@@ -92,6 +92,8 @@ words! {
         Hedge = "hedge",
         /// Another attempt beside it decided the request first.
         Superseded = "superseded",
+        /// It will be taken up again where it broke.
+        Resume = "resume",
         /// Content had already gone to the caller.
         Committed = "committed",
         /// The caller left.

@@ -8,6 +8,7 @@
 //! - [`upstream`]: a place a request can be sent to.
 //! - [`plan`]: what to do next, for one request.
 //! - [`verdict`]: what came back, and what it means.
+//! - [`reframe`]: a whole answer as a stream, and a stream as a whole answer.
 //! - [`event`]: what happened and why, as facts for a record.
 //! - [`redact`]: what may be written down.
 //! - [`json`]: the top of a JSON document, looked at without parsing the rest.
@@ -20,6 +21,7 @@ pub mod event;
 pub mod json;
 pub mod plan;
 pub mod redact;
+pub mod reframe;
 pub mod request;
 pub mod time;
 pub mod upstream;

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod recent;
 pub mod route;
 pub mod shapes;
+pub mod upgrade;
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::time::Time;
 use crate::upstream::UpstreamId;
 use crate::verdict::{Again, Class, Fault, Verdict};
 
-pub use ask::Ask;
+pub use ask::{Ask, announced};
 
 use breaker::{Permit, State as BreakerState, Vote};
 use budget::{COST, COST_AMBIGUOUS};
@@ -41,7 +42,8 @@ use fleet::{Fleet, NO_MODEL, Report, Served};
 use policy::{FirstContent, Policy};
 use queue::Ticket;
 use route::{Alias, Candidate};
-use shapes::Cliff;
+use shapes::{Cliff, Form};
+use upgrade::Upgrade;
 
 /// Attempts at a request that is itself a client's retry: two layers of retries would multiply.
 const ATTEMPTS_OF_A_CLIENT_RETRY: u32 = 2;
@@ -97,6 +99,9 @@ pub struct Launch {
     /// When to ask for the next step if nothing has been heard of it: a second attempt may be begun
     /// beside it then. `None`: only when it has ended.
     pub look: Option<Time>,
+    /// If a stream is to be asked for although the caller wants a whole answer: the moment by which it
+    /// must have ended. `until` is for its first content then.
+    pub upgraded: Option<Time>,
 }
 
 /// What became of an attempt.
@@ -110,6 +115,8 @@ pub struct Heard<'a> {
     pub is_informative: bool,
     /// A fingerprint of the request's body, as far as it is known: matters after failures only.
     pub body: u64,
+    /// How long its first content took, where that was not now: of a stream that was held to its end.
+    pub first_content: Option<Duration>,
 }
 
 /// The course of one request.
@@ -134,7 +141,9 @@ pub struct Plan {
     /// Whether the moment of a retry came once while its breaker was guarded.
     has_looked: bool,
     /// Where requests of this form always fail, if that is why nothing more is tried.
-    cliff: Option<Cliff>,
+    cliff: Option<(Cliff, Form)>,
+    /// Whether an upstream wanted to hear nothing of a stream, or one could not be put together.
+    is_upgrade_refused: bool,
     /// Whether the caller should come back by itself (rulings 6).
     invites: bool,
     /// Whether the request counts as a client's own retry.
@@ -171,6 +180,8 @@ struct Live {
     key: usize,
     permit: Permit,
     began: Time,
+    /// The form in which it was sent.
+    form: Form,
 }
 
 /// The attempt that brought the answer, from the candidate of index `at`.
@@ -201,6 +212,7 @@ impl Plan {
             hedge: None,
             has_looked: false,
             cliff: None,
+            is_upgrade_refused: false,
             invites: false,
             is_client_retry: ask.client_retries > 0 && !fleet.welcome_back(),
             ask,
@@ -249,7 +261,7 @@ impl Plan {
     /// what helps against it, the best first.
     #[must_use]
     pub fn cliff(&self) -> Option<(Cliff, &'static [&'static str])> {
-        self.cliff.map(|cliff| (cliff, shapes::remedies(self.ask.form)))
+        self.cliff.map(|(cliff, form)| (cliff, shapes::remedies(form)))
     }
 
     /// Where the answer came from, for the vote that it may still have to cast; `None` before there
@@ -331,7 +343,8 @@ impl Plan {
             self.visits.not_before[live.at] = if is_too_long { Time::NEVER } else { now + wait };
         }
         fleet.heard_of_key(now, (candidate, &self.visits.model), live.key, heard);
-        let is_cliff = self.learn(now, fleet, live, verdict);
+        let again = self.again(live, heard);
+        let is_cliff = self.learn(now, fleet, live, heard);
         let vote = if is_cliff { Vote::None } else { self.vote(now, live, heard) };
         let alt = self.ended(now, policy, fleet, dice, live, vote);
         if heard.is_informative {
@@ -342,17 +355,17 @@ impl Plan {
             _ if is_ok => State::Answered(Answered { attempt, at: live.at, body: heard.body, alt }),
             // That one failed is no failure of the request while the other may still answer; unless
             // the answer is sure to be the same.
-            Some(other) if verdict.again != Again::No => {
+            Some(other) if again != Again::No => {
                 self.ambiguous += u32::from(verdict.class == Class::Ambiguous);
                 self.state = State::Live(other, None);
                 return;
             }
-            _ => State::Failed(Failure { at: live.at, class: verdict.class, again: verdict.again }),
+            _ => State::Failed(Failure { at: live.at, class: verdict.class, again, form: live.form }),
         };
         if let Some(other) = other {
             // It took at least this long.
             let place = (self.candidate(other.at), &*self.visits.model);
-            fleet.answered_after(place, self.ask.form, now, now.since(other.began), false);
+            fleet.answered_after(place, other.form, now, now.since(other.began), false);
             self.drop_live(now, policy, fleet, dice, other);
         }
     }
@@ -535,8 +548,9 @@ impl Plan {
         fleet.began_at(candidate.upstream);
         self.attempts += 1;
         self.visits.tried |= 1 << at;
-        let until = self.limit(now, policy, fleet, at, alt);
-        let live = Live { attempt: self.attempts, at, key, permit, began: now };
+        let form = if self.upgrades(now, policy, fleet, at) { self.ask.form.upgraded() } else { self.ask.form };
+        let until = self.limit(now, policy, fleet, at, (alt, form));
+        let live = Live { attempt: self.attempts, at, key, permit, began: now, form };
         let launch = Launch {
             attempt: self.attempts,
             upstream: candidate.upstream,
@@ -545,25 +559,61 @@ impl Plan {
             until,
             is_last_moment: until == self.deadline,
             look: None,
+            upgraded: form.is_upgraded().then_some(self.deadline),
         };
         Ok((live, launch))
+    }
+
+    /// Whether the whole answer may be asked for as a stream at all.
+    fn may_upgrade(&self, policy: &Policy) -> bool {
+        self.ask.can_upgrade && !self.is_upgrade_refused && self.ask.candidates.upgrade(policy) != Upgrade::Off
+    }
+
+    /// Whether an attempt at a candidate asks for a stream although the caller wants a whole answer. A
+    /// cliff that is gone again is forgotten after a day: until then nobody is sent to look.
+    fn upgrades(&self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize) -> bool {
+        let mut has_cliff = || fleet.cliff((self.candidate(at), &self.visits.model), self.ask.form, now).is_some();
+        self.may_upgrade(policy) && (self.ask.candidates.upgrade(policy) == Upgrade::Always || has_cliff())
+    }
+
+    /// Where to ask again after an attempt. One whose stream nobody had asked for is made again without
+    /// it, if that may be why it failed: the upstream does not know an option, or the stream could not be
+    /// put together.
+    fn again(&mut self, live: Live, heard: &Heard<'_>) -> Again {
+        let is_refused = heard.verdict.class == Class::CallerFault && matches!(heard.status, Some(400 | 422));
+        let is_unfit = heard.verdict.fault == Some(Fault::Undecodable);
+        if !live.form.is_upgraded() || !(is_refused || is_unfit) {
+            return heard.verdict.again;
+        }
+        self.is_upgrade_refused = true;
+        Again::Anywhere
     }
 
     /// When an attempt that begins now at a candidate has taken too long. A healthy slow request is
     /// never broken off: what is usual must be known, and for a whole answer another upstream must
     /// be well.
-    fn limit(&self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize, has_alternative: bool) -> Time {
+    fn limit(
+        &self,
+        now: Time,
+        policy: &Policy,
+        fleet: &mut Fleet,
+        at: usize,
+        (has_alternative, form): (bool, Form),
+    ) -> Time {
         let is_adaptive = policy.timeout.first_content == FirstContent::Adaptive;
         let left = self.deadline.since(now);
-        let mut expected = || fleet.expect((self.candidate(at), &self.visits.model), self.ask.form, now);
+        // What one asks for that is upgraded begins as its caller's own streams do.
+        let is_stream = self.ask.stream || form.is_upgraded();
+        let form = if is_stream { form.streamed() } else { form };
+        let mut expected = || fleet.expect((self.candidate(at), &self.visits.model), form, now);
         let limit = match policy.timeout.first_content {
-            FirstContent::Fixed(limit) if self.ask.stream => limit,
-            FirstContent::Adaptive if self.ask.stream => expected().first_content_limit(),
+            FirstContent::Fixed(limit) if is_stream => limit,
+            FirstContent::Adaptive if is_stream => expected().first_content_limit(),
             _ if is_adaptive && has_alternative => expected().total_limit(left).unwrap_or(left),
             _ => left,
         };
         // A hang leaves room for one more attempt where that would help.
-        let may_again = has_alternative && self.attempts < policy.retry.max_attempts && self.ask.stream;
+        let may_again = has_alternative && self.attempts < policy.retry.max_attempts && is_stream;
         let share = if may_again { left / 5 * 3 } else { left };
         (now + limit.min(share)).min(self.deadline)
     }
@@ -647,17 +697,26 @@ impl Plan {
     }
 
     /// Remembers how long the attempt took; true if it failed where all of its form do.
-    fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, verdict: &Verdict) -> bool {
-        let after = now.since(live.began);
+    fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, heard: &Heard<'_>) -> bool {
+        let (verdict, after) = (heard.verdict, now.since(live.began));
         let place = (self.candidate(live.at), &*self.visits.model);
         let is_own_limit = matches!(verdict.fault, Some(Fault::Deadline | Fault::FirstContentTimeout));
         match verdict.class {
-            Class::Ok => fleet.answered_after(place, self.ask.form, now, after, true),
+            Class::Ok => {
+                let after = heard.first_content.filter(|_| self.ask.stream).unwrap_or(after);
+                fleet.answered_after(place, live.form, now, after, true);
+            }
             // Broken off here: it would have taken longer, and is counted as this long.
-            Class::Ambiguous if is_own_limit => fleet.answered_after(place, self.ask.form, now, after, false),
+            Class::Ambiguous if is_own_limit => {
+                // The limit on its first content is learnt from streams, and must not talk itself down.
+                let is_first_content = verdict.fault == Some(Fault::FirstContentTimeout);
+                let is_lent = live.form.is_upgraded() && is_first_content;
+                let form = if is_lent { live.form.streamed() } else { live.form };
+                fleet.answered_after(place, form, now, after, false);
+            }
             Class::Ambiguous => {
-                fleet.failed_after(place, self.ask.form, now, after);
-                return fleet.cliff(place, self.ask.form, now).is_some();
+                fleet.failed_after(place, live.form, now, after);
+                return fleet.cliff(place, live.form, now).is_some();
             }
             _ => {}
         }
@@ -705,10 +764,13 @@ impl Plan {
                 return Err(Reason::AmbiguousMax.into());
             }
             let place = (self.candidate(failure.at), &*self.visits.model);
-            if let Some(cliff) = fleet.cliff(place, self.ask.form, now)
-                && !fleet.trial(place, self.ask.form, now)
+            // Where a whole answer runs into a cliff, a stream is another way.
+            let has_way_round = self.may_upgrade(policy) && !failure.form.is_upgraded();
+            if let Some(cliff) = fleet.cliff(place, failure.form, now)
+                && !has_way_round
+                && !fleet.trial(place, failure.form, now)
             {
-                self.cliff = Some(cliff);
+                self.cliff = Some((cliff, failure.form));
                 return Err(Reason::Cliff.into());
             }
         }

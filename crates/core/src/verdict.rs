@@ -132,7 +132,11 @@ pub fn explain(reply: &Reply<'_>) -> (Verdict, &'static Meaning) {
     if reply.status.is_success() || reply.status == StatusCode::SWITCHING_PROTOCOLS {
         return match judge_success(reply) {
             Some((verdict, meaning)) => (finish(verdict, reply), meaning),
-            None if is_json_for_stream(reply) => (judge_fault(Fault::StreamJson), code::of_fault(Fault::StreamJson)),
+            None if is_json_for_stream(reply) => {
+                // What is no answer either leaves nothing to show, and an SDK would show it as success.
+                let fault = if is_answer(reply) { Fault::StreamJson } else { Fault::StreamEmpty };
+                (judge_fault(fault), code::of_fault(fault))
+            }
             None => (Verdict::OK, code::of_class(Class::Ok)),
         };
     }
@@ -255,6 +259,16 @@ fn is_json_for_stream(reply: &Reply<'_>) -> bool {
         && reply.body.trim_ascii_start().starts_with(b"{")
 }
 
+/// Whether the JSON in place of a stream is a whole answer, as far as its operation's are known here.
+fn is_answer(reply: &Reply<'_>) -> bool {
+    let is_list = |name| crate::json::field(reply.body, name).is_some_and(|raw| raw.starts_with(b"["));
+    match reply.endpoint {
+        Endpoint::ChatCompletions | Endpoint::Completions => is_list("choices"),
+        Endpoint::Responses => is_list("output"),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -369,6 +383,30 @@ mod tests {
         assert_eq!(status(&said(r#"{"code":502,"message":"boom"}"#)), Some(502));
         assert_eq!(status(&said("")), Some(500));
         assert_eq!(judge_event("", br#"{"choices":[]}"#), None);
+    }
+
+    #[test]
+    fn json_in_place_of_a_stream_is_an_answer_only_if_it_is_one() {
+        let headers = HeaderMap::new();
+        for (endpoint, body, fault, class) in [
+            (Endpoint::ChatCompletions, r#"{"choices":[]}"#, Fault::StreamJson, Class::Ok),
+            (Endpoint::ChatCompletions, r#"{"ok":true}"#, Fault::StreamEmpty, Class::ServerError),
+            (Endpoint::Completions, "{}", Fault::StreamEmpty, Class::ServerError),
+            (
+                Endpoint::Responses,
+                r#"{"object":"response","status":"queued","output":[]}"#,
+                Fault::StreamJson,
+                Class::Ok,
+            ),
+            (Endpoint::Responses, r#"{"detail":"moved"}"#, Fault::StreamEmpty, Class::ServerError),
+            (Endpoint::Messages, r#"{"content":[]}"#, Fault::StreamJson, Class::Ok),
+            (Endpoint::ChatCompletions, r#"{"error":{"code":502}}"#, Fault::ErrorIn200, Class::BadGateway),
+            (Endpoint::ChatCompletions, "<html>", Fault::Html200, Class::ServerError),
+            (Endpoint::ChatCompletions, "", Fault::StreamEmpty, Class::ServerError),
+        ] {
+            let verdict = judge(&Reply { endpoint, stream: true, ..reply(200, &headers, body.as_bytes()) });
+            assert_eq!((verdict.fault, verdict.class), (Some(fault), class), "{endpoint} {body}");
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Talk {
     }
 
     fn hears_of(&mut self, attempt: u32, verdict: &Verdict, is_informative: bool) {
-        let heard = Heard { verdict, status: None, is_informative, body: 0 };
+        let heard = Heard { verdict, status: None, is_informative, body: 0, first_content: None };
         self.plan.heard(self.now, &self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
     }
 
@@ -121,6 +121,7 @@ fn ask(upstreams: usize) -> Ask {
         repeatable: Repeatable::Yes,
         replay: Ok(()),
         stream: false,
+        can_upgrade: false,
         body_bytes: 1_000,
         patience: Patience::default(),
         client_retries: 0,
@@ -435,6 +436,7 @@ fn only_a_stream_has_a_limit_for_its_first_content() {
             until: Time::ZERO + until,
             is_last_moment,
             look: None,
+            upgraded: None,
         })
     };
     let with = |stream, patience| Talk::new(Policy::default(), Ask { stream, patience, ..ask(1) });

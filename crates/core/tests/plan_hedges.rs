@@ -58,6 +58,7 @@ impl World {
             repeatable: Repeatable::Yes,
             replay: Ok(()),
             stream: true,
+            can_upgrade: false,
             body_bytes: 1_000,
             patience: Patience::default(),
             client_retries: 0,
@@ -107,7 +108,8 @@ impl World {
     }
 
     fn hears(&mut self, plan: &mut Plan, attempt: u32, verdict: &Verdict) {
-        let heard = Heard { verdict, status: None, is_informative: false, body: self.now.as_micros() };
+        let body = self.now.as_micros();
+        let heard = Heard { verdict, status: None, is_informative: false, body, first_content: None };
         plan.heard(self.now, &self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
     }
 

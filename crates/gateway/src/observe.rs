@@ -126,6 +126,10 @@ impl Observer for Observe {
         self.metrics.client_retries.inc();
     }
 
+    fn adopted(&self, _: &Request) {
+        self.metrics.adopted.inc();
+    }
+
     fn left(&self, facts: &Request, _attempts: u32) {
         self.metrics.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
     }

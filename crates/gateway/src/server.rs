@@ -10,6 +10,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod door;
 pub(crate) mod head;
+pub(crate) mod last_event;
 pub(crate) mod loud;
 pub(crate) mod proxy;
 pub(crate) mod whole;

@@ -79,6 +79,7 @@ impl Decide for Gateway<'_> {
             repeatable: caller.repeatable,
             replay: caller.replay,
             stream: caller.stream,
+            can_upgrade: false,
             body_bytes: caller.body_bytes,
             patience: caller.patience,
             client_retries: caller.client_retries,
@@ -102,7 +103,8 @@ impl Decide for Gateway<'_> {
     }
 
     fn heard(&mut self, now: Time, asking: &mut Asking, attempt: u32, verdict: &Verdict, is_informative: bool) {
-        let heard = Heard { verdict, status: verdict.class.status(), is_informative, body: asking.body };
+        let status = verdict.class.status();
+        let heard = Heard { verdict, status, is_informative, body: asking.body, first_content: None };
         asking.plan.heard(now, self.policy, &mut self.fleet, &mut self.dice, attempt, &heard);
     }
 

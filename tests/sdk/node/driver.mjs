@@ -2,7 +2,8 @@
 //
 // The SDK is used as people use it: default settings, the runtime's own fetch, one client for many
 // calls. `"sdk": "openai-6"` in a case asks for the release before, which Node 20 still gets. Cases
-// run at the same time; results come in the order in which they end, each with its case's `id`.
+// run at the same time; results come in the order in which they end, each with its case's `id`. With
+// `"tell": true` a result has the answer too, or the events.
 
 import { createInterface } from 'node:readline';
 import OpenAI from 'openai';
@@ -38,7 +39,7 @@ function call(client, one) {
     case 'responses':
       return client.responses.create({ model, input: prompt });
     case 'responses_stream':
-      return client.responses.create({ model, input: prompt, stream: true });
+      return client.responses.create({ model, input: prompt, stream: true, ...one.extra });
     case 'embeddings':
       return client.embeddings.create({ model, input: prompt });
     case 'models':
@@ -70,10 +71,16 @@ async function run(one) {
   let opened = false;
   try {
     const value = await call(clientOf(one), one);
-    if (!one.call.endsWith('_stream')) return { outcome: 'ok', request_id: value?._request_id ?? null };
+    if (!one.call.endsWith('_stream')) {
+      return { outcome: 'ok', request_id: value?._request_id ?? null, ...(one.tell ? { answer: value } : {}) };
+    }
     opened = true;
-    for await (const _ of value) events += 1;
-    return { outcome: 'stream_end', events };
+    const told = [];
+    for await (const event of value) {
+      events += 1;
+      if (one.tell) told.push(event);
+    }
+    return { outcome: 'stream_end', events, ...(one.tell ? { told } : {}) };
   } catch (error) {
     return { outcome: 'error', events, opened, error: told(error) };
   }

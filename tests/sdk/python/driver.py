@@ -2,7 +2,7 @@
 
 The SDK is used as people use it: default settings, one client for many calls. Cases run at the
 same time, on threads (`"async": true`: on one event loop); results come in the order in which
-they end, each with its case's `id`.
+they end, each with its case's `id`. With `"tell": true` a result has the answer too, or the events.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ def request(client, case):
     if call == "responses":
         return lambda: client.responses.create(model=model, input=prompt)
     if call == "responses_stream":
-        return lambda: client.responses.create(model=model, input=prompt, stream=True)
+        return lambda: client.responses.create(model=model, input=prompt, stream=True, **extra)
     if call == "embeddings":
         return lambda: client.embeddings.create(model=model, input=prompt)
     if call == "models":
@@ -80,38 +80,48 @@ def told(error):
     }
 
 
-def done(value):
-    return {"outcome": "ok", "request_id": getattr(value, "_request_id", None)}
+def done(case, value):
+    answer = {"answer": value.model_dump()} if case.get("tell") else {}
+    return {"outcome": "ok", "request_id": getattr(value, "_request_id", None), **answer}
+
+
+def ended(case, events):
+    return {"outcome": "stream_end", "events": len(events), **({"told": events} if case.get("tell") else {})}
+
+
+def event_of(case, event):
+    """What is remembered of an event: all of it if it is to be told."""
+    return event.model_dump() if case.get("tell") else None
 
 
 def run(case):
-    events, opened = 0, False
+    events, opened = [], False
     try:
         value = request(client_of(case, openai.OpenAI), case)()
         if not case["call"].endswith("_stream"):
             if case["call"] == "models":
                 return {"outcome": "ok", "request_id": getattr(value, "_request_id", None)}
-            return done(value)
+            return done(case, value)
         opened = True
-        for _ in value:
-            events += 1
-        return {"outcome": "stream_end", "events": events}
+        for event in value:
+            events.append(event_of(case, event))
+        return ended(case, events)
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises is the result
-        return {"outcome": "error", "events": events, "opened": opened, "error": told(error)}
+        return {"outcome": "error", "events": len(events), "opened": opened, "error": told(error)}
 
 
 async def run_async(case):
-    events, opened = 0, False
+    events, opened = [], False
     try:
         value = await request(client_of(case, openai.AsyncOpenAI), case)()
         if not case["call"].endswith("_stream"):
-            return done(value)
+            return done(case, value)
         opened = True
-        async for _ in value:
-            events += 1
-        return {"outcome": "stream_end", "events": events}
+        async for event in value:
+            events.append(event_of(case, event))
+        return ended(case, events)
     except Exception as error:  # noqa: BLE001
-        return {"outcome": "error", "events": events, "opened": opened, "error": told(error)}
+        return {"outcome": "error", "events": len(events), "opened": opened, "error": told(error)}
 
 
 def say(case, result):

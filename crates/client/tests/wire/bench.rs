@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
-use seawall::{Call, Client, Labels, Observer, Payload, Settings};
+use seawall::{Answer, Call, Client, Labels, Observer, Payload, Settings};
 use seawall_chaos::{Running, Server};
-use seawall_core::event;
+use seawall_core::event::{self, Outcome};
 use seawall_core::plan::policy::{FirstContent, Policy, RETRIED};
 use seawall_core::request::Request;
 use seawall_core::upstream::UpstreamId;
@@ -44,6 +44,12 @@ pub(crate) struct Bench {
     pub(crate) notes: Arc<Notes>,
 }
 
+/// How an answer was found, and by how many attempts.
+pub(crate) fn found(answer: &Answer) -> (Outcome, u32) {
+    let found = answer.found.as_ref().expect("an answer that was not held");
+    (found.outcome, found.attempts)
+}
+
 /// Waits short enough for a test, the rest as it comes.
 pub(crate) fn policy() -> Policy {
     let mut policy = Policy::default();
@@ -57,7 +63,11 @@ pub(crate) fn policy() -> Policy {
 }
 
 pub(crate) async fn bench(policy: Policy) -> Bench {
-    let chaos = Server::start(seawall_chaos::Settings::default()).await.unwrap();
+    bench_with(policy, seawall_chaos::Settings::default()).await
+}
+
+pub(crate) async fn bench_with(policy: Policy, chaos: seawall_chaos::Settings) -> Bench {
+    let chaos = Server::start(chaos).await.unwrap();
     let settings = Settings::new("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
     let notes = Arc::new(Notes::default());
     let client =
@@ -66,6 +76,13 @@ pub(crate) async fn bench(policy: Policy) -> Bench {
 }
 
 impl Bench {
+    /// A call that chaos is told nothing by.
+    pub(crate) fn plain_call(&self, stream: bool) -> Call {
+        let mut call = self.call("ok", stream);
+        call.headers.remove("x-chaos");
+        call
+    }
+
     pub(crate) fn call(&self, chaos: &str, stream: bool) -> Call {
         let body = format!(
             r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"hello there, whoever you are"}}]}}"#
@@ -84,6 +101,7 @@ impl Bench {
             payload: Payload::Kept(body),
             replay: Ok(()),
             max_retries: None,
+            commit: None,
             labels: Labels { id: self.client.new_id(now), ..Labels::default() },
             arrived: tokio::time::Instant::now(),
             arrived_unix_micros: now,

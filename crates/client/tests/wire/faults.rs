@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
-use seawall::{Client, Conclusion, Settings};
+use seawall::{Client, Conclusion, Interrupted, Settings};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::verdict::{Class, Fault};
 
-use crate::bench::{bench, policy};
+use crate::bench::{bench, found, policy};
 
 #[tokio::test]
 async fn each_fault_is_taken_for_what_it_is_and_mended_by_one_retry() {
@@ -38,7 +38,7 @@ async fn each_fault_is_taken_for_what_it_is_and_mended_by_one_retry() {
         let conclusion = bench.client.run(bench.call(&format!("{fault}*1"), stream)).await;
         assert_eq!(bench.notes.taken_for(), [(class, Some(noted))], "{fault}, stream {stream}");
         let Conclusion::Answer(answer) = conclusion else { panic!("{fault} was not mended") };
-        assert_eq!((answer.outcome, answer.attempts), (Outcome::Retried, 2), "{fault}");
+        assert_eq!(found(&answer), (Outcome::Retried, 2), "{fault}");
         let body = answer.relay.collect().await.unwrap().to_bytes();
         assert!(!body.is_empty(), "{fault}");
     }
@@ -50,7 +50,7 @@ async fn silence_is_a_timeout_for_a_stream_and_the_deadline_for_the_rest() {
     let Conclusion::Answer(answer) = bench.client.run(bench.call("first_content_timeout*1", true)).await else {
         panic!("not mended")
     };
-    assert_eq!(answer.attempts, 2);
+    assert_eq!(found(&answer).1, 2);
     assert_eq!(bench.notes.taken_for(), [(Class::Ambiguous, Some(Fault::FirstContentTimeout))]);
 
     let mut call = bench.call("first_content_timeout", false);
@@ -110,7 +110,8 @@ async fn a_stream_that_breaks_after_its_first_word_is_not_made_again() {
     let bench = bench(policy()).await;
     let Conclusion::Answer(answer) = bench.client.run(bench.call("stream_cut=3", true)).await else { panic!("failed") };
     assert_eq!(answer.head.status, StatusCode::OK);
-    let broken = answer.relay.collect().await.expect_err("it was cut").0;
+    let broken = answer.relay.collect().await.expect_err("it was cut");
+    let Interrupted::Broken(broken) = broken else { panic!("{broken}") };
     assert_eq!(broken.fault, Fault::StreamCut);
     assert_eq!(bench.notes.taken_for(), [(Class::MidStream, Some(Fault::StreamCut))]);
     assert_eq!(bench.chaos.stats().attempts, 1);

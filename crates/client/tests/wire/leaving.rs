@@ -38,7 +38,7 @@ async fn call(bench: &Bench, fault: &str, stream: bool, key: usize, polls: usize
     let mut call = bench.call(fault, stream);
     call.headers.insert("x-chaos-key", HeaderValue::from_str(&format!("{fault}-{key}")).unwrap());
     call.headers.insert("x-chaos-latency", HeaderValue::from_static("5ms"));
-    within(polls, bench.client.run(call)).await
+    within(polls, Box::pin(bench.client.run(call))).await
 }
 
 #[tokio::test]

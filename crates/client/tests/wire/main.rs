@@ -6,3 +6,6 @@ mod bench;
 mod faults;
 mod hedges;
 mod leaving;
+mod orphans;
+mod reframing;
+mod streams;

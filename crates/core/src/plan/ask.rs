@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::policy::Policy;
+use super::policy::{Policy, Timeouts};
 use super::route::Candidates;
 use super::shapes::Form;
 use crate::event::Reason;
@@ -24,6 +24,8 @@ pub struct Ask {
     pub replay: Result<(), Reason>,
     /// Whether a stream is asked for.
     pub stream: bool,
+    /// Whether its whole answer can be asked for as a stream.
+    pub can_upgrade: bool,
     /// The bytes of its body, as far as they are known.
     pub body_bytes: u64,
     /// How long the caller waits, as it says.
@@ -35,7 +37,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// What the plan must know of `request`, whose body can be sent again if `replay` says so.
+    /// What the plan must know of `request`, whose body can be sent again if `replay` says so. Whether it
+    /// can be upgraded is for who has the body to say.
     #[must_use]
     pub fn of(request: &Request, candidates: Candidates, replay: Result<(), Reason>, max_retries: Option<u32>) -> Ask {
         Ask {
@@ -44,6 +47,7 @@ impl Ask {
             repeatable: if candidates.repeatable { Repeatable::Yes } else { request.repeatable() },
             replay,
             stream: request.stream,
+            can_upgrade: false,
             body_bytes: request.body_bytes,
             patience: request.patience,
             client_retries: request.client_retries,
@@ -54,18 +58,15 @@ impl Ask {
     /// How long the request may take to its first content or its end: what the caller says, less a
     /// margin for the answer's way back, else what the policy says.
     pub(super) fn patience(&self, policy: &Policy) -> Duration {
-        let timeout = &policy.timeout;
-        let announced = match self.patience.total {
-            Some(total) => Some(total),
-            // A read timeout runs from byte to byte: before the first one, it is the patience for it.
-            None => self.patience.read,
-        };
-        match announced {
-            Some(announced) => {
-                let margin = (announced / 50).max(MARGIN_MIN);
-                announced.saturating_sub(margin).max(announced / 2).min(timeout.total_max)
-            }
-            None => timeout.total,
-        }
+        announced(&self.patience, &policy.timeout).unwrap_or(policy.timeout.total)
     }
+}
+
+/// How long a caller waits, less a margin for the answer's way back; `None` if it does not say.
+#[must_use]
+pub fn announced(patience: &Patience, timeout: &Timeouts) -> Option<Duration> {
+    // A read timeout runs from byte to byte: before the first one, it is the patience for it.
+    let announced = patience.total.or(patience.read)?;
+    let margin = (announced / 50).max(MARGIN_MIN);
+    Some(announced.saturating_sub(margin).max(announced / 2).min(timeout.total_max))
 }

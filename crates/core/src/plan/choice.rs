@@ -15,6 +15,7 @@ use super::credentials::Chosen;
 use super::fleet::Fleet;
 use super::policy::Policy;
 use super::route::{CANDIDATES_MAX, Candidate};
+use super::shapes::Form;
 use super::{Ask, Reason};
 use crate::dice::Dice;
 use crate::request::Repeatable;
@@ -56,6 +57,8 @@ pub(super) struct Failure {
     pub(super) at: usize,
     pub(super) class: Class,
     pub(super) again: Again,
+    /// The form in which it was sent.
+    pub(super) form: Form,
 }
 
 impl Visits {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::{Backoff, Jitter};
+use super::upgrade::Upgrade;
 use super::{breaker, budget, hedge, queue};
 
 use crate::verdict::Class;
@@ -17,6 +18,26 @@ words! {
         OpenaiSdk = "openai-sdk",
         /// What most hand-written loops do: 2ⁿ s and up to a second more, five attempts.
         Classic = "classic",
+    }
+}
+
+words! {
+    /// When a stream's first byte goes to the caller: until then a failure can be mended unseen.
+    pub enum Commit {
+        /// With its first content.
+        Content = "content",
+        /// When all of it is here, up to [`Streams::buffer_bytes_max`] and [`Streams::buffer_time_max`].
+        Buffer = "buffer",
+    }
+}
+
+words! {
+    /// What becomes of a stream that breaks after its first content.
+    pub enum OnBreak {
+        /// It ends in an error event.
+        Error = "error",
+        /// A Responses stream in the background is taken up again where it broke.
+        Resume = "resume",
     }
 }
 
@@ -35,6 +56,55 @@ pub struct Policy {
     pub hedge: hedge::Config,
     /// How long to wait for an upstream that is down.
     pub wait: queue::Config,
+    /// How streams are passed on.
+    pub streams: Streams,
+    /// Which whole answers are asked for as streams, where their route does not say otherwise.
+    pub upgrade: Upgrade,
+    /// What becomes of an answer whose caller has left.
+    pub adopt: Adopt,
+}
+
+/// What becomes of a whole answer that is still being generated when its caller has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adopt {
+    /// Whether it is kept for the caller's own retry. Otherwise it is broken off.
+    pub enabled: bool,
+    /// For how long. 30 s.
+    pub keep: Duration,
+}
+
+impl Default for Adopt {
+    fn default() -> Self {
+        Adopt { enabled: false, keep: Duration::from_secs(30) }
+    }
+}
+
+/// How streams are passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    /// When the first byte goes to the caller, where neither route nor request says.
+    pub commit: Commit,
+    /// What becomes of one that breaks.
+    pub on_break: OnBreak,
+    /// A caller that has heard nothing for this long gets a comment: `: seawall waiting`. `None`: only
+    /// where its own clock would end the wait otherwise.
+    pub comment_after: Option<Duration>,
+    /// A stream that is larger goes to the caller before its end is here. 8 MiB.
+    pub buffer_bytes_max: usize,
+    /// One that takes longer, from its first content on, does too. 120 s.
+    pub buffer_time_max: Duration,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Streams {
+            commit: Commit::Content,
+            on_break: OnBreak::Error,
+            comment_after: None,
+            buffer_bytes_max: 8 << 20,
+            buffer_time_max: Duration::from_secs(120),
+        }
+    }
 }
 
 /// How often, how soon, and what for.
@@ -84,6 +154,8 @@ pub struct Timeouts {
     pub first_content: FirstContent,
     /// Between two pieces of a stream, after the first content.
     pub byte_idle: Duration,
+    /// Between two events with content of a stream: comments and pings do not count. `None`: any time.
+    pub content_idle: Option<Duration>,
     /// To the answer (of a stream: to its first content), where the caller says nothing.
     pub total: Duration,
     /// The most that a caller may ask for.
@@ -115,12 +187,13 @@ impl FirstContent {
 }
 
 impl Default for Timeouts {
-    /// 5 s, adaptive, 300 s, 600 s (the SDKs' own), 3600 s.
+    /// 5 s, adaptive, 300 s, none, 600 s (the SDKs' own), 3600 s.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(5),
             first_content: FirstContent::Adaptive,
             byte_idle: Duration::from_secs(300),
+            content_idle: None,
             total: Duration::from_secs(600),
             total_max: Duration::from_secs(3600),
         }
@@ -136,6 +209,9 @@ impl Default for Policy {
             breaker: breaker::Config::default(),
             hedge: hedge::Config::default(),
             wait: queue::Config::default(),
+            streams: Streams::default(),
+            adopt: Adopt::default(),
+            upgrade: Upgrade::Off,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Which upstreams may serve a request, in what order.
 
+use super::policy::{Commit, Policy};
+use super::upgrade::Upgrade;
 use crate::upstream::{Upstream, UpstreamId, matches};
 
 /// The most upstreams that a configuration may name.
@@ -22,6 +24,10 @@ pub struct Route {
     pub repeatable: bool,
     /// Whether its streams are hedged; `None`: as the policy says.
     pub hedge: Option<bool>,
+    /// When the first byte of its streams goes to the caller; `None`: as the policy says.
+    pub commit: Option<Commit>,
+    /// Which of its whole answers are asked for as streams; `None`: as the policy says.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// A model's name that the configuration knows: what a request asks for is sent under this one.
@@ -52,6 +58,10 @@ pub struct Candidates {
     pub repeatable: bool,
     /// Whether the route wants its streams hedged; `None`: as the policy says.
     pub hedge: Option<bool>,
+    /// When the route wants the first byte of its streams passed on; `None`: as the policy says.
+    pub commit: Option<Commit>,
+    /// Which whole answers the route wants asked for as streams; `None`: as the policy says.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// Requests that share a budget: those of one route, or those that
@@ -75,7 +85,15 @@ impl Candidates {
             route: Candidates::NO_ROUTE,
             repeatable: false,
             hedge: None,
+            commit: None,
+            upgrade: None,
         }
+    }
+
+    /// Which whole answers are asked for as streams: as the route says, else as the policy does.
+    #[must_use]
+    pub fn upgrade(&self, policy: &Policy) -> Upgrade {
+        self.upgrade.unwrap_or(policy.upgrade)
     }
 
     /// The places, the preferred first.
@@ -160,6 +178,8 @@ impl Routes {
         found.route = u16::try_from(at).unwrap_or(Candidates::NO_ROUTE);
         found.repeatable = route.repeatable;
         found.hedge = route.hedge;
+        found.commit = route.commit;
+        found.upgrade = route.upgrade;
         for name in route.fallback_models.iter().filter(|name| can_rename && *name != model) {
             let alias = self.alias(name);
             let base = found.as_slice().last().map_or(0, |last| last.rank + 1);

@@ -263,5 +263,6 @@ mod tests {
     fn streams_are_not_told_to_stream() {
         assert_eq!(remedies(key(2, false).form), REMEDIES);
         assert_eq!(remedies(key(2, true).form), &REMEDIES[1..]);
+        assert_eq!(remedies(key(2, false).form.upgraded()), &REMEDIES[1..]);
     }
 }

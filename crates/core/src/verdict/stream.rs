@@ -25,6 +25,9 @@ use crate::request::Dialect;
 /// The longest error event that is kept for judging, in bytes. Of a longer one only the form is.
 pub const ERROR_BYTES_MAX: usize = 64 * 1024;
 
+/// A longer id of a response is not believed.
+pub const RESPONSE_ID_MAX: usize = 128;
+
 /// The most choices that are told apart. The API allows 128; where more are asked for, as with a
 /// list of prompts, only the dialect's own last word ends the stream.
 pub const CHOICES_MAX: u32 = 128;
@@ -122,6 +125,7 @@ struct Facts {
     /// One bit for each choice that has finished; images completed, for the dialect of images.
     finished: u128,
     sequence_number: Option<u64>,
+    response_id: Option<Box<str>>,
     usage: Usage,
 }
 
@@ -133,7 +137,7 @@ impl Watch {
         Watch {
             dialect,
             scanner: Scanner::default(),
-            facts: Facts { choices, finished: 0, sequence_number: None, usage: Usage::default() },
+            facts: Facts { choices, finished: 0, sequence_number: None, response_id: None, usage: Usage::default() },
             is_terminal: false,
             error: None,
             after_error: 0,
@@ -220,6 +224,13 @@ impl Watch {
     #[must_use]
     pub const fn sequence_number(&self) -> Option<u64> {
         self.facts.sequence_number
+    }
+
+    /// The id of a Responses stream's response, once it was announced: letters, digits, `_` and `-`, at
+    /// most [`RESPONSE_ID_MAX`] of them.
+    #[must_use]
+    pub fn response_id(&self) -> Option<&str> {
+        self.facts.response_id.as_deref()
     }
 
     /// The tokens counted so far, usually known only at the end.

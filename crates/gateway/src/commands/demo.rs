@@ -185,6 +185,7 @@ async fn ask(client: Client, n: u64) -> (bool, Duration) {
         payload: Payload::Kept(body),
         replay: Ok(()),
         max_retries: None,
+        commit: None,
         labels: Labels { id: client.new_id(unix_micros), ..Labels::default() },
         arrived,
         arrived_unix_micros: unix_micros,

@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 
-use seawall_core::plan::policy::{Policy, Timeouts};
+use seawall_core::plan::policy::{Adopt, Policy, Streams, Timeouts};
 use seawall_core::plan::{budget, hedge, queue};
 
 use super::diagnose::Problem;
@@ -49,7 +50,10 @@ pub(super) fn config(
     let breaker = breaker::read(&mut reader, &written.breaker);
     let hedge = hedge(&mut reader, &written.hedge);
     let wait = wait(&mut reader, &written.wait, profile);
+    let streams = streams(&mut reader, &written.stream);
+    let adopt = adopt(&mut reader, &written.adopt);
     let timeout = timeouts(&mut reader, &written.timeout);
+    let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
@@ -61,7 +65,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, hedge, wait },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -169,6 +173,32 @@ fn wait(reader: &mut Reader<'_>, written: &written::Queue, profile: Profile) -> 
     queue::Config { max: reader.or("wait.max", &written.max, of_profile.max) }
 }
 
+fn streams(reader: &mut Reader<'_>, written: &written::Stream) -> Streams {
+    let default = Streams::default();
+    Streams {
+        commit: reader.or("stream.commit", &written.commit, default.commit),
+        on_break: reader.or("stream.on_break", &written.on_break, default.on_break),
+        comment_after: some(reader.or("stream.comment_after", &written.comment_after, Duration::ZERO)),
+        buffer_bytes_max: reader
+            .read("stream.buffer_bytes_max", &written.buffer_bytes_max)
+            .map_or(default.buffer_bytes_max, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
+        buffer_time_max: reader.or("stream.buffer_time_max", &written.buffer_time_max, default.buffer_time_max),
+    }
+}
+
+fn adopt(reader: &mut Reader<'_>, written: &written::Adopt) -> Adopt {
+    let default = Adopt::default();
+    Adopt {
+        enabled: reader.or("adopt.enabled", &written.enabled, default.enabled),
+        keep: reader.or("adopt.keep", &written.keep, default.keep),
+    }
+}
+
+/// No time at all stands for none.
+fn some(wait: Duration) -> Option<Duration> {
+    (!wait.is_zero()).then_some(wait)
+}
+
 fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
     let default = Timeouts::default();
     let total = reader.read("timeout.total", &written.total);
@@ -178,6 +208,7 @@ fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
         connect: reader.or("timeout.connect", &written.connect, default.connect),
         first_content: reader.or("timeout.first_content", &written.first_content, default.first_content),
         byte_idle: reader.or("timeout.byte_idle", &written.byte_idle, default.byte_idle),
+        content_idle: some(reader.or("timeout.content_idle", &written.content_idle, Duration::ZERO)),
         total: total.map_or(default.total, |at| at.value),
         total_max: total_max.map_or(default.total_max, |at| at.value),
     };

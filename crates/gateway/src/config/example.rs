@@ -7,7 +7,7 @@ use super::schema;
 use super::show::{Row, Shown, default_rows};
 
 /// What the keys without a default could look like.
-const SAMPLES: [(&str, &str); 13] = [
+const SAMPLES: [(&str, &str); 15] = [
     ("server.admin_token", "\"${SEAWALL_ADMIN_TOKEN}\""),
     ("upstream.api_key", "\"${OPENAI_API_KEY}\""),
     ("upstream.api_keys", "[\"${OPENAI_API_KEY}\", \"${OPENAI_API_KEY_2}\"]"),
@@ -19,6 +19,8 @@ const SAMPLES: [(&str, &str); 13] = [
     ("route.fallback_models", "[\"gpt-4o-mini\"]"),
     ("route.repeatable", "false"),
     ("route.hedge", "false"),
+    ("route.commit", "\"buffer\""),
+    ("route.stream_upgrade", "\"cliff\""),
     ("client.name", "\"billing\""),
     ("client.token", "\"${BILLING_TOKEN}\""),
 ];

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::{FirstContent, Preset};
+use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Preset};
+use seawall_core::plan::upgrade::Upgrade;
 use serde_json::{Value, json};
 
 use super::diagnose::Wrong;
@@ -259,10 +260,31 @@ impl Word for Preset {
     }
 }
 
+impl Word for Commit {
+    const ALL: &'static [Self] = Commit::ALL;
+    fn name(self) -> &'static str {
+        Commit::name(self)
+    }
+}
+
+impl Word for OnBreak {
+    const ALL: &'static [Self] = OnBreak::ALL;
+    fn name(self) -> &'static str {
+        OnBreak::name(self)
+    }
+}
+
 impl Word for Jitter {
     const ALL: &'static [Self] = Jitter::ALL;
     fn name(self) -> &'static str {
         Jitter::name(self)
+    }
+}
+
+impl Word for Upgrade {
+    const ALL: &'static [Self] = Upgrade::ALL;
+    fn name(self) -> &'static str {
+        Upgrade::name(self)
     }
 }
 

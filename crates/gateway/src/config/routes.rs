@@ -71,6 +71,8 @@ fn route(
     let default = Route::default();
     let repeatable = reader.or(&path("repeatable"), &written.repeatable, default.repeatable);
     let hedge = reader.read(&path("hedge"), &written.hedge).map(|at| at.value);
+    let commit = reader.read(&path("commit"), &written.commit).map(|at| at.value);
+    let upgrade = reader.read(&path("stream_upgrade"), &written.stream_upgrade).map(|at| at.value);
     if written.models.raw.is_none() {
         let problem = Problem::new("a route has no `models`").at(table, "this one");
         reader.problems.push(problem.hint("say which models it is for; for every model write: models = [\"*\"]"));
@@ -84,6 +86,8 @@ fn route(
         fallback_models: fallbacks.iter().map(|name| name.get_ref().clone()).collect(),
         repeatable,
         hedge,
+        commit,
+        upgrade,
     };
     let is_known = reader.problems.len() == before && upstreams.is_whole;
     Some(Placed { route, models, upstreams: names, fallbacks, is_known })

@@ -219,10 +219,14 @@ impl List<'_> {
         push("fallback_models", list(route.fallback_models.is_empty(), json!(route.fallback_models)));
         push("repeatable", Shown::Value(json!(route.repeatable)));
         push("hedge", Shown::maybe(route.hedge.map(|hedge| json!(hedge))));
+        push("commit", Shown::maybe(route.commit.map(|commit| json!(commit.name()))));
+        push("stream_upgrade", Shown::maybe(route.upgrade.map(|upgrade| json!(upgrade.name()))));
         for row in self.rows.iter_mut().filter(|row| row.table == table) {
             row.note = match row.key {
                 "upstreams" if names.is_empty() => Some("all that serve the model".into()),
                 "hedge" if route.hedge.is_none() => Some("as in [hedge]".into()),
+                "commit" if route.commit.is_none() => Some("as in [stream]".into()),
+                "stream_upgrade" if route.upgrade.is_none() => Some("as in [stream]".into()),
                 _ => None,
             };
         }
@@ -279,6 +283,15 @@ impl List<'_> {
         self.table("hedge", "after_max", wait(hedge.after_max));
         self.table("hedge", "deposit", fraction(u32::try_from(hedge.deposit).unwrap_or(u32::MAX), HEDGE_PARTS));
         self.table("wait", "max", wait(policy.wait.max));
+        let streams = &policy.streams;
+        self.table("stream", "commit", json!(streams.commit.name()));
+        self.table("stream", "on_break", json!(streams.on_break.name()));
+        self.table("stream", "comment_after", wait(streams.comment_after.unwrap_or_default()));
+        self.table("stream", "buffer_bytes_max", size(streams.buffer_bytes_max as u64));
+        self.table("stream", "buffer_time_max", wait(streams.buffer_time_max));
+        self.table("stream", "upgrade", json!(policy.upgrade.name()));
+        self.table("adopt", "enabled", json!(policy.adopt.enabled));
+        self.table("adopt", "keep", wait(policy.adopt.keep));
         self.table("timeout", "connect", wait(timeout.connect));
         let first_content = match timeout.first_content {
             FirstContent::Adaptive => json!(ADAPTIVE),
@@ -286,6 +299,7 @@ impl List<'_> {
         };
         self.table("timeout", "first_content", first_content);
         self.table("timeout", "byte_idle", wait(timeout.byte_idle));
+        self.table("timeout", "content_idle", wait(timeout.content_idle.unwrap_or_default()));
         self.table("timeout", "total", wait(timeout.total));
         self.table("timeout", "total_max", wait(timeout.total_max));
         self.table("journal", "keep", wait(journal.keep));

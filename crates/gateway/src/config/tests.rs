@@ -457,9 +457,11 @@ mod keys {
         let expected = [
             "client.name",
             "client.token",
+            "route.commit",
             "route.fallback_models",
             "route.hedge",
             "route.models",
+            "route.stream_upgrade",
             "route.upstreams",
             "server.admin_token",
             "upstream.api_key",

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::Preset;
+use seawall_core::plan::policy::{Commit, OnBreak, Preset};
+use seawall_core::plan::upgrade::Upgrade;
 use seawall_core::verdict::Class;
 
 use super::item::Item;
@@ -80,6 +81,10 @@ pub(super) struct Written {
     pub(super) hedge: Hedge,
     /// Waiting for an upstream that is down, in a queue that is let out slowly.
     pub(super) wait: Queue,
+    /// How streams are passed on.
+    pub(super) stream: Stream,
+    /// An answer that is still being generated when its caller leaves.
+    pub(super) adopt: Adopt,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
     /// The record of failures.
@@ -159,6 +164,10 @@ pub(super) struct Route {
     pub(super) repeatable: Item<Flag>,
     /// Whether its requests are hedged. Left out: as in [hedge].
     pub(super) hedge: Item<Flag>,
+    /// When the first byte of its streams goes to the caller. Left out: as in [stream].
+    pub(super) commit: Item<OneOf<Commit>>,
+    /// Which of its whole answers are asked for as streams. Left out: as in [stream].
+    pub(super) stream_upgrade: Item<OneOf<Upgrade>>,
 }
 
 /// How often and how soon a failed attempt is made again.
@@ -299,6 +308,37 @@ pub(super) struct Queue {
     pub(super) max: Item<Wait<0, HOUR>>,
 }
 
+/// How streams are passed on.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Stream {
+    /// When the first byte goes to the caller: "content" with the first content; "buffer" when all is here, so that a
+    /// stream that breaks is made again. `x-seawall-stream` says it for one request.
+    pub(super) commit: Item<OneOf<Commit>>,
+    /// What becomes of a stream that breaks after its first content: "error" ends it in an event that SDKs raise;
+    /// "resume" takes a Responses stream with `background: true` up again where it broke.
+    pub(super) on_break: Item<OneOf<OnBreak>>,
+    /// A caller that has heard nothing for this long gets a comment. "0s": only where it would give up otherwise.
+    pub(super) comment_after: Item<Wait<0, HOUR>>,
+    /// Of "buffer": a larger stream goes to the caller before its end is here.
+    pub(super) buffer_bytes_max: Item<Size<KIB, GIB>>,
+    /// Of "buffer": so does one that takes longer, from its first content on.
+    pub(super) buffer_time_max: Item<Wait<10, HOUR>>,
+    /// Which whole answers are asked for as streams and put together: "off" none, "cliff" those whose form always ends in a
+    /// timeout on the way, "always" all of chat and responses.
+    pub(super) upgrade: Item<OneOf<Upgrade>>,
+}
+
+/// An answer that is still being generated when its caller leaves.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Adopt {
+    /// Whether it is kept for the caller's own retry, with the same key and the same body: one bill. Not for streams.
+    pub(super) enabled: Item<Flag>,
+    /// For how long.
+    pub(super) keep: Item<Wait<1_000, HOUR>>,
+}
+
 /// How long to wait for what.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -309,6 +349,8 @@ pub(super) struct Timeout {
     pub(super) first_content: Item<FirstContentLimit<10, DAY>>,
     /// Of a stream: between two pieces, after the first content.
     pub(super) byte_idle: Item<Wait<10, DAY>>,
+    /// Of a stream: between two events with content; comments and pings do not count. "0s": any time.
+    pub(super) content_idle: Item<Wait<0, DAY>>,
     /// To the answer, all attempts together, where the caller announces no time of its own.
     pub(super) total: Item<Wait<10, DAY>>,
     /// The most that a caller may announce.

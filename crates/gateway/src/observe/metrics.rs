@@ -106,6 +106,7 @@ pub(crate) struct Metrics {
     saved: Counter,
     /// Requests that were a client's own retry.
     pub(crate) client_retries: Counter,
+    pub(crate) adopted: Counter,
     /// Replies to callers that are open and streaming.
     pub(crate) streams_open: Gauge,
     /// Requests being served.
@@ -163,6 +164,7 @@ impl Metrics {
             overhead: Histogram::new(OVERHEAD),
             saved: Counter::default(),
             client_retries: Counter::default(),
+            adopted: Counter::default(),
             streams_open: Gauge::default(),
             in_flight: Gauge::default(),
             malformed: Counter::default(),
@@ -187,6 +189,7 @@ impl Metrics {
         r.register("first_content_seconds", "From an attempt's beginning to its content", self.first_content.clone());
         r.register("overhead_seconds", "What Seawall adds to an answered request", self.overhead.clone());
         r.register("saved", "Requests that failed at first and were answered after all", self.saved.clone());
+        r.register("adopted", "Retries that got the answer of their caller's first try", self.adopted.clone());
         r.register("client_retries", "Requests that were a client's own retry, unasked", self.client_retries.clone());
         r.register("streams_open", "Streams open to callers", self.streams_open.clone());
         r.register("requests_in_flight", "Requests being served", self.in_flight.clone());

@@ -8,10 +8,9 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use seawall::headers::strip;
-use seawall::{Answer, Broken, Failure};
+use seawall::{Answer, Failure};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::shapes::Cliff;
-use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
 use seawall_core::verdict::{self, Class, Fault};
 use serde_json::json;
@@ -21,6 +20,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const OWN_ID: HeaderName = HeaderName::from_static("x-seawall-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-seawall-attempts");
 const UPSTREAM: HeaderName = HeaderName::from_static("x-seawall-upstream");
+const ADOPTED: HeaderName = HeaderName::from_static("x-seawall-adopted");
 const OUTCOME: HeaderName = HeaderName::from_static("x-seawall-outcome");
 const REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
 const DIAGNOSIS: HeaderName = HeaderName::from_static("x-seawall-diagnosis");
@@ -35,11 +35,16 @@ const RETRY_AFTER_S: std::ops::RangeInclusive<u64> = 1..=59;
 pub(crate) fn success(answer: &mut Answer, id: &str, overhead_us: u64) {
     let headers = &mut answer.head.headers;
     pass(headers, id);
-    headers.insert(ATTEMPTS, number(answer.attempts));
-    headers.insert(UPSTREAM, answer.upstream.clone());
-    headers.insert(OUTCOME, HeaderValue::from_static(answer.outcome.name()));
-    let upstream_us = u64::try_from(answer.upstream_time.as_micros()).unwrap_or(u64::MAX);
+    // Of what is still looked for, nothing more is known.
+    let Some(found) = &answer.found else { return };
+    headers.insert(ATTEMPTS, number(found.attempts));
+    headers.insert(UPSTREAM, found.upstream.clone());
+    headers.insert(OUTCOME, HeaderValue::from_static(found.outcome.name()));
+    let upstream_us = u64::try_from(found.upstream_time.as_micros()).unwrap_or(u64::MAX);
     headers.append(SERVER_TIMING, timing(overhead_us, upstream_us));
+    if let Some(first) = found.adopted.as_ref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(ADOPTED, first);
+    }
 }
 
 /// The answer to a request that no upstream answered well.
@@ -97,45 +102,6 @@ pub(crate) fn mark_late(headers: &mut HeaderMap) {
     headers.insert(RECORD, HeaderValue::from_static("late"));
 }
 
-/// The last event of a broken stream: the form that every official SDK raises. Where the upstream's
-/// own has said it already, a comment in its place, which like the event must reach the wire before
-/// the end: with it goes what came before. `None` where no event can be understood.
-pub(crate) fn broken_event(broken: &Broken, id: &str, is_recorded: bool) -> Option<Bytes> {
-    let request_id = broken.upstream_request_id.as_deref().unwrap_or(id);
-    let message = format!(
-        "the stream broke off after its first content ({}), which no retry can mend; what came is incomplete \
-         (request id {request_id}; seawall show {id})",
-        plainly(broken.fault)
-    );
-    let mut error = json!({
-        "message": message, "type": Code::StreamInterrupted.kind(), "param": null,
-        "code": Code::StreamInterrupted.name(), "request_id": request_id,
-    });
-    if !is_recorded {
-        error["recorded"] = false.into();
-    }
-    let dialect = broken.dialect?;
-    if broken.was_told && dialect != Dialect::Responses {
-        return Some(Bytes::from_static(b":\n"));
-    }
-    let event = match dialect {
-        Dialect::Responses => {
-            let mut event = json!({
-                "type": "error", "code": error["code"], "message": error["message"], "param": null,
-                "sequence_number": broken.sequence.map_or(0, |n| n + 1), "request_id": request_id,
-            });
-            event["error"] = error;
-            format!("event: error\ndata: {event}\n\n")
-        }
-        Dialect::Messages => {
-            format!("event: error\ndata: {}\n\n", json!({"type": "error", "error": error, "request_id": request_id}))
-        }
-        Dialect::Assistants => format!("event: error\ndata: {}\n\n", json!({ "error": error })),
-        _ => format!("data: {}\n\n", json!({ "error": error })),
-    };
-    Some(Bytes::from(event))
-}
-
 /// An upstream's error, on its way to the caller.
 fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str) -> Response<Bytes> {
     let said = failure.said.as_deref();
@@ -191,7 +157,7 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
 }
 
 /// The code of a failure that no upstream worded.
-fn code(failure: &Failure) -> Code {
+pub(super) fn code(failure: &Failure) -> Code {
     match (failure.fault, failure.class) {
         (None, _) => Code::Unavailable,
         (Some(Fault::Deadline), _) => Code::Deadline,
@@ -204,8 +170,12 @@ fn code(failure: &Failure) -> Code {
 }
 
 /// What happened to a request that no upstream worded an answer to.
-fn says(failure: &Failure) -> String {
-    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("no upstream");
+pub(super) fn says(failure: &Failure) -> String {
+    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or(if failure.attempts > 0 {
+        "the upstream"
+    } else {
+        "no upstream"
+    });
     if failure.attempts == 0 && matches!(failure.reason, Reason::Breaker | Reason::Queue) {
         let wait = failure.retry_in.unwrap_or_default().as_secs_f64();
         return format!("its upstreams have failed again and again, and are asked again in {wait:.1} s");
@@ -235,7 +205,7 @@ fn diagnosed((cliff, remedies): (Cliff, &[&str])) -> String {
 }
 
 /// A fault, for a person.
-fn plainly(fault: Fault) -> &'static str {
+pub(super) fn plainly(fault: Fault) -> &'static str {
     match fault {
         Fault::Resolve => "its name does not resolve",
         Fault::Refused => "the connection was refused",
@@ -271,13 +241,7 @@ fn in_place_of_an_error(fault: Fault) -> &'static str {
 }
 
 fn own(code: Code, detail: &str, id: &str) -> Response<Bytes> {
-    let meaning = code.meaning();
-    let says = meaning.says.trim_end_matches('.');
-    let message = if detail.is_empty() {
-        format!("{says}; {} (seawall show {id})", advice(code))
-    } else {
-        format!("{says}: {detail}; {} (seawall show {id})", advice(code))
-    };
+    let message = message(code, detail, id);
     let mut response = Response::new(object(&message, code.kind(), code.name(), id));
     *response.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -288,6 +252,13 @@ fn own(code: Code, detail: &str, id: &str) -> Response<Bytes> {
     }
     headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     response
+}
+
+/// What a code means, what is particular to this request, and what to do.
+pub(super) fn message(code: Code, detail: &str, id: &str) -> String {
+    let says = code.meaning().says.trim_end_matches('.');
+    let colon = if detail.is_empty() { "" } else { ": " };
+    format!("{says}{colon}{detail}; {} (seawall show {id})", advice(code))
 }
 
 fn advice(code: Code) -> &'static str {

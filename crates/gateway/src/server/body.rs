@@ -8,11 +8,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use seawall::{Broken, Hold, Piece, Relay};
+use seawall::{Broken, Failure, Hold, Piece, Relay};
+use seawall_core::event;
+use seawall_core::request::Dialect;
 
 use super::loud::{Conn, LoudEnd, Serving};
 use super::whole::Whole;
-use super::{InFlight, Server, answer};
+use super::{InFlight, Server, last_event};
 
 /// An answer's body.
 pub(crate) enum AnswerBody {
@@ -29,6 +31,7 @@ pub(crate) struct Relayed {
     events: Option<Whole>,
     /// They have come, and go after the last of the data.
     trailers: Option<HeaderMap>,
+    dialect: Option<Dialect>,
     id: String,
     server: Arc<Server>,
     conn: Arc<Conn>,
@@ -39,10 +42,17 @@ pub(crate) struct Relayed {
 enum State {
     Flowing(Relay),
     /// It broke; what is known of that is on its way to the record.
-    Recording(Broken, Pin<Box<dyn Future<Output = bool> + Send>>),
+    Recording(Last, Pin<Box<dyn Future<Output = bool> + Send>>),
     /// The last event has been handed over, and must reach the wire before the end.
     Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
     Over,
+}
+
+/// What the last event tells of.
+enum Last {
+    Broken(Broken),
+    Failed(Box<Failure>),
+    Unfit,
 }
 
 impl AnswerBody {
@@ -53,6 +63,7 @@ impl AnswerBody {
     /// A reply that is relayed; what is held for the request is held until its end.
     pub(crate) fn relayed(
         mut relay: Relay,
+        dialect: Option<Dialect>,
         id: String,
         server: Arc<Server>,
         conn: Arc<Conn>,
@@ -65,7 +76,17 @@ impl AnswerBody {
         server.observe.metrics.streams_open.inc();
         let events = relay.is_watched().then(Whole::default);
         let state = State::Flowing(relay);
-        AnswerBody::Relayed(Box::new(Relayed { state, events, trailers: None, id, server, conn, is_h2, _held: held }))
+        AnswerBody::Relayed(Box::new(Relayed {
+            state,
+            events,
+            trailers: None,
+            dialect,
+            id,
+            server,
+            conn,
+            is_h2,
+            _held: held,
+        }))
     }
 }
 
@@ -75,10 +96,25 @@ impl Drop for Relayed {
     }
 }
 
+/// What the caller was told before it failed.
+const OK: u16 = 200;
+
 impl Relayed {
     /// What is left of the data at a clean end: half an event, or one that lacks its empty line.
     fn last(&mut self) -> Option<Bytes> {
         self.events.as_mut().map(Whole::take).filter(|last| !last.is_empty())
+    }
+
+    /// Writes down what the last event will tell of.
+    fn record(&mut self, last: Last, record: Option<Arc<event::Request>>) {
+        let server = Arc::clone(&self.server);
+        let settle = Box::pin(async move {
+            match record {
+                Some(record) => server.observe.settle(&record).await,
+                None => true,
+            }
+        });
+        self.state = State::Recording(last, settle);
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, LoudEnd>>> {
@@ -109,14 +145,24 @@ impl Relayed {
                         return Poll::Ready(self.last().map(|last| Ok(Frame::data(last))));
                     }
                     Some(Piece::Broken(broken)) => {
-                        let (server, record) = (Arc::clone(&self.server), Arc::clone(&broken.record));
-                        let settle = Box::pin(async move { server.observe.settle(&record).await });
-                        self.state = State::Recording(broken, settle);
+                        let record = Some(Arc::clone(&broken.record));
+                        self.record(Last::Broken(broken), record);
                     }
+                    Some(Piece::Failed(mut failure)) => {
+                        failure.answered_with(OK);
+                        let record = failure.record().cloned();
+                        self.record(Last::Failed(failure), record);
+                    }
+                    Some(Piece::Unfit) => self.record(Last::Unfit, None),
                 },
-                State::Recording(broken, settle) => {
+                State::Recording(last, settle) => {
                     let is_recorded = ready!(settle.as_mut().poll(cx));
-                    let Some(event) = answer::broken_event(broken, &self.id, is_recorded) else {
+                    let event = match last {
+                        Last::Broken(broken) => last_event::broken(broken, &self.id, is_recorded),
+                        Last::Failed(failure) => last_event::failed(failure, self.dialect, &self.id, is_recorded),
+                        Last::Unfit => last_event::unfit(self.dialect, &self.id),
+                    };
+                    let Some(event) = event else {
                         self.state = State::Over;
                         return Poll::Ready(Some(Err(LoudEnd)));
                     };

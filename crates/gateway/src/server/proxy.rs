@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use seawall::{Call, Conclusion, Labels, Payload, headers};
 use seawall_core::event::Outcome;
+use seawall_core::plan::policy::Commit;
 use seawall_core::request::{self, Endpoint};
 use seawall_core::verdict::code::Code;
 
@@ -26,6 +27,7 @@ const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
 const TAG_BYTES_MAX: usize = 64;
 
 static MAX_RETRIES: HeaderName = HeaderName::from_static("x-seawall-max-retries");
+static STREAM: HeaderName = HeaderName::from_static("x-seawall-stream");
 static TAG: HeaderName = HeaderName::from_static("x-seawall-tag");
 static REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
 
@@ -66,8 +68,10 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
     };
     let facts = peek(&head, kept, len).await;
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
+    let commit = own(&head.headers, &STREAM).and_then(Commit::from_name);
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
     prepare(&mut head.headers, &server.door.via, endpoint);
+    let dialect = endpoint.dialect();
     let call = Call {
         target: head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
         headers: head.headers,
@@ -75,6 +79,7 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
         payload,
         replay,
         max_retries,
+        commit,
         labels: Labels { id: id.clone(), tag, client },
         arrived,
         arrived_unix_micros,
@@ -83,15 +88,16 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
         Conclusion::Answer(mut answered) => {
             let took = loud::now().saturating_duration_since(arrived);
             // After a retry the wait is part of the service, and no cost of passing through.
-            let overhead =
-                if answered.attempts == 1 { took.saturating_sub(answered.upstream_time) } else { Duration::ZERO };
+            let first = answered.found.as_ref().filter(|found| found.attempts == 1);
+            let overhead = first.map_or(Duration::ZERO, |found| took.saturating_sub(found.upstream_time));
             server.observe.metrics.overhead.observe(overhead.as_secs_f64());
             answer::success(&mut answered, &id, u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
             if let Err(reason) = replay {
                 answered.head.headers.insert(&REASON, HeaderValue::from_static(reason.name()));
             }
             let head = answered.head;
-            let body = AnswerBody::relayed(answered.relay, id, server, conn, is_h2, (in_flight, serving, hold));
+            let body =
+                AnswerBody::relayed(answered.relay, dialect, id, server, conn, is_h2, (in_flight, serving, hold));
             Response::from_parts(head, body)
         }
         Conclusion::Failure(mut failed) => {

@@ -20,7 +20,7 @@ pub const TRIAL_EVERY: Duration = Duration::from_secs(600);
 /// What fails sooner was not waited for by anybody.
 const AT_MIN: Duration = Duration::from_secs(1);
 
-/// What helps against a cliff, the best first. The first is for whole answers: a stream streams already.
+/// What helps against a cliff, the best first. The first is for whole answers that no stream is asked for.
 pub const REMEDIES: [&str; 5] = [
     "stream the answer, so that bytes flow before the time is up",
     "raise the timeout of the hop that gives up",
@@ -32,7 +32,7 @@ pub const REMEDIES: [&str; 5] = [
 /// What helps requests of `form`, the best first.
 #[must_use]
 pub fn remedies(form: Form) -> &'static [&'static str] {
-    &REMEDIES[usize::from(form.is_stream())..]
+    &REMEDIES[usize::from(form.is_stream() || form.is_upgraded())..]
 }
 
 /// Requests of one form fail when they have taken this long.

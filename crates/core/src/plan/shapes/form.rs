@@ -28,7 +28,7 @@ impl ShapeKey {
 /// Operation, stream or not, tools or not, and the two sizes by their power of two.
 ///
 /// From the lowest bit: 6 bits for the body's bytes, 7 for the limit on tokens (0 for none), one
-/// each for stream and tools, the rest for the operation.
+/// each for stream and tools, the rest for the operation; the highest for a stream that was not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form(u32);
 
@@ -36,6 +36,7 @@ const TOKENS_AT: u32 = 6;
 const STREAM: u32 = 1 << 13;
 const TOOLS: u32 = 1 << 14;
 const ENDPOINT_AT: u32 = 15;
+const UPGRADED: u32 = 1 << 31;
 /// The bits of both sizes.
 const SIZES: u32 = STREAM - 1;
 
@@ -60,6 +61,25 @@ impl Form {
     #[must_use]
     pub const fn parent(self) -> Form {
         Form(self.0 & !SIZES)
+    }
+
+    /// The form of the same request where its whole answer is asked for as a stream and put together:
+    /// one of its own, of which totals are learnt.
+    #[must_use]
+    pub const fn upgraded(self) -> Form {
+        Form(self.0 & !STREAM | UPGRADED)
+    }
+
+    /// The form of the same request, had its caller asked for a stream.
+    #[must_use]
+    pub const fn streamed(self) -> Form {
+        Form(self.0 & !UPGRADED | STREAM)
+    }
+
+    /// Whether its whole answer is asked for as a stream.
+    #[must_use]
+    pub const fn is_upgraded(self) -> bool {
+        self.0 & UPGRADED != 0
     }
 
     /// Whether a stream is asked for.
@@ -92,6 +112,7 @@ mod tests {
         let mut forms = vec![
             Form::of(&plain),
             Form::of(&Request { stream: true, ..request() }),
+            Form::of(&plain).upgraded(),
             Form::of(&Request { tools: 3, ..request() }),
             Form::of(&Request { endpoint: Endpoint::Other, ..request() }),
             Form::of(&Request { body_bytes: u64::MAX, ..request() }),
@@ -100,7 +121,7 @@ mod tests {
         ];
         forms.sort_by_key(|form| form.0);
         forms.dedup();
-        assert_eq!(forms.len(), 7);
+        assert_eq!(forms.len(), 8);
     }
 
     #[test]
@@ -110,6 +131,14 @@ mod tests {
         assert_ne!(form(4_095, None), form(4_096, None));
         assert_ne!(form(4_096, Some(1_023)), form(4_096, Some(1_024)));
         assert_eq!(form(0, None), form(1, None));
+    }
+
+    #[test]
+    fn a_form_that_is_upgraded_asks_its_upstream_for_a_stream_and_its_caller_for_patience() {
+        let plain = Form::of(&request());
+        assert!(plain.upgraded().is_upgraded() && !plain.upgraded().is_stream());
+        assert_eq!(plain.upgraded().streamed(), Form::of(&Request { stream: true, ..request() }));
+        assert_eq!(plain.upgraded().parent(), plain.parent().upgraded());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorForm, Facts, Meaning};
+use super::{ErrorForm, Facts, Meaning, RESPONSE_ID_MAX};
 use crate::json::{self, Key};
 use crate::request::Dialect;
 use crate::verdict::body::is_nothing;
@@ -49,6 +49,9 @@ pub(super) fn read<'a>(facts: &mut Facts, dialect: Dialect, event: Event<'a>) ->
     if matches!(kind, b"ping" | b"keepalive") {
         return Meaning::Meta;
     }
+    if let (Dialect::Responses, None, Some(response)) = (dialect, &facts.response_id, members.response) {
+        facts.response_id = json::field(response, "id").and_then(response_id);
+    }
     match dialect {
         Dialect::Responses => responses(kind, event),
         Dialect::Assistants => assistants(kind, event),
@@ -88,6 +91,14 @@ impl<'a> Members<'a> {
             _ => {}
         }
     }
+}
+
+/// An id that can be put into a path as it is.
+fn response_id(raw: &[u8]) -> Option<Box<str>> {
+    let id = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let is_plain = id.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
+    let fits = is_plain && (1..=RESPONSE_ID_MAX).contains(&id.len());
+    fits.then(|| String::from_utf8_lossy(id).into())
 }
 
 fn responses<'a>(kind: &[u8], event: Event<'a>) -> Meaning<'a> {

@@ -1,6 +1,6 @@
 //! The profile, the breaker, hedges, the queue and the limit for the first content.
 
-use seawall_core::plan::policy::FirstContent;
+use seawall_core::plan::policy::{Adopt, Commit, FirstContent, OnBreak, Streams};
 use seawall_core::plan::{breaker, hedge};
 
 use super::*;
@@ -116,4 +116,29 @@ fn steps_that_could_never_be_reached_are_shown() {
     ] {
         reads(name, &bad(text).to_string());
     }
+}
+
+#[test]
+fn every_knob_of_adoption_arrives() {
+    let config = good("[adopt]\nenabled = true\nkeep = \"45s\"");
+    assert_eq!(config.policy.adopt, Adopt { enabled: true, keep: Duration::from_secs(45) });
+}
+
+#[test]
+fn every_knob_of_streams_arrives() {
+    let config = good(
+        "[stream]\ncommit = \"buffer\"\non_break = \"resume\"\ncomment_after = \"15s\"\nbuffer_bytes_max = \"1 MiB\"\nbuffer_time_max = \"9s\"\n\
+         [timeout]\ncontent_idle = \"3m\"",
+    );
+    let expected = Streams {
+        commit: Commit::Buffer,
+        on_break: OnBreak::Resume,
+        comment_after: Some(Duration::from_secs(15)),
+        buffer_bytes_max: 1 << 20,
+        buffer_time_max: Duration::from_secs(9),
+    };
+    assert_eq!(config.policy.streams, expected);
+    assert_eq!(config.policy.timeout.content_idle, Some(Duration::from_secs(180)));
+    let off = good("[stream]\ncomment_after = \"0s\"\n[timeout]\ncontent_idle = \"0s\"").policy;
+    assert_eq!((off.streams, off.timeout.content_idle), (Streams::default(), None));
 }

@@ -1,6 +1,8 @@
 //! Routes: what they become, which are refused because they would do nothing, and in which words.
 
+use seawall_core::plan::policy::Commit;
 use seawall_core::plan::route::Route;
+use seawall_core::plan::upgrade::Upgrade;
 use seawall_core::upstream::UpstreamId;
 
 use super::super::list;
@@ -32,7 +34,7 @@ fn with(routes: &str) -> String {
 #[test]
 fn a_route_names_upstreams_in_its_own_order() {
     let config = good(&with(
-        "[[route]]\nmodels = [\"gpt-4o\", \"gpt-4o-mini\"]\nupstreams = [\"azure\", \"openai\"]\nfallback_models = [\"claude-4\"]\nrepeatable = true\nhedge = false\n[[route]]\nmodels = [\"*\"]\n",
+        "[[route]]\nmodels = [\"gpt-4o\", \"gpt-4o-mini\"]\nupstreams = [\"azure\", \"openai\"]\nfallback_models = [\"claude-4\"]\nrepeatable = true\nhedge = false\ncommit = \"buffer\"\nstream_upgrade = \"cliff\"\n[[route]]\nmodels = [\"*\"]\n",
     ));
     let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let first = Route {
@@ -41,6 +43,8 @@ fn a_route_names_upstreams_in_its_own_order() {
         fallback_models: texts(&["claude-4"]),
         repeatable: true,
         hedge: Some(false),
+        commit: Some(Commit::Buffer),
+        upgrade: Some(Upgrade::Cliff),
     };
     assert_eq!(config.routes, [first, Route { models: texts(&["*"]), ..Route::default() }]);
     let shown: Vec<String> = rows(&config)
@@ -190,7 +194,7 @@ fn a_route_that_would_do_nothing_is_shown() {
         ),
         (
             "route_bad_lists",
-            "[[route]]\nmodels = \"gpt-*\"\nupstreams = \"openai\"\nfallback_models = [\"gpt-*\", 5]\nrepeatable = \"yes\"\nhedge = 1\n[[route]]\nmodels = [\"o3\"]\nfallback_models = [\"a\", \"\"]\nfallbacks = [\"x\"]\n",
+            "[[route]]\nmodels = \"gpt-*\"\nupstreams = \"openai\"\nfallback_models = [\"gpt-*\", 5]\nrepeatable = \"yes\"\nhedge = 1\ncommit = \"late\"\nstream_upgrade = \"alway\"\n[[route]]\nmodels = [\"o3\"]\nfallback_models = [\"a\", \"\"]\nfallbacks = [\"x\"]\n",
         ),
     ] {
         reads(name, &bad(&with(routes)).to_string());
