@@ -345,7 +345,7 @@ fn request(
                 Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
                 None => bytes.clone(),
             };
-            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, bytes) } else { bytes })
+            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, &bytes) } else { bytes })
         }
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),
