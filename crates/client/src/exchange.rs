@@ -24,6 +24,7 @@ use crate::decode;
 use crate::memory::{Hold, Memory};
 use crate::pool::Connection;
 use crate::shared::{instant, unix_micros};
+use crate::upgrade::{self, Switched};
 use crate::upstream::Upstream;
 
 /// A JSON answer up to this size is held to its end, so that an error inside it can be retried.
@@ -81,6 +82,8 @@ pub(crate) enum ReplyBody {
     Whole(Bytes, Hold),
     /// The rest is still coming.
     Flowing(Box<Flowing>),
+    /// It is HTTP no more.
+    Switched(Box<Switched>),
 }
 
 /// A reply that goes to the caller while it comes.
@@ -95,8 +98,8 @@ pub(crate) struct Flowing {
 
 /// Makes one attempt.
 pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
-    let (until, is_last_moment) = (attempt.until, attempt.is_last_moment);
     let began = instant();
+    let (until, is_last_moment) = upgrade::limit(attempt.facts, began, attempt.until, attempt.is_last_moment);
     let mut seen = Seen { began: Some(began), ..Seen::default() };
     let outcome = timeout_at(until, go(attempt, began, &mut seen)).await;
     seen.ended = Some(instant());
@@ -133,8 +136,13 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
             return Err((fault, error.to_string()));
         }
     };
+    seen.status = Some(response.status());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let (head, switched) = upgrade::accept(facts, response).await?;
+        seen.first_content = Some(instant().saturating_duration_since(began));
+        return Ok((Verdict::OK, Reply { head, body: ReplyBody::Switched(Box::new(switched)) }));
+    }
     let (head, body) = response.into_parts();
-    seen.status = Some(head.status);
     let held = Held::of(memory);
     let reading = Reading { upstream, facts, connection, body, held, began, until, seen };
     match kind(&head, facts) {

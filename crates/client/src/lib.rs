@@ -6,6 +6,7 @@
 //! - `attempt`: the loop that asks the plan and does the step.
 //! - `live`: the attempts under way; `exchange`: one attempt on the wire.
 //! - `relay`: the reply, watched to its last byte.
+//! - `upgrade`: the handshake of a WebSocket; `tunnel`: the upstream's side of one.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
@@ -29,6 +30,8 @@ mod relay;
 mod renamed;
 mod shared;
 mod tale;
+mod tunnel;
+mod upgrade;
 mod upstream;
 
 pub use attempt::{Answer, Call, Conclusion, Failure};
@@ -42,4 +45,6 @@ pub use observer::Observer;
 pub use relay::{Broken, Interrupted, Piece, Relay};
 pub use shared::unix_micros;
 pub use tale::Labels;
+pub use tunnel::Tunnel;
+pub use upgrade::HANDSHAKE_WITHIN;
 pub use upstream::{Key, Settings};

@@ -6,3 +6,4 @@ mod bench;
 mod faults;
 mod hedges;
 mod leaving;
+mod sockets;

@@ -64,7 +64,9 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
         Payload::Kept(bytes) => Some(bytes.clone()),
         Payload::Flow(_) => None,
     };
-    let facts = peek(&head, kept, len).await;
+    let mut facts = peek(&head, kept, len).await;
+    // The caller's side of a WebSocket is not served yet.
+    facts.upgrade = false;
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
     prepare(&mut head.headers, &server.door.via, endpoint);
