@@ -26,6 +26,7 @@ use crate::decode;
 use crate::memory::{Hold, Memory};
 use crate::pool::Connection;
 use crate::shared::{instant, unix_micros};
+use crate::upgrade::{self, Switched};
 use crate::upstream::Upstream;
 
 pub(crate) use assembled::Whole;
@@ -87,6 +88,8 @@ pub(crate) enum ReplyBody {
     Whole(Bytes, Hold),
     /// The rest is still coming.
     Flowing(Box<Flowing>),
+    /// It is HTTP no more.
+    Switched(Box<Switched>),
 }
 
 /// A reply that goes to the caller while it comes.
@@ -101,11 +104,11 @@ pub(crate) struct Flowing {
 
 /// Makes one attempt.
 pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
+    let began = instant();
     let (limit, is_deadline) = match attempt.whole {
         Some(whole) => (whole.by, true),
-        None => (attempt.until, attempt.is_last_moment),
+        None => upgrade::limit(attempt.facts, began, attempt.until, attempt.is_last_moment),
     };
-    let began = instant();
     let mut seen = Seen { began: Some(began), ..Seen::default() };
     let outcome = timeout_at(limit, go(attempt, began, &mut seen)).await.unwrap_or_else(|_| Err(late(is_deadline)));
     seen.ended = Some(instant());
@@ -155,8 +158,13 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
             return Err((fault, error.to_string()));
         }
     };
+    seen.status = Some(response.status());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let (head, switched) = upgrade::accept(facts, response).await?;
+        seen.first_content = Some(instant().saturating_duration_since(began));
+        return Ok((Verdict::OK, Reply { head, body: ReplyBody::Switched(Box::new(switched)) }));
+    }
     let (head, body) = response.into_parts();
-    seen.status = Some(head.status);
     let held = Held::of(memory);
     let reading = Reading { upstream, facts, connection, body, held, began, until, seen };
     match kind(&head, facts) {
