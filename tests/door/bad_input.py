@@ -236,13 +236,7 @@ class Pipe:
 
 @claim
 def an_upstream_with_a_certificate_nobody_trusts_gets_502_and_no_request(door):
-    key, cert = door.folder / "key.pem", door.folder / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", cert],
-        check=True,
-        capture_output=True,
-    )
+    key, cert = certificate(door.folder)
     server = Tls(key, cert)
     try:
         config = '[server]\n[retry]\nmax_attempts = 2\ncap = "5ms"\n'
@@ -255,6 +249,18 @@ def an_upstream_with_a_certificate_nobody_trusts_gets_502_and_no_request(door):
         same(ask(good.port, "POST", CHAT, chat(), JSON)[0], 200, "the same with `ca_file`")
     finally:
         server.close()
+
+
+def certificate(folder):
+    """A key and a certificate for 127.0.0.1 that nobody trusts unless told to."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", cert],
+        check=True,
+        capture_output=True,
+    )
+    return key, cert
 
 
 class Tls:

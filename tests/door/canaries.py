@@ -102,6 +102,7 @@ PLACES = {
     "openai-project": lambda secret: ("/v1/chat/completions", {"openai-project": f"proj_{secret}"}),
     "key in the query": lambda secret: (f"/v1/chat/completions?key={secret}", {}),
     "api-key in the query": lambda secret: (f"/v1/chat/completions?api-key={secret}", {}),
+    "subprotocol": lambda secret: ("/v1/chat/completions", {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{secret}"}),
     "x-goog-api-key": lambda secret: ("/v1/chat/completions", {"x-goog-api-key": secret}),
     "proxy-authorization": lambda secret: ("/v1/chat/completions", {"proxy-authorization": f"Bearer {secret}"}),
 }

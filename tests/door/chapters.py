@@ -7,6 +7,7 @@ import passing  # noqa: F401
 import cuts  # noqa: F401
 import bad_input  # noqa: F401
 import leaving  # noqa: F401
+import realtime  # noqa: F401
 import record  # noqa: F401
 import noise  # noqa: F401
 import waves  # noqa: F401

@@ -20,6 +20,7 @@ use crate::peek::{Endpoint, Facts, facts};
 use crate::reply::{Act, Framing, Head, Reply};
 use crate::shared::{Decision, Door, Shared};
 use crate::steps::Asked;
+use crate::websocket::{self, Course, End};
 use crate::wire::{Gone, Wire};
 use crate::wording::{self, Code};
 
@@ -159,8 +160,19 @@ impl Connection {
     async fn attempt(&mut self, wire: &mut Wire) -> Ending {
         let facts = facts(self.request.body.kept());
         let endpoint = Endpoint::of(self.request.method(), self.request.path());
-        let model = facts.model.as_deref();
+        let wants_socket = websocket::is_asked(&self.request);
+        let model = facts.model.as_deref().or_else(|| websocket::model(&self.request).filter(|_| wants_socket));
         let decision = self.shared.decide(&self.request, model, facts.stream);
+        if wants_socket && let Some(course) = Course::of(&decision.deed) {
+            sleep(decision.wait).await;
+            let end = websocket::converse(wire, &self.request, course, decision.id, &mut self.door).await;
+            self.shared.ended(decision.ticket, model, end == End::CallerLeft);
+            return match end {
+                End::Closed => Ending::Closed,
+                End::Reset => Ending::Reset,
+                End::CallerLeft => Ending::CallerLeft,
+            };
+        }
         compose(&mut self.reply, &mut self.good, &self.request, &facts, endpoint, &decision);
         let ending = act_out(&self.reply, wire, decision.settings.split, &mut self.door).await;
         self.shared.ended(decision.ticket, model, ending == Ending::CallerLeft);

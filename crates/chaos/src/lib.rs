@@ -19,6 +19,7 @@
 //! - `decide`: which of all misdeeds this request gets. `shared`: the state that this needs.
 //! - `api` with `api/*`: good answers. `wording`: what error replies say.
 //! - `misbehave`: a fault into acts on a socket. `scripts`, `steps`: the same for posted scripts.
+//! - `websocket`: the conversation behind a 101.
 //! - `reply`: the acts, and heads of replies. `control`: the endpoints under `/chaos`.
 //! - [`stats`]: what was seen and done.
 //!
@@ -51,6 +52,7 @@ mod shared;
 pub mod stats;
 mod steps;
 mod wait;
+mod websocket;
 mod wire;
 mod wording;
 
@@ -62,3 +64,4 @@ pub use server::{Handle, Running, Server};
 pub use settings::{Phase, Settings};
 pub use stats::Stats;
 pub use wait::{Latency, WAIT_MAX};
+pub use websocket::MESSAGE_BYTES_MAX;

@@ -235,6 +235,7 @@ pub(crate) fn anthropic(kind: &str) -> &str {
 /// The phrase after a status; an empty one for what RFC 9110 and the CDNs do not name.
 pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
+        101 => "Switching Protocols",
         200 => "OK",
         204 => "No Content",
         302 => "Found",

@@ -27,12 +27,15 @@ use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
 use crate::failure::Failure;
 use crate::live::{Begun, Live};
+use crate::memory::Hold;
 use crate::reframed;
 use crate::relay::Relay;
 use crate::renamed;
 use crate::resume::Resume;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
+use crate::tunnel::{self, Tunnel};
+use crate::upgrade;
 use crate::upgraded;
 
 /// The name under which an attempt can be found by the provider's support when no reply came.
@@ -76,6 +79,8 @@ pub struct Answer {
     pub head: response::Parts,
     /// The body.
     pub relay: Relay,
+    /// The upstream's connection, where it became a WebSocket: then there is no body.
+    pub tunnel: Option<Box<Tunnel>>,
     /// How it was found; `None` while it is still looked for, and the caller is kept on the line.
     pub found: Option<Found>,
 }
@@ -250,7 +255,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         };
         let Exchange { verdict, reply, seen, detail } = exchange;
         let is_ok = verdict.class == Class::Ok;
-        let flows = matches!(reply, Some(Reply { body: ReplyBody::Flowing(_), .. }));
+        let flows = matches!(reply, Some(Reply { body: ReplyBody::Flowing(_) | ReplyBody::Switched(_), .. }));
         let plan = &mut course.plan;
         // Of an answer that is here as a whole, nothing more will be heard.
         let body = if is_ok && !flows { 0 } else { fingerprint(engine, &facts, &payload) };
@@ -269,16 +274,16 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             let Reply { mut head, body } = reply.expect("only a reply is judged an answer");
             let body = match body {
                 ReplyBody::Whole(bytes, hold) => reframed::mended(&facts, &payload, &mut head, bytes, hold),
-                flowing @ ReplyBody::Flowing(_) => flowing,
+                other @ (ReplyBody::Flowing(_) | ReplyBody::Switched(_)) => other,
             };
             let upstream_time = seen.first_content.unwrap_or_default();
             engine.observer.answered(&facts, begun.upstream, upstream_time);
             let place = (begun.upstream, key);
             let resume = Resume::of(engine, &facts, &target, headers, place);
-            let relay = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);
+            let (relay, tunnel) = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);
             let upstream = engine.upstream(begun.upstream).name_value.clone();
             let found = Some(Found { outcome, attempts, upstream, upstream_time, adopted: None });
-            let answer = Answer { head, relay, found };
+            let answer = Answer { head, relay, tunnel, found };
             return Conclusion::Answer(Box::new(answer));
         }
         (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
@@ -345,7 +350,7 @@ fn request(
                 Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
                 None => bytes.clone(),
             };
-            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, bytes) } else { bytes })
+            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, &bytes) } else { bytes })
         }
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),
@@ -355,9 +360,12 @@ fn request(
     let mut request = http::Request::new(body);
     *request.method_mut() = facts.method.clone();
     *request.version_mut() = Version::HTTP_11;
+    let alias = launch.model.filter(|_| facts.upgrade);
+    let renamed = alias.and_then(|alias| renamed::target(target, engine.routes.name(alias)));
     // Two valid paths make a valid path; were it not so, the upstream would say 404.
-    *request.uri_mut() = upstream.uri(target).unwrap_or_default();
+    *request.uri_mut() = upstream.uri(renamed.as_ref().unwrap_or(target)).unwrap_or_default();
     *request.headers_mut() = headers.clone();
+    upgrade::ask(facts, request.headers_mut());
     upstream.sign(request.headers_mut(), launch.key);
     request
 }
@@ -384,15 +392,23 @@ fn relay(
     own_id: bool,
     served: Option<Served>,
     resume: Option<Box<Resume>>,
-) -> Relay {
+) -> (Relay, Option<Box<Tunnel>>) {
+    let client_request_id = || own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
     match body {
         ReplyBody::Whole(bytes, hold) => {
             tale.ended(outcome, Reason::Answered, head.status.as_u16());
-            Relay::whole(bytes, hold)
+            (Relay::whole(bytes, hold), None)
+        }
+        ReplyBody::Switched(switched) => {
+            let relay = Relay::whole(Bytes::new(), Hold::of(&tale.engine.memory));
+            let (headers, client_request_id) = (head.headers.clone(), client_request_id());
+            let start =
+                tunnel::Start { tale, switched: *switched, outcome, begun, seen, headers, client_request_id, served };
+            (relay, Some(Box::new(Tunnel::new(start))))
         }
         ReplyBody::Flowing(flowing) => {
-            let client_request_id = own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
-            Relay::flowing(crate::relay::Start {
+            let client_request_id = client_request_id();
+            let relay = Relay::flowing(crate::relay::Start {
                 tale,
                 flowing,
                 outcome,
@@ -403,7 +419,8 @@ fn relay(
                 since: instant(),
                 served,
                 resume,
-            })
+            });
+            (relay, None)
         }
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use seawall_core::verdict::Fault;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -167,6 +168,16 @@ pub(crate) struct Wire {
 impl Wire {
     fn new(stream: Stream) -> Wire {
         Wire { stream, meter: Arc::default() }
+    }
+
+    /// Has the system look whether the other end still exists: after a silence of `after`, then every
+    /// `every`. A socket that refuses the option still works.
+    pub(crate) fn keep_alive(&self, after: Duration, every: Duration) {
+        let tcp = match &self.stream {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+        };
+        let _ = SockRef::from(tcp).set_tcp_keepalive(&TcpKeepalive::new().with_time(after).with_interval(every));
     }
 
     /// The count, to look at later.

@@ -26,6 +26,7 @@ use crate::decode;
 use crate::memory::{Hold, Memory};
 use crate::pool::Connection;
 use crate::shared::{instant, unix_micros};
+use crate::upgrade::{self, Switched};
 use crate::upstream::Upstream;
 
 pub(crate) use assembled::Whole;
@@ -87,6 +88,8 @@ pub(crate) enum ReplyBody {
     Whole(Bytes, Hold),
     /// The rest is still coming.
     Flowing(Box<Flowing>),
+    /// It is HTTP no more.
+    Switched(Box<Switched>),
 }
 
 /// A reply that goes to the caller while it comes.
@@ -101,35 +104,43 @@ pub(crate) struct Flowing {
 
 /// Makes one attempt.
 pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
-    let until = attempt.whole.map_or(attempt.until, |whole| whole.by);
-    let is_last_moment = attempt.is_last_moment || attempt.whole.is_some();
     let began = instant();
+    let (limit, is_deadline) = match attempt.whole {
+        Some(whole) => (whole.by, true),
+        None => upgrade::limit(attempt.facts, began, attempt.until, attempt.is_last_moment),
+    };
     let mut seen = Seen { began: Some(began), ..Seen::default() };
-    let outcome = timeout_at(until, go(attempt, began, &mut seen)).await;
+    let outcome = timeout_at(limit, go(attempt, began, &mut seen)).await.unwrap_or_else(|_| Err(late(is_deadline)));
     seen.ended = Some(instant());
-    let failed = |fault, detail| (verdict::judge_fault(fault), None, Some(detail));
     let (verdict, reply, detail) = match outcome {
-        Ok(Ok((verdict, reply))) => (verdict, Some(reply), None),
-        Ok(Err((fault, detail))) => failed(fault, detail),
-        Err(_) if is_last_moment => failed(Fault::Deadline, "the deadline passed".to_string()),
-        Err(_) => failed(Fault::FirstContentTimeout, "no first content in time".to_string()),
+        Ok((verdict, reply)) => (verdict, Some(reply), None),
+        Err((fault, detail)) => (verdict::judge_fault(fault), None, Some(detail)),
     };
     Exchange { verdict, reply, seen, detail }
+}
+
+/// The moment has passed by which something had to be heard.
+fn late(is_deadline: bool) -> Failed {
+    if is_deadline {
+        (Fault::Deadline, "the deadline passed".to_string())
+    } else {
+        (Fault::FirstContentTimeout, "no first content in time".to_string())
+    }
 }
 
 /// What went wrong, and what the system said about it.
 pub(crate) type Failed = (Fault, String);
 
 async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdict, Reply), Failed> {
-    let Try { upstream, request, facts, memory, connect, until, whole, .. } = attempt;
+    let Try { upstream, request, facts, memory, connect, until, is_last_moment, whole } = attempt;
     let mut connection = upstream.pool.take((began + connect).min(until), began).await?;
     let (read, written) = (connection.meter.read(), connection.meter.written());
-    let sending = connection.sender.send_request(request);
     let sent = match whole {
-        Some(whole) if until < whole.by => timeout_at(until, sending)
+        // On the heap, as below.
+        Some(_) => timeout_at(until, Box::pin(connection.sender.send_request(request)))
             .await
-            .map_err(|_| (Fault::FirstContentTimeout, "asked for as a stream: no reply in time".to_string()))?,
-        _ => sending.await,
+            .map_err(|_| late(is_last_moment))?,
+        None => connection.sender.send_request(request).await,
     };
     let response = match sent {
         Ok(response) => response,
@@ -147,19 +158,25 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
             return Err((fault, error.to_string()));
         }
     };
+    seen.status = Some(response.status());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let (head, switched) = upgrade::accept(facts, response).await?;
+        seen.first_content = Some(instant().saturating_duration_since(began));
+        return Ok((Verdict::OK, Reply { head, body: ReplyBody::Switched(Box::new(switched)) }));
+    }
     let (head, body) = response.into_parts();
-    seen.status = Some(head.status);
     let held = Held::of(memory);
     let reading = Reading { upstream, facts, connection, body, held, began, until, seen };
     match kind(&head, facts) {
         Kind::Error => reading.error(head).await,
-        Kind::Stream(dialect) if let Some(whole) = whole => reading.assembled(head, dialect, whole).await,
+        // On the heap: it is rare, and every attempt would be larger for it.
+        Kind::Stream(dialect) if let Some(whole) = whole => Box::pin(reading.assembled(head, dialect, whole)).await,
         // A whole answer would say that it is JSON.
         Kind::Json
             if let (Some(whole), Some(dialect)) = (whole, facts.endpoint.dialect())
                 && !says_json(&head) =>
         {
-            reading.assembled(head, dialect, whole).await
+            Box::pin(reading.assembled(head, dialect, whole)).await
         }
         Kind::Opaque if whole.is_some() => Err((Fault::Undecodable, "asked for as a stream: it cannot be read".into())),
         Kind::Stream(dialect) => reading.stream(head, Watch::new(dialect, facts.choices)).await,

@@ -49,7 +49,12 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call, silence: Duration) -> 
             Conclusion::Failure(failure) => Late::Failed(failure),
         }
     });
-    Conclusion::Answer(Box::new(Answer { head: head(), relay: Relay::waiting(later, silence), found: None }))
+    Conclusion::Answer(Box::new(Answer {
+        head: head(),
+        relay: Relay::waiting(later, silence),
+        tunnel: None,
+        found: None,
+    }))
 }
 
 fn is_stream(head: &response::Parts) -> bool {

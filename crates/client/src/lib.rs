@@ -9,6 +9,8 @@
 //! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
 //! - `relay`: the reply, watched to its last byte; `clocks`: how long that may take; `resume`: taken up again where it broke.
 //! - `reframed`: the reply in the frame that was asked for; `upgraded`: a request asked for as a stream.
+//! - `relay`: the reply, watched to its last byte.
+//! - `upgrade`: the handshake of a WebSocket; `tunnel`: the upstream's side of one.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
@@ -41,6 +43,8 @@ mod renamed;
 mod resume;
 mod shared;
 mod tale;
+mod tunnel;
+mod upgrade;
 mod upgraded;
 mod upstream;
 
@@ -56,4 +60,6 @@ pub use observer::Observer;
 pub use relay::{Broken, Interrupted, Piece, Relay};
 pub use shared::unix_micros;
 pub use tale::Labels;
+pub use tunnel::Tunnel;
+pub use upgrade::HANDSHAKE_WITHIN;
 pub use upstream::{Key, Settings};

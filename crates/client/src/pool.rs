@@ -103,6 +103,7 @@ impl Pool {
 fn drive(connection: http1::Connection<TokioIo<crate::connect::Wire>, SendBody>) {
     // An error reaches the exchange through its own future; here it has no reader.
     tokio::spawn(async move {
-        let _ = connection.await;
+        // One that switches protocols is handed to whoever waits for that, and closed if nobody does.
+        let _ = connection.with_upgrades().await;
     });
 }

@@ -18,7 +18,7 @@ pub(crate) fn can_upgrade(policy: &Policy, candidates: &Candidates, facts: &Requ
 }
 
 /// `body`, asking for a stream; unchanged if it cannot.
-pub(crate) fn upgraded(facts: &Request, body: Bytes) -> Bytes {
-    let splice = facts.endpoint.dialect().and_then(|dialect| Splice::of(dialect, &body));
-    splice.map_or_else(|| body.clone(), |splice| splice.applied(&body).into())
+pub(crate) fn upgraded(facts: &Request, body: &Bytes) -> Bytes {
+    let splice = facts.endpoint.dialect().and_then(|dialect| Splice::of(dialect, body));
+    splice.map_or_else(|| body.clone(), |splice| splice.applied(body).into())
 }

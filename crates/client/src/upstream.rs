@@ -18,6 +18,7 @@ use rustls_platform_verifier::Verifier;
 use crate::connect::{Proxy, Target};
 use crate::error::BuildError;
 use crate::pool::Pool;
+use crate::upgrade;
 
 /// An upstream, as it is configured.
 #[derive(Clone)]
@@ -175,6 +176,7 @@ impl Upstream {
             for name in &CREDENTIALS {
                 headers.remove(name);
             }
+            upgrade::strip_credentials(headers);
             headers.insert(key.header.clone(), key.value.clone());
         }
         if let Some(authorization) = &self.proxy_authorization {
@@ -281,6 +283,8 @@ mod tests {
         for name in &CREDENTIALS {
             headers.insert(name.clone(), HeaderValue::from_static("the caller's"));
         }
+        let offered = HeaderValue::from_static("openai-insecure-api-key.the-callers");
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offered);
         upstream("http://h/v1", Some("Bearer own")).sign(&mut headers, 0);
         assert_eq!(headers.len(), 2);
         assert_eq!(headers[header::AUTHORIZATION], "Bearer own");

@@ -5,6 +5,7 @@
 
 pub(crate) mod journal;
 pub(crate) mod metrics;
+pub(crate) mod upgrades;
 
 use std::sync::Arc;
 use std::time::Duration;

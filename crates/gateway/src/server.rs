@@ -9,10 +9,14 @@ pub(crate) mod admit;
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod door;
+mod frames;
 pub(crate) mod head;
+mod lane;
 pub(crate) mod last_event;
 pub(crate) mod loud;
 pub(crate) mod proxy;
+mod switch;
+mod tunnel;
 pub(crate) mod whole;
 
 use std::convert::Infallible;
@@ -153,7 +157,7 @@ pub(crate) async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((socket, _)) if connections.len() < server.limits.connections_max => {
-                connections.spawn(connection(Arc::clone(&server), socket, shutdown.clone()));
+                connections.spawn(connection(Arc::clone(&server), socket, shutdown.clone(), drain));
             }
             // Beyond the limit a connection is closed at once; its caller's SDK will try again.
             Ok((socket, _)) => drop(socket),
@@ -169,7 +173,7 @@ pub(crate) async fn serve(
     connections.shutdown().await;
 }
 
-async fn connection(server: Arc<Server>, socket: TcpStream, shutdown: watch::Receiver<bool>) {
+async fn connection(server: Arc<Server>, socket: TcpStream, shutdown: watch::Receiver<bool>, drain: Duration) {
     // A socket that refuses the option still works.
     let _ = socket.set_nodelay(true);
     let conn = Conn::new();
@@ -180,14 +184,19 @@ async fn connection(server: Arc<Server>, socket: TcpStream, shutdown: watch::Rec
     });
     let builder = builder();
     {
-        let serving = builder.serve_connection(io, service);
+        let serving = builder.serve_connection_with_upgrades(io, service);
         tokio::pin!(serving);
         if let Err(error) =
-            until_shutdown(serving.as_mut(), shutdown.clone(), auto::Connection::graceful_shutdown).await
+            until_shutdown(serving.as_mut(), shutdown.clone(), auto::UpgradeableConnection::graceful_shutdown).await
             && is_malformed(error.as_ref())
         {
             server.observe.metrics.malformed.inc();
         }
+    }
+    if let Some(switch) = conn.switched()
+        && let Some(socket) = switch.run(Arc::clone(&server), shutdown.clone(), drain).await
+    {
+        conn.give_back(socket);
     }
     // The connection has given its socket back by now: end it so that nothing on the wire is lost.
     let is_draining = *shutdown.borrow();

@@ -61,6 +61,7 @@ fn form(caller: &Caller) -> Form {
         choices: 1,
         max_tokens: None,
         body_bytes: caller.body_bytes,
+        upgrade: false,
         opaque: None,
         sdk: None,
         client_retries: caller.client_retries,

@@ -94,8 +94,54 @@ def event_of(case, event):
     return event.model_dump() if case.get("tell") else None
 
 
+def told_of_socket(error):
+    """The same of a WebSocket's end: `websockets` has exceptions of its own."""
+    close = getattr(error, "rcvd", None)
+    return {
+        **told(error),
+        "status_code": getattr(getattr(error, "response", None), "status_code", None),
+        "close_code": getattr(close, "code", None),
+        "message": getattr(close, "reason", None) or str(error)[:2000],
+    }
+
+
+def message(number):
+    return {"type": "conversation.item.retrieve", "event_id": f"event_{number}", "item_id": "item_1"}
+
+
+def converse(case):
+    """A greeting, then as many messages as the case says, each of which comes back."""
+    events = 0
+    client = client_of(case, openai.OpenAI)
+    try:
+        with client.realtime.connect(model=case["model"]) as connection:
+            events += connection.recv().type == "session.created"
+            for number in range(case["messages"]):
+                connection.send(message(number))
+                events += connection.recv().event_id == f"event_{number}"
+        return {"outcome": "ok", "events": events}
+    except Exception as error:  # noqa: BLE001
+        return {"outcome": "error", "events": events, "error": told_of_socket(error)}
+
+
+async def converse_async(case):
+    events = 0
+    client = client_of(case, openai.AsyncOpenAI)
+    try:
+        async with client.realtime.connect(model=case["model"]) as connection:
+            events += (await connection.recv()).type == "session.created"
+            for number in range(case["messages"]):
+                await connection.send(message(number))
+                events += (await connection.recv()).event_id == f"event_{number}"
+        return {"outcome": "ok", "events": events}
+    except Exception as error:  # noqa: BLE001
+        return {"outcome": "error", "events": events, "error": told_of_socket(error)}
+
+
 def run(case):
     events, opened = [], False
+    if case["call"] == "realtime":
+        return converse(case)
     try:
         value = request(client_of(case, openai.OpenAI), case)()
         if not case["call"].endswith("_stream"):
@@ -112,6 +158,8 @@ def run(case):
 
 async def run_async(case):
     events, opened = [], False
+    if case["call"] == "realtime":
+        return await converse_async(case)
     try:
         value = await request(client_of(case, openai.AsyncOpenAI), case)()
         if not case["call"].endswith("_stream"):

@@ -8,4 +8,5 @@ mod control;
 mod faults;
 mod requests;
 mod server;
+mod sockets;
 mod steps;

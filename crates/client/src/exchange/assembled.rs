@@ -13,7 +13,7 @@ use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
 use seawall_core::verdict::{Class, Fault, Verdict};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failed, Reading, Reply, cut, failed_event};
+use super::{Failed, Reading, Reply, cut, failed_event, late};
 use crate::headers;
 use crate::shared::instant;
 use http_body_util::BodyExt;
@@ -47,17 +47,14 @@ impl Reading<'_> {
         let mut limit = self.until;
         let is_reusable = loop {
             let frame = match timeout_at(limit, self.body.frame()).await {
-                Err(_) if limit >= whole.by => return Err((Fault::Deadline, "the deadline passed".into())),
-                Err(_) if !watch.has_content() => {
-                    return Err((Fault::FirstContentTimeout, "asked for as a stream: no first content in time".into()));
-                }
+                Err(_) if limit >= whole.by || !watch.has_content() => return Err(late(limit >= whole.by)),
                 Err(_) => {
                     return Err((
                         Fault::Stall,
                         format!("asked for as a stream: no byte for {} s", whole.idle.as_secs()),
                     ));
                 }
-                Ok(None) if watch.end() == End::Complete => break true,
+                Ok(None) if watch.end() == End::Complete && !assembly.is_mid_event() => break true,
                 Ok(None) => {
                     let is_cut = watch.is_mid_event() || watch.has_content();
                     let fault = if is_cut { Fault::StreamCut } else { Fault::StreamEmpty };

@@ -4,7 +4,6 @@
 //! connecting, the head, the body, the wait before a retry, two attempts at once.
 
 use std::future::Future;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,16 +11,17 @@ use http::HeaderValue;
 use seawall::Conclusion;
 use seawall_core::event::Reason;
 use seawall_core::plan::breaker::State;
-use seawall_core::plan::policy::FirstContent;
+use seawall_core::plan::policy::{FirstContent, Policy};
+use seawall_core::plan::upgrade::Upgrade;
 
-use crate::bench::{Bench, bench, policy};
+use crate::bench::{Bench, bench, bench_with, found, policy};
 
 /// A call that is polled more often than this is stuck.
 const POLLS_MAX: usize = 1_000;
 
 /// What `future` comes to, unless it has been polled `polls` times before.
 async fn within<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+    let mut future = Box::pin(future);
     let mut polled = 0;
     std::future::poll_fn(|cx| {
         polled += 1;
@@ -67,6 +67,30 @@ async fn a_caller_who_leaves_at_any_await_leaves_nothing_under_way() {
         }
         assert!((awaits..POLLS_MAX).contains(&left), "{fault}: left {left} times");
     }
+    bench.chaos.until(|stats| stats.in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_a_stream_that_is_put_together_leaves_nothing_under_way() {
+    let mut policy = Policy { upgrade: Upgrade::Always, ..policy() };
+    // Those who leave in their second attempt have seen the first one fail.
+    (policy.breaker.guard, policy.breaker.open_solo, policy.breaker.window_min) = (100, 100, 1_000);
+    let slow = seawall_chaos::Settings { chunk_delay: Duration::from_millis(2), chunks: 4, ..Default::default() };
+    let bench = bench_with(policy, slow).await;
+    let mut left = 0;
+    for polls in 1..=POLLS_MAX {
+        if let Some(conclusion) = call(&bench, "stream_cut=2*1", false, polls, polls).await {
+            match conclusion {
+                Conclusion::Answer(answer) => assert_eq!(found(&answer).1, 2),
+                Conclusion::Failure(failure) => panic!("{:?} {:?} after {left}", failure.reason, failure.fault),
+            }
+            break;
+        }
+        left += 1;
+        assert_eq!(bench.client.under_way(), 0, "left after {polls} polls");
+    }
+    // Two attempts: each connects, waits for its head and for the pieces; and the wait in between.
+    assert!((5..POLLS_MAX).contains(&left), "left {left} times");
     bench.chaos.until(|stats| stats.in_flight == 0).await;
 }
 

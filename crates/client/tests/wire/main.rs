@@ -8,4 +8,5 @@ mod hedges;
 mod leaving;
 mod orphans;
 mod reframing;
+mod sockets;
 mod streams;

@@ -16,6 +16,9 @@ use crate::verdict::stream::CHOICES_MAX;
 /// held of an answer that came whole.
 pub const ASSEMBLED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// The last word of a stream of chunks.
+const DONE: &[u8] = b"[DONE]";
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
@@ -129,6 +132,13 @@ impl Assembly {
         self.is_over
     }
 
+    /// Whether an event has begun and its end has not come. At the end of a stream, one was cut off; but
+    /// some servers leave out the empty line after their last word.
+    #[must_use]
+    pub fn is_mid_event(&self) -> bool {
+        self.scanner.is_mid_event() && self.scanner.unfinished().trim_ascii() != DONE
+    }
+
     /// Bytes that are kept, about.
     #[must_use]
     pub const fn bytes(&self) -> usize {
@@ -166,7 +176,7 @@ impl Assembly {
         if self.is_over || self.unfit.is_some() || data.is_empty() || matches!(event.name, b"ping" | b"keepalive") {
             return;
         }
-        if data == b"[DONE]" {
+        if data == DONE {
             self.is_over = true;
             return;
         }

@@ -16,6 +16,7 @@ pub const ENTRIES_MAX: usize = 1_024;
 const DEPTH_MAX: usize = 8;
 /// What a part costs beside its bytes, in bytes.
 const PART_BYTES: usize = 64;
+const NULL: &[u8] = b"null";
 
 /// What may still be kept, in bytes.
 pub(super) struct Room {
@@ -26,6 +27,12 @@ impl Room {
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Unfit> {
         self.left = self.left.checked_sub(bytes).ok_or(Unfit::TooLarge)?;
         Ok(())
+    }
+
+    /// Takes what `new` needs in place of `old`.
+    fn replace(&mut self, old: &[u8], new: &[u8]) -> Result<(), Unfit> {
+        self.left += old.len();
+        self.take(new.len())
     }
 }
 
@@ -65,11 +72,7 @@ impl Members {
     /// Puts a value in place of what is there, if there is one or nothing is.
     pub(super) fn set(&mut self, key: &[u8], raw: &[u8], room: &mut Room) -> Result<(), Unfit> {
         let slot = self.slot(key, room)?;
-        if !json::is_null(raw) {
-            room.take(raw.len())?;
-            *slot = Node::Raw(raw.to_vec());
-        }
-        Ok(())
+        if json::is_null(raw) { Ok(()) } else { slot.set(raw, room) }
     }
 
     /// Whether the value of `key` has been told, and says something.
@@ -91,8 +94,8 @@ impl Members {
             Some(at) => at,
             None if self.0.len() >= KEYS_MAX => return Err(Unfit::TooLarge),
             None => {
-                room.take(key.len() + PART_BYTES)?;
-                self.0.push((key.to_vec(), Node::Raw(b"null".to_vec())));
+                room.take(key.len() + NULL.len() + PART_BYTES)?;
+                self.0.push((key.to_vec(), Node::Raw(NULL.to_vec())));
                 self.0.len() - 1
             }
         };
@@ -136,24 +139,29 @@ impl Node {
                 }
                 Ok(())
             }
-            _ => {
-                room.take(raw.len())?;
-                *self = Node::Raw(raw.to_vec());
-                Ok(())
-            }
+            _ => self.set(raw, room),
         }
     }
 
+    /// Puts a value in place of what is there. Most are said again with each piece, and are the same.
+    fn set(&mut self, raw: &[u8], room: &mut Room) -> Result<(), Unfit> {
+        let old = if let Node::Raw(old) = &*self { old.as_slice() } else { &[] };
+        if old != raw {
+            room.replace(old, raw)?;
+            *self = Node::Raw(raw.to_vec());
+        }
+        Ok(())
+    }
+
     fn add_text(&mut self, key: &[u8], text: &[u8], room: &mut Room) -> Result<(), Unfit> {
-        room.take(text.len())?;
         match self {
-            Node::Text(known) if names_it(key) && !known.is_empty() => {}
+            Node::Text(known) if names_it(key) && !known.is_empty() => return Ok(()),
             // Some servers repeat the whole name with each piece of the arguments.
-            Node::Text(known) if key == b"name" && known == text => {}
+            Node::Text(known) if key == b"name" && known == text => return Ok(()),
             Node::Text(known) => known.extend_from_slice(text),
             _ => *self = Node::Text(text.to_vec()),
         }
-        Ok(())
+        room.take(text.len())
     }
 
     fn add_entries(&mut self, raw: &[u8], depth: usize, room: &mut Room) -> Result<(), Unfit> {

@@ -594,6 +594,51 @@ fn an_answer_is_assembled_up_to_its_limit_and_no_further() {
 }
 
 #[test]
+fn what_is_said_again_with_each_piece_takes_no_room() {
+    let mut assembly = Assembly::new(Dialect::Chat).expect("chat");
+    let chunk = |n: usize| {
+        let odd = if n.is_multiple_of(2) { "even, and longer" } else { "odd" };
+        let filtered = json!({"hate": {"filtered": false, "severity": odd}});
+        let call =
+            json!([{"index": 0, "id": "call_a", "type": "function", "function": {"name": "f", "arguments": "x"}}]);
+        json!({"id": "c", "system_fingerprint": "fp_1", "usage": {"completion_tokens": n}, "choices": [
+            {"index": 0, "delta": {"role": "assistant", "tool_calls": call}, "content_filter_results": filtered, "finish_reason": null}]})
+    };
+    for n in 0..2_000 {
+        assembly.push(format!("data: {}\n\n", chunk(n)).as_bytes());
+    }
+    // A letter of arguments each, and what it all begins with.
+    assert!((2_000..4_000).contains(&assembly.bytes()), "{}", assembly.bytes());
+    assert_eq!(assembly.unfit(), None);
+}
+
+/// Every way to end early: all choices are there whole, or the end was noticed.
+#[test]
+fn no_cut_makes_a_short_answer() {
+    let stream = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hé\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"llo\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"total_tokens\":2}}\n\ndata: [DONE]\n\n",
+    );
+    let whole = value(Dialect::Chat, stream.as_bytes());
+    let mut believed = 0;
+    for cut in 0..stream.len() {
+        let (mut watch, mut assembly) = (Watch::new(Dialect::Chat, 1), Assembly::new(Dialect::Chat).expect("chat"));
+        watch.push(&stream.as_bytes()[..cut]);
+        assembly.push(&stream.as_bytes()[..cut]);
+        if watch.end() == End::Complete && !assembly.is_mid_event() {
+            believed += 1;
+            let answer: Value = serde_json::from_slice(&assembly.finish().expect("an answer")).expect("JSON");
+            assert_eq!(answer["choices"], whole["choices"], "cut at {cut}");
+        }
+    }
+    // After the last choice, after the tokens, and within the empty line at the very end.
+    assert!((2..8).contains(&believed), "{believed}");
+}
+
+#[test]
 fn the_end_of_an_answer_is_known() {
     let mut assembly = Assembly::new(Dialect::Chat).expect("chat");
     assembly.push(b"data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n");

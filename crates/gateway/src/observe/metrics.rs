@@ -26,6 +26,7 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
 
 use super::Totals;
+use super::upgrades::{Ending, Upgrades};
 
 /// Models that get a label of their own.
 pub(crate) const MODELS_MAX: usize = 100;
@@ -109,6 +110,8 @@ pub(crate) struct Metrics {
     pub(crate) adopted: Counter,
     /// Replies to callers that are open and streaming.
     pub(crate) streams_open: Gauge,
+    /// WebSockets, open and ended.
+    pub(crate) upgrades: Upgrades,
     /// Requests being served.
     pub(crate) in_flight: Gauge,
     /// What was not HTTP, or beyond what is read of it.
@@ -166,6 +169,7 @@ impl Metrics {
             client_retries: Counter::default(),
             adopted: Counter::default(),
             streams_open: Gauge::default(),
+            upgrades: Upgrades::default(),
             in_flight: Gauge::default(),
             malformed: Counter::default(),
             budget: Gauge::default(),
@@ -192,6 +196,7 @@ impl Metrics {
         r.register("adopted", "Retries that got the answer of their caller's first try", self.adopted.clone());
         r.register("client_retries", "Requests that were a client's own retry, unasked", self.client_retries.clone());
         r.register("streams_open", "Streams open to callers", self.streams_open.clone());
+        self.upgrades.register(r);
         r.register("requests_in_flight", "Requests being served", self.in_flight.clone());
         r.register("malformed", "Connections that did not speak HTTP within its limits", self.malformed.clone());
         r.register("retry_budget_tokens", "Retries that the budget would pay for", self.budget.clone());
@@ -232,6 +237,13 @@ impl Metrics {
         };
         model.attempts[at].get_or_init(find).inc();
         self.totals[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a WebSocket to `upstream` that ended.
+    pub(crate) fn upgrade(&self, upstream: UpstreamId, ending: Ending) {
+        if let Some(name) = self.upstreams.get(upstream.index()) {
+            self.upgrades.ended(name, ending);
+        }
     }
 
     /// Notes how long an attempt took to its content.

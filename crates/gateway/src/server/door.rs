@@ -80,7 +80,8 @@ impl Door {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .or_else(|| headers.get("api-key").and_then(|v| v.to_str().ok()))
-            .or_else(|| headers.get("x-api-key").and_then(|v| v.to_str().ok()));
+            .or_else(|| headers.get("x-api-key").and_then(|v| v.to_str().ok()))
+            .or_else(|| of_a_page(headers));
         let Some(token) = token else {
             return Err(Closed { code: Code::Unauthorized, detail: "no token came with the request".into() });
         };
@@ -116,6 +117,12 @@ impl Door {
         }
         closed("its Host is not an address of this gateway")
     }
+}
+
+/// The token of a page in a browser, which can set no header of a WebSocket but its subprotocols.
+fn of_a_page(headers: &HeaderMap) -> Option<&str> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    offered.split(',').find_map(|offer| offer.trim().strip_prefix("openai-insecure-api-key."))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -25,6 +25,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::head::Head;
+use super::switch::Switch;
 
 /// A write that makes no progress for this long ends the connection: only a bound by progress
 /// spares a slow reader's event (nginx's `send_timeout` is 60 s).
@@ -52,13 +53,16 @@ pub(crate) struct Conn {
     /// Requests whose heads were complete, in all.
     complete: AtomicUsize,
     back: Mutex<Option<TcpStream>>,
+    /// What the connection becomes when hyper is done with it.
+    switch: Mutex<Option<Switch>>,
 }
 
 impl Conn {
     pub(crate) fn new() -> Arc<Conn> {
         let (flushes, is_awaited) = (AtomicU64::new(0), AtomicBool::new(false));
         let (serving, complete) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, serving, complete, back: Mutex::new(None) })
+        let (back, switch) = (Mutex::new(None), Mutex::new(None));
+        Arc::new(Conn { flushes, flushed: Notify::new(), is_awaited, serving, complete, back, switch })
     }
 
     /// A request on this connection is being served, until the guard is dropped.
@@ -99,6 +103,21 @@ impl Conn {
             }
         };
         (Bytes::from_owner(hooked), Box::pin(written))
+    }
+
+    /// Behind the answer that is about to be given, the connection is no longer HTTP.
+    pub(crate) fn switch(&self, switch: Switch) {
+        *self.switch.lock().unwrap_or_else(PoisonError::into_inner) = Some(switch);
+    }
+
+    /// What the connection has become, if it is not over.
+    pub(crate) fn switched(&self) -> Option<Switch> {
+        self.switch.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Gives a socket back that is to be ended.
+    pub(crate) fn give_back(&self, socket: TcpStream) {
+        *self.back.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
     }
 
     /// Ends the connection's socket gently, once the connection itself is gone. A caller who keeps
@@ -180,6 +199,11 @@ impl Wire {
         Wire { socket: Some(socket), conn, stall: None, head: Head::default(), late: None }
     }
 
+    /// The socket, for what is no longer HTTP: none of this looks at it any more.
+    pub(crate) fn into_socket(mut self) -> TcpStream {
+        self.socket.take().expect("taken by drop alone")
+    }
+
     fn socket(&mut self) -> Pin<&mut TcpStream> {
         Pin::new(self.socket.as_mut().expect("taken by drop alone"))
     }
@@ -218,7 +242,9 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        *self.conn.back.lock().unwrap_or_else(PoisonError::into_inner) = self.socket.take();
+        if let Some(socket) = self.socket.take() {
+            self.conn.give_back(socket);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::admit::{self, Admitted, Refused};
 use super::answer;
 use super::body::AnswerBody;
 use super::loud::{self, Conn};
+use super::switch::{self, Switch};
 use super::{InFlight, Server};
 
 /// A larger body is looked at off the async threads.
@@ -32,12 +33,17 @@ static TAG: HeaderName = HeaderName::from_static("x-seawall-tag");
 static REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
 
 /// Answers one request.
-pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Request<Incoming>) -> Response<AnswerBody> {
+pub(crate) async fn handle(
+    server: Arc<Server>,
+    conn: Arc<Conn>,
+    mut request: Request<Incoming>,
+) -> Response<AnswerBody> {
     let arrived = loud::now();
     let arrived_unix_micros = seawall::unix_micros();
     let id = server.client.new_id(arrived_unix_micros);
     let is_h2 = request.version() == http::Version::HTTP_2;
     let serving = conn.serve(is_h2);
+    let caller = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
     let endpoint = Endpoint::of(&head.method, head.uri.path());
     let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id);
@@ -66,7 +72,9 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
         Payload::Kept(bytes) => Some(bytes.clone()),
         Payload::Flow(_) => None,
     };
-    let facts = peek(&head, kept, len).await;
+    let mut facts = peek(&head, kept, len).await.with_query(head.uri.query());
+    facts.upgrade &= head.version == http::Version::HTTP_11;
+    let is_upgrade = facts.upgrade;
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
     let commit = own(&head.headers, &STREAM).and_then(Commit::from_name);
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
@@ -95,7 +103,15 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
             if let Err(reason) = replay {
                 answered.head.headers.insert(&REASON, HeaderValue::from_static(reason.name()));
             }
-            let head = answered.head;
+            let mut head = answered.head;
+            if let Some(tunnel) = answered.tunnel {
+                switch::confirm(&mut head.headers);
+                conn.switch(Switch { caller, tunnel, id, held: (in_flight, serving) });
+                return Response::from_parts(head, AnswerBody::whole(Bytes::new()));
+            }
+            if is_upgrade {
+                no_further(&mut head.headers);
+            }
             let body =
                 AnswerBody::relayed(answered.relay, dialect, id, server, conn, is_h2, (in_flight, serving, hold));
             Response::from_parts(head, body)
@@ -107,6 +123,9 @@ pub(crate) async fn handle(server: Arc<Server>, conn: Arc<Conn>, request: Reques
             }
             let mut response = answer::failure(&mut failed, &id);
             failed.answered_with(response.status().as_u16());
+            if is_upgrade {
+                no_further(response.headers_mut());
+            }
             // Durable before told: what the caller is about to learn is on record.
             if let Some(record) = failed.record()
                 && !server.observe.settle(record).await
@@ -134,10 +153,15 @@ impl Server {
         }
         if matches!(code, Code::BodyTooLarge | Code::RequestTimeout | Code::Malformed | Code::Draining) {
             // What is left of the body will not be read.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            no_further(response.headers_mut());
         }
         response.map(AnswerBody::whole)
     }
+}
+
+/// Ends the connection with this answer: what the caller has sent behind its request is no request.
+fn no_further(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// The facts of the request; a large body is looked at where it holds up nobody else.

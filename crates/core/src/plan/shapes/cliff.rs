@@ -22,7 +22,7 @@ const AT_MIN: Duration = Duration::from_secs(1);
 
 /// What helps against a cliff, the best first. The first is for whole answers that no stream is asked for.
 pub const REMEDIES: [&str; 5] = [
-    "stream the answer, so that bytes flow before the time is up",
+    "stream the answer (or have it done for you: stream.upgrade = \"cliff\"), so that bytes flow before the time is up",
     "raise the timeout of the hop that gives up",
     "lower max_tokens",
     "split the prompt",
