@@ -333,3 +333,15 @@ def a_reader_who_stops_reading_stops_the_upstream(door):
     hold(sent <= SOCKETS_BYTES, f"the upstream could send {sent >> 20} MiB to a reader who did not read")
     hold(held <= GATEWAY_BYTES_MAX, f"the gateway holds {held >> 10} KiB")
     hold(read > flood.total and last.endswith(b"[DONE]\n\n\r\n0\r\n\r\n"), "the rest did not come when it was read")
+
+
+@claim
+def a_comment_in_a_stream_with_ids_is_no_event(door):
+    """Python makes an event without data of an empty line, once an event had an id, and fails on it."""
+    chaos = door.chaos()
+    gateway = door.gateway('[server]\n[stream]\ncomment_after = "200ms"\n' + upstream(chaos))
+    chaos.script([step(["id: 7\n" + CONTENT, {"sleep_ms": 700}, CONTENT + LAST + DONE])], "m")
+    for build in BUILDS:
+        case = {"base_url": gateway.base_url, "api_key": "sk-x", "call": "chat_stream", "model": "m"}
+        result = door.sdks.call(build, case)
+        same(found(result), ("stream_end", None, None, 3), f"{build}: {result}")

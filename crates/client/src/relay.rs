@@ -59,7 +59,7 @@ pub(crate) enum Late {
 }
 
 /// What a caller hears that waits.
-const COMMENT: Bytes = Bytes::from_static(b": seawall waiting\n\n");
+const COMMENT: Bytes = Bytes::from_static(b": seawall waiting\n");
 
 struct Waiting {
     later: Later,

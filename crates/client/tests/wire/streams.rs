@@ -11,7 +11,7 @@ use seawall_core::verdict::{Billed, Class, Fault};
 
 use crate::bench::{Bench, bench, found, policy};
 
-const COMMENT: &str = ": seawall waiting\n\n";
+const COMMENT: &str = ": seawall waiting\n";
 
 async fn text(relay: Relay) -> String {
     String::from_utf8(relay.collect().await.unwrap().to_bytes().to_vec()).unwrap()
