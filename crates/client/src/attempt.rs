@@ -26,6 +26,7 @@ use crate::buffered::{self, Limits};
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
 use crate::failure::Failure;
+use crate::handshake;
 use crate::live::{Begun, Live};
 use crate::memory::Hold;
 use crate::reframed;
@@ -35,7 +36,6 @@ use crate::resume::Resume;
 use crate::shared::instant;
 use crate::tale::{self, FailedAttempt, Labels, Tale};
 use crate::tunnel::{self, Tunnel};
-use crate::upgrade;
 use crate::upgraded;
 
 /// The name under which an attempt can be found by the provider's support when no reply came.
@@ -360,12 +360,12 @@ fn request(
     let mut request = http::Request::new(body);
     *request.method_mut() = facts.method.clone();
     *request.version_mut() = Version::HTTP_11;
-    let alias = launch.model.filter(|_| facts.upgrade);
+    let alias = launch.model.filter(|_| facts.websocket);
     let renamed = alias.and_then(|alias| renamed::target(target, engine.routes.name(alias)));
     // Two valid paths make a valid path; were it not so, the upstream would say 404.
     *request.uri_mut() = upstream.uri(renamed.as_ref().unwrap_or(target)).unwrap_or_default();
     *request.headers_mut() = headers.clone();
-    upgrade::ask(facts, request.headers_mut());
+    handshake::ask(facts, request.headers_mut());
     upstream.sign(request.headers_mut(), launch.key);
     request
 }

@@ -23,10 +23,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::body::SendBody;
 use crate::decode;
+use crate::handshake::{self, Switched};
 use crate::memory::{Hold, Memory};
 use crate::pool::Connection;
 use crate::shared::{instant, unix_micros};
-use crate::upgrade::{self, Switched};
 use crate::upstream::Upstream;
 
 pub(crate) use assembled::Whole;
@@ -107,7 +107,7 @@ pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
     let began = instant();
     let (limit, is_deadline) = match attempt.whole {
         Some(whole) => (whole.by, true),
-        None => upgrade::limit(attempt.facts, began, attempt.until, attempt.is_last_moment),
+        None => handshake::limit(attempt.facts, began, attempt.until, attempt.is_last_moment),
     };
     let mut seen = Seen { began: Some(began), ..Seen::default() };
     let outcome = timeout_at(limit, go(attempt, began, &mut seen)).await.unwrap_or_else(|_| Err(late(is_deadline)));
@@ -160,7 +160,7 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
     };
     seen.status = Some(response.status());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let (head, switched) = upgrade::accept(facts, response).await?;
+        let (head, switched) = handshake::accept(facts, response).await?;
         seen.first_content = Some(instant().saturating_duration_since(began));
         return Ok((Verdict::OK, Reply { head, body: ReplyBody::Switched(Box::new(switched)) }));
     }

@@ -10,7 +10,7 @@
 //! - `relay`: the reply, watched to its last byte; `clocks`: how long that may take; `resume`: taken up again where it broke.
 //! - `reframed`: the reply in the frame that was asked for; `upgraded`: a request asked for as a stream.
 //! - `relay`: the reply, watched to its last byte.
-//! - `upgrade`: the handshake of a WebSocket; `tunnel`: the upstream's side of one.
+//! - `handshake`: the beginning of a WebSocket; `tunnel`: the upstream's side of one.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
@@ -30,6 +30,7 @@ mod engine;
 mod error;
 mod exchange;
 mod failure;
+mod handshake;
 pub mod headers;
 mod held;
 mod live;
@@ -44,7 +45,6 @@ mod resume;
 mod shared;
 mod tale;
 mod tunnel;
-mod upgrade;
 mod upgraded;
 mod upstream;
 
@@ -55,11 +55,11 @@ pub use connect::Proxy;
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
 pub use failure::Failure;
+pub use handshake::HANDSHAKE_WITHIN;
 pub use memory::{Hold, Memory};
 pub use observer::Observer;
 pub use relay::{Broken, Interrupted, Piece, Relay};
 pub use shared::unix_micros;
 pub use tale::Labels;
 pub use tunnel::Tunnel;
-pub use upgrade::HANDSHAKE_WITHIN;
 pub use upstream::{Key, Settings};

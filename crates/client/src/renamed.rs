@@ -14,7 +14,7 @@ use crate::body::Payload;
 /// Whether another name can be put into the body, or into the query where there is none.
 pub(crate) fn can_rename(facts: &Request, payload: &Payload) -> bool {
     let is_known = facts.model.is_some() && facts.opaque.is_none();
-    is_known && (facts.upgrade || matches!(payload, Payload::Kept(body) if span(body).is_some()))
+    is_known && (facts.websocket || matches!(payload, Payload::Kept(body) if span(body).is_some()))
 }
 
 /// `asked` with `name` for the model in its query.

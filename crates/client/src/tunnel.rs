@@ -21,10 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connect::Wire;
 use crate::exchange::Seen;
+use crate::handshake::Switched;
 use crate::live::Begun;
 use crate::shared::instant;
 use crate::tale::{FailedAttempt, Tale};
-use crate::upgrade::Switched;
 
 /// The status under which the request is on record.
 const STATUS: u16 = 101;

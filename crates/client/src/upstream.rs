@@ -17,8 +17,8 @@ use rustls_platform_verifier::Verifier;
 
 use crate::connect::{Proxy, Target};
 use crate::error::BuildError;
+use crate::handshake;
 use crate::pool::Pool;
-use crate::upgrade;
 
 /// An upstream, as it is configured.
 #[derive(Clone)]
@@ -176,7 +176,7 @@ impl Upstream {
             for name in &CREDENTIALS {
                 headers.remove(name);
             }
-            upgrade::strip_credentials(headers);
+            handshake::strip_credentials(headers);
             headers.insert(key.header.clone(), key.value.clone());
         }
         if let Some(authorization) = &self.proxy_authorization {

@@ -8,7 +8,7 @@
 mod body;
 mod caller;
 pub mod shape;
-mod upgrade;
+mod websocket;
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ pub struct Request {
     /// Bytes of the body, if its length is known.
     pub body_bytes: u64,
     /// Whether the connection is to become a WebSocket: of the Realtime API, or of Responses.
-    pub upgrade: bool,
+    pub websocket: bool,
     /// Why some fact is unknown.
     pub opaque: Option<Opaque>,
     /// The SDK, as it announces itself: `openai-python 3.54.0`.
@@ -225,7 +225,7 @@ impl Request {
             choices: peek.choices,
             max_tokens: peek.max_tokens,
             body_bytes,
-            upgrade: upgrade::is_asked(method, path, headers),
+            websocket: websocket::is_asked(method, path, headers),
             opaque: peek.opaque,
             sdk: caller::sdk(headers),
             client_retries: caller::retries(headers),
@@ -236,8 +236,8 @@ impl Request {
     /// The same, with what the query says: of a WebSocket, which has no body, that is the model.
     #[must_use]
     pub fn with_query(mut self, query: Option<&str>) -> Request {
-        if self.upgrade && self.model.is_none() {
-            self.model = query.and_then(upgrade::model);
+        if self.websocket && self.model.is_none() {
+            self.model = query.and_then(websocket::model);
         }
         self
     }

@@ -61,7 +61,7 @@ fn form(caller: &Caller) -> Form {
         choices: 1,
         max_tokens: None,
         body_bytes: caller.body_bytes,
-        upgrade: false,
+        websocket: false,
         opaque: None,
         sdk: None,
         client_retries: caller.client_retries,

@@ -73,8 +73,8 @@ pub(crate) async fn handle(
         Payload::Flow(_) => None,
     };
     let mut facts = peek(&head, kept, len).await.with_query(head.uri.query());
-    facts.upgrade &= head.version == http::Version::HTTP_11;
-    let is_upgrade = facts.upgrade;
+    facts.websocket &= head.version == http::Version::HTTP_11;
+    let is_websocket = facts.websocket;
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
     let commit = own(&head.headers, &STREAM).and_then(Commit::from_name);
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
@@ -109,7 +109,7 @@ pub(crate) async fn handle(
                 conn.switch(Switch { caller, tunnel, id, held: (in_flight, serving) });
                 return Response::from_parts(head, AnswerBody::whole(Bytes::new()));
             }
-            if is_upgrade {
+            if is_websocket {
                 no_further(&mut head.headers);
             }
             let body =
@@ -123,7 +123,7 @@ pub(crate) async fn handle(
             }
             let mut response = answer::failure(&mut failed, &id);
             failed.answered_with(response.status().as_u16());
-            if is_upgrade {
+            if is_websocket {
                 no_further(response.headers_mut());
             }
             // Durable before told: what the caller is about to learn is on record.

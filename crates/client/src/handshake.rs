@@ -31,7 +31,7 @@ pub(crate) struct Switched {
 /// Asks for the WebSocket that `facts` want: what the caller said about its own connection was left
 /// behind, and is said anew about this one.
 pub(crate) fn ask(facts: &Request, headers: &mut HeaderMap) {
-    if facts.upgrade {
+    if facts.websocket {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
@@ -64,7 +64,7 @@ pub(crate) fn strip_credentials(headers: &mut HeaderMap) {
 /// deadline still.
 pub(crate) fn limit(facts: &Request, began: Instant, until: Instant, is_last_moment: bool) -> (Instant, bool) {
     let handshake = began + HANDSHAKE_WITHIN;
-    if facts.upgrade && handshake < until { (handshake, false) } else { (until, is_last_moment) }
+    if facts.websocket && handshake < until { (handshake, false) } else { (until, is_last_moment) }
 }
 
 /// Takes the connection over on which a 101 came.
@@ -73,7 +73,7 @@ pub(crate) async fn accept(
     mut response: Response<Incoming>,
 ) -> Result<(response::Parts, Switched), Failed> {
     let garbage = |why: &str| Err((Fault::Garbage, why.to_string()));
-    if !facts.upgrade {
+    if !facts.websocket {
         return garbage("it switched protocols unasked");
     }
     let to = response.headers().get(header::UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -122,7 +122,7 @@ mod tests {
         let began = Instant::now();
         let far = began + HANDSHAKE_WITHIN + Duration::from_millis(1);
         assert_eq!(limit(&facts, began, far, true), (far, true));
-        facts.upgrade = true;
+        facts.websocket = true;
         assert_eq!(limit(&facts, began, far, true), (began + HANDSHAKE_WITHIN, false));
         let at = began + HANDSHAKE_WITHIN;
         assert_eq!(limit(&facts, began, at, true), (at, true));
