@@ -89,7 +89,7 @@ async fn a_stream_that_comes_in_time_is_asked_for_once() {
 async fn when_both_fail_the_request_is_tried_again() {
     let bench = warm().await;
     let mut call = call(&bench, "500*2", "both fail");
-    call.headers.insert("x-chaos-latency", HeaderValue::from_static("60ms"));
+    call.headers.insert("x-chaos-latency", HeaderValue::from_static("400ms"));
     let Conclusion::Answer(answer) = bench.client.run(call).await else { panic!("failed") };
     assert_eq!(found(&answer), (Outcome::Retried, 3));
     let failed = bench.notes.failed.lock().unwrap();

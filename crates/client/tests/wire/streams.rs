@@ -157,16 +157,15 @@ async fn pings_are_no_content() {
     policy.timeout.byte_idle = Duration::from_secs(60);
     let bench = bench(policy).await;
     let mut parts = vec![serde_json::json!("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n")];
-    for _ in 0..40 {
+    for _ in 0..100 {
         parts.extend([serde_json::json!({"sleep_ms": 20}), serde_json::json!(": ping\n\n")]);
     }
     let step = serde_json::json!({"headers": {"content-type": "text/event-stream"}, "parts": parts});
     bench.chaos.script(&serde_json::json!({"steps": [step]}).to_string()).unwrap();
     let Conclusion::Answer(answer) = bench.client.run(bench.plain_call(true)).await else { panic!("failed") };
     let Err(Interrupted::Broken(broken)) = answer.relay.collect().await else { panic!("it stalled") };
+    // Had it waited for the pings to end, it would have been a cut.
     assert_eq!(broken.fault, Fault::Stall);
-    let failed = bench.notes.failed.lock().unwrap();
-    assert!(failed[0].elapsed < Duration::from_millis(700), "{:?}", failed[0].elapsed);
 }
 
 /// An event of a Responses stream.
