@@ -126,7 +126,20 @@ fn list(
     if left > 0 {
         writeln!(err, "{left} older attempts are not shown: --limit {all} shows them all")?;
     }
+    if let Some(hint) = stacked(&attempts) {
+        writeln!(err, "hint: {hint}")?;
+    }
     Ok(())
+}
+
+/// What to do about clients that retry by themselves: two layers of retries multiply.
+fn stacked(attempts: &[AttemptRow]) -> Option<String> {
+    let stacked = || attempts.iter().filter(|row| row.facts.client_retries > 0);
+    let sdk = stacked().next()?.facts.sdk.as_deref().unwrap_or("unnamed");
+    let count = stacked().count();
+    Some(format!(
+        "{count} of these belong to a client's own retries (SDK {sdk}): switch those off, as docs/guides/sdks.md says"
+    ))
 }
 
 impl FailuresArgs {
@@ -276,7 +289,8 @@ mod tests {
             }
         });
         let (code, out, err) = run_in(dir.path(), &[]);
-        assert_eq!((code, err.as_str()), (0, ""));
+        let hint = "2 of these belong to a client's own retries (SDK openai-python 3.54.0): switch those off, as docs/guides/sdks.md says";
+        assert_eq!((code, err), (0, format!("hint: {hint}\n")));
         insta::assert_snapshot!(out, @r"
         TIME (UTC)                REQUEST                              ATTEMPT  UPSTREAM  MODEL   STATUS  CLASS       CODE        X-REQUEST-ID  ELAPSED  DECISION
         2026-11-23T06:30:02.000Z  sw_00000000000000000000000000000002        1  openai    -            -  overloaded  overloaded  req_up_1        81 ms  stop: attempts
@@ -297,7 +311,7 @@ mod tests {
     fn the_limit_is_said_and_json_has_none() {
         let dir = tempfile::tempdir().unwrap();
         let all: Vec<i64> = (0..=i64::try_from(LIMIT).unwrap()).collect();
-        fill(&dir.path().join(JOURNAL_FILE), &all, unchanged);
+        fill(&dir.path().join(JOURNAL_FILE), &all, |_, asked, _| asked.client_retries = 0);
         let (_, out, err) = run_in(dir.path(), &[]);
         assert_eq!(out.lines().count(), LIMIT + 1);
         assert_eq!(err, "1 older attempts are not shown: --limit 51 shows them all\n");
