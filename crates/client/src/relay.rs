@@ -17,10 +17,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
-use seawall_core::redact;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
-use seawall_core::verdict::{self, Fault, Verdict};
+use seawall_core::verdict::{self, Fault};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clocks::{Clocks, RunOut};
@@ -31,7 +30,7 @@ use crate::memory::Hold;
 use crate::pool::Connection;
 use crate::resume::Resume;
 use crate::shared::instant;
-use crate::tale::{self, FailedAttempt, Tale};
+use crate::tale::{self, Broke, Tale};
 
 /// A reply's body.
 pub struct Relay {
@@ -321,19 +320,17 @@ impl Flow {
         let (fault, detail) = broke.cloned().unwrap_or_else(cut);
         let mut seen = Seen { began: self.seen.began, status: self.seen.status, ..Seen::default() };
         (seen.first_content, seen.bytes_in) = (self.seen.first_content, self.seen.bytes_in);
-        seen.ended = Some(instant());
-        seen.headers = Some(self.headers.clone());
-        let verdict = Verdict::mid_stream(fault);
-        let failed = FailedAttempt {
+        let broke = Broke {
             begun: self.begun,
-            verdict,
+            fault,
+            detail,
             seen,
-            detail: Some(detail),
+            headers: self.headers.clone(),
             client_request_id: self.client_request_id.clone(),
             bytes_out: self.bytes_out,
+            served: self.served.take(),
         };
-        let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
-        self.tale.failed(nothing, failed, Reason::Resume, None);
+        self.tale.broke(broke, Reason::Resume);
         self.tale.attempts += 1;
         self.begun = Begun { number: self.tale.attempts, at: instant(), unix_micros: tale::began(), ..self.begun };
         true
@@ -403,28 +400,22 @@ impl Flow {
     /// It has broken for good.
     fn broken(&mut self, fault: Fault, detail: String) -> Piece {
         self.is_over = true;
-        if let Some(served) = self.served.take() {
-            let engine = &self.tale.engine;
-            engine.shared.decide(|now, fleet, dice| fleet.broke(now, &engine.policy, dice, &served));
-        }
         let upstream_request_id = verdict::request_id(&self.headers).map(ToString::to_string);
         let sequence = self.watch.as_ref().and_then(Watch::sequence_number);
         let dialect = self.tale.facts.endpoint.dialect().filter(|_| self.watch.is_some());
         let told = self.watch.as_ref().and_then(Watch::error).map(|error| error.form);
         let was_told = told == Some(ErrorForm::Object);
-        let mut seen = std::mem::take(&mut self.seen);
-        seen.ended = Some(instant());
-        seen.headers = Some(std::mem::take(&mut self.headers));
-        let failed = FailedAttempt {
+        let broke = Broke {
             begun: self.begun,
-            verdict: Verdict::mid_stream(fault),
-            seen,
-            detail: Some(detail),
+            fault,
+            detail,
+            seen: std::mem::take(&mut self.seen),
+            headers: std::mem::take(&mut self.headers),
             client_request_id: self.client_request_id.take(),
             bytes_out: self.bytes_out,
+            served: self.served.take(),
         };
-        let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
-        self.tale.failed(nothing, failed, Reason::Committed, None);
+        self.tale.broke(broke, Reason::Committed);
         self.tale.ended(Outcome::Interrupted, Reason::Committed, STATUS);
         let record = Arc::clone(self.tale.record());
         Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id })

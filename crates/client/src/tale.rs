@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header::HeaderName};
 use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::plan::fleet::Served;
 use seawall_core::redact;
 use seawall_core::request::{Request, Shape};
-use seawall_core::verdict::{self, Class, Verdict};
+use seawall_core::verdict::{self, Class, Fault, Verdict};
 use tokio::time::Instant;
 
 use crate::engine::Engine;
@@ -49,6 +50,20 @@ pub(crate) struct FailedAttempt {
     pub(crate) detail: Option<String>,
     pub(crate) client_request_id: Option<String>,
     pub(crate) bytes_out: u64,
+}
+
+/// An attempt that broke after its first content.
+pub(crate) struct Broke {
+    pub(crate) begun: Begun,
+    pub(crate) fault: Fault,
+    pub(crate) detail: String,
+    pub(crate) seen: Seen,
+    /// Of its reply.
+    pub(crate) headers: HeaderMap,
+    pub(crate) client_request_id: Option<String>,
+    pub(crate) bytes_out: u64,
+    /// Where it came from, for the vote that it has to cast, if it has not yet.
+    pub(crate) served: Option<Served>,
 }
 
 /// The most bytes of an identifier that are kept.
@@ -129,6 +144,22 @@ impl Tale {
         };
         let record = Arc::clone(self.record());
         self.engine.observer.failed(&record, attempt);
+    }
+
+    /// Tells of an attempt that broke after its first content, and votes against where it came from.
+    pub(crate) fn broke(&mut self, broke: Broke, reason: Reason) {
+        let Broke { begun, fault, detail, mut seen, headers, client_request_id, bytes_out, served } = broke;
+        if let Some(served) = served {
+            let engine = &self.engine;
+            engine.shared.decide(|now, fleet, dice| fleet.broke(now, &engine.policy, dice, &served));
+        }
+        seen.ended = Some(instant());
+        seen.headers = Some(headers);
+        let verdict = Verdict::mid_stream(fault);
+        let failed = FailedAttempt { begun, verdict, seen, detail: Some(detail), client_request_id, bytes_out };
+        // What was asked is not at hand any more; what is said here is our own.
+        let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
+        self.failed(nothing, failed, reason, None);
     }
 
     /// Tells of the end.

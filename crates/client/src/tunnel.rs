@@ -14,17 +14,15 @@ use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
-use seawall_core::redact;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{Fault, Verdict};
+use seawall_core::verdict::Fault;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connect::Wire;
 use crate::exchange::Seen;
 use crate::handshake::Switched;
 use crate::live::Begun;
-use crate::shared::instant;
-use crate::tale::{FailedAttempt, Tale};
+use crate::tale::{Broke, Tale};
 
 /// The status under which the request is on record.
 const STATUS: u16 = 101;
@@ -101,23 +99,17 @@ impl Tunnel {
     /// The upstream broke it off: `detail` says how, in the system's words and ours. What was made of
     /// it for the record, which is not written yet.
     pub fn broke(&mut self, fault: Fault, detail: String) -> Arc<event::Request> {
-        if let Some(served) = self.served.take() {
-            let engine = &self.tale.engine;
-            engine.shared.decide(|now, fleet, dice| fleet.broke(now, &engine.policy, dice, &served));
-        }
-        let mut seen = std::mem::take(&mut self.seen);
-        seen.ended = Some(instant());
-        seen.headers = Some(std::mem::take(&mut self.headers));
-        let failed = FailedAttempt {
+        let broke = Broke {
             begun: self.begun,
-            verdict: Verdict::mid_stream(fault),
-            seen,
-            detail: Some(detail),
+            fault,
+            detail,
+            seen: std::mem::take(&mut self.seen),
+            headers: std::mem::take(&mut self.headers),
             client_request_id: self.client_request_id.take(),
             bytes_out: self.bytes_out,
+            served: self.served.take(),
         };
-        let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
-        self.tale.failed(nothing, failed, Reason::Committed, None);
+        self.tale.broke(broke, Reason::Committed);
         self.over(Outcome::Interrupted, Reason::Committed);
         Arc::clone(self.tale.record())
     }
