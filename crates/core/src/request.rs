@@ -7,6 +7,7 @@
 
 mod body;
 mod caller;
+pub mod lint;
 pub mod shape;
 mod websocket;
 
