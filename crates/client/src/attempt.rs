@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::body::{Payload, SendBody};
 use crate::buffered::{self, Limits};
+use crate::diagnosed::Diagnosed;
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
 use crate::failure::Failure;
@@ -245,7 +246,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     upstream: upstream_name,
                     upstream_ids: std::mem::take(&mut tale.upstream_ids),
                     invites: course.plan.invites(),
-                    cliff: course.plan.cliff(),
+                    diagnosis: course.plan.diagnosis().map(|found| Diagnosed::of(found, &facts, &payload)),
                     retry_in: retry_at.map(|at| at.since(now)),
                     patience,
                     record: tale.record.clone(),
@@ -318,6 +319,7 @@ fn client_request_id(own_id: bool, tale: &Tale, headers: &HeaderMap, begun: Begu
 fn decision(step: &Step, asked: UpstreamId, now: Time) -> (Reason, Option<Duration>) {
     let again = |upstream: UpstreamId| if upstream == asked { Reason::Retry } else { Reason::Failover };
     match *step {
+        Step::Send(Launch { is_probe: true, .. }) => (Reason::Probe, Some(Duration::ZERO)),
         Step::Send(Launch { upstream, .. }) => (again(upstream), Some(Duration::ZERO)),
         Step::Listen => (Reason::Hedge, None),
         Step::Wait { until, upstream: Some(upstream) } => (again(upstream), Some(until.since(now))),
@@ -350,7 +352,11 @@ fn request(
                 Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
                 None => bytes.clone(),
             };
-            SendBody::Kept(if launch.upgraded.is_some() { upgraded::upgraded(facts, &bytes) } else { bytes })
+            SendBody::Kept(match launch {
+                Launch { upgraded: Some(_), .. } => upgraded::upgraded(facts, &bytes),
+                Launch { is_probe: true, .. } => upgraded::whole(&bytes),
+                _ => bytes,
+            })
         }
         Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
             Payload::Flow(flow) => SendBody::Flow(flow),

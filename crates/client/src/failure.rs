@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, response};
 use seawall_core::event::{self, Outcome, Reason};
-use seawall_core::plan::shapes::Cliff;
 use seawall_core::verdict::{Class, Fault, Said};
 
+use crate::diagnosed::Diagnosed;
 use crate::tale::Tale;
 
 /// Why there is no answer.
@@ -37,9 +37,8 @@ pub struct Failure {
     pub invites: bool,
     /// When an upstream that is not asked now will be asked again, if that is the reason.
     pub retry_in: Option<Duration>,
-    /// After how long requests of this form always fail, if that is why nothing more was tried; and
-    /// what helps, the best first.
-    pub cliff: Option<(Cliff, &'static [&'static str])>,
+    /// Why requests like this one fail every time, if that is why nothing more was tried.
+    pub diagnosis: Option<Diagnosed>,
     /// How long the request had, to its deadline.
     pub patience: Duration,
     pub(crate) record: Option<Arc<event::Request>>,
@@ -62,7 +61,7 @@ impl Failure {
             upstream_ids: Vec::new(),
             invites,
             retry_in: None,
-            cliff: None,
+            diagnosis: None,
             patience,
             record: None,
             tale: None,
@@ -78,7 +77,7 @@ impl Failure {
     /// Tells the observer that the caller is answered with `status`; call it once.
     pub fn answered_with(&mut self, status: u16) {
         if let Some(mut tale) = self.tale.take() {
-            tale.ended(self.outcome, self.reason, status);
+            tale.ended_with(self.outcome, self.reason, status, self.diagnosis.as_ref());
         }
     }
 }

@@ -9,7 +9,7 @@
 //! - `buffered`: a stream held to its end; `held`: a caller kept on the line before its beginning.
 //! - `relay`: the reply, watched to its last byte; `clocks`: how long that may take; `resume`: taken up again where it broke.
 //! - `reframed`: the reply in the frame that was asked for; `upgraded`: a request asked for as a stream.
-//! - `relay`: the reply, watched to its last byte.
+//! - `failure`: why there is no answer; `diagnosed`: why there never is one.
 //! - `handshake`: the beginning of a WebSocket; `tunnel`: the upstream's side of one.
 //! - `tale`: what the record needs; `observer`: who is told.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
@@ -26,6 +26,7 @@ mod client;
 mod clocks;
 mod connect;
 mod decode;
+mod diagnosed;
 mod engine;
 mod error;
 mod exchange;
@@ -52,6 +53,7 @@ pub use attempt::{Answer, Call, Conclusion, Found};
 pub use body::{BodyError, Flow, Payload};
 pub use client::{Builder, Client};
 pub use connect::Proxy;
+pub use diagnosed::{Diagnosed, LINT_BYTES_MAX};
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
 pub use failure::Failure;

@@ -14,6 +14,7 @@ use seawall_core::request::{Request, Shape};
 use seawall_core::verdict::{self, Class, Fault, Verdict};
 use tokio::time::Instant;
 
+use crate::diagnosed::Diagnosed;
 use crate::engine::Engine;
 use crate::exchange::Seen;
 use crate::live::Begun;
@@ -164,6 +165,11 @@ impl Tale {
 
     /// Tells of the end.
     pub(crate) fn ended(&mut self, outcome: Outcome, reason: Reason, status: u16) {
+        self.ended_with(outcome, reason, status, None);
+    }
+
+    /// Tells of the end, and why every request like this one ends so.
+    pub(crate) fn ended_with(&mut self, outcome: Outcome, reason: Reason, status: u16, diagnosis: Option<&Diagnosed>) {
         if self.record.is_none() && self.engine.observer.samples() {
             self.record();
         }
@@ -173,6 +179,7 @@ impl Tale {
             status,
             attempts: self.attempts,
             elapsed: instant().saturating_duration_since(self.arrived),
+            diagnosis: diagnosis.map(|found| (found.cause, found.text.as_str().into())),
         };
         self.engine.observer.ended(&self.facts, self.record.as_ref(), ended);
     }
@@ -187,7 +194,7 @@ pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
         Reason::Budget => Outcome::Budget,
         Reason::Deadline => Outcome::Deadline,
         Reason::NoUpstream => Outcome::Unavailable,
-        Reason::Cliff => Outcome::Diagnosed,
+        Reason::Cliff | Reason::Oversize | Reason::Tools => Outcome::Diagnosed,
         Reason::Breaker | Reason::Queue if class.is_none() => Outcome::Unavailable,
         Reason::Breaker | Reason::Queue | Reason::Credentials => Outcome::Exhausted,
         Reason::Committed => Outcome::Interrupted,

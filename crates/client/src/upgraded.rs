@@ -1,4 +1,4 @@
-//! The same request, asking for a stream: what it takes, and how it is said.
+//! The same request, asking for a stream, or for a whole answer: what it takes, and how it is said.
 //!
 //! Whether it is done is the plan's to decide. Here is whether it can be.
 
@@ -21,4 +21,9 @@ pub(crate) fn can_upgrade(policy: &Policy, candidates: &Candidates, facts: &Requ
 pub(crate) fn upgraded(facts: &Request, body: &Bytes) -> Bytes {
     let splice = facts.endpoint.dialect().and_then(|dialect| Splice::of(dialect, body));
     splice.map_or_else(|| body.clone(), |splice| splice.applied(body).into())
+}
+
+/// `body`, asking for a whole answer in place of a stream; unchanged if it cannot.
+pub(crate) fn whole(body: &Bytes) -> Bytes {
+    Splice::whole(body).map_or_else(|| body.clone(), |splice| splice.applied(body).into())
 }

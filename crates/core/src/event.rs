@@ -82,6 +82,12 @@ words! {
         Breaker = "breaker",
         /// Requests of this form always fail after the same time: a timeout on the way, not chance.
         Cliff = "cliff",
+        /// Requests of this size get no answer, or were refused for it.
+        Oversize = "oversize",
+        /// These tools fail every time while everything else is well: likely their definitions.
+        Tools = "tools",
+        /// It will be sent once more without streaming, to learn what is wrong with its tools.
+        Probe = "probe",
         /// It waits for an upstream to come back, or did so until its time was over.
         Queue = "queue",
         /// Every other credential rests after a 429 or a refusal.
@@ -98,6 +104,18 @@ words! {
         Committed = "committed",
         /// The caller left.
         CallerLeft = "caller_left",
+    }
+}
+
+words! {
+    /// Why requests of one kind fail every time: the metric label `cause`.
+    pub enum Cause {
+        /// A timeout on the way.
+        Cliff = "cliff",
+        /// Their size.
+        Oversize = "oversize",
+        /// Their tool definitions, likely.
+        Tools = "tools",
     }
 }
 
@@ -198,4 +216,6 @@ pub struct Ended {
     pub attempts: u32,
     /// From arrival to the end of the answer.
     pub elapsed: Duration,
+    /// Why requests like it fail every time, where that was found: its kind, and all of it in words.
+    pub diagnosis: Option<(Cause, Box<str>)>,
 }

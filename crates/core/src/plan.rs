@@ -9,19 +9,23 @@
 //! the budget pays for; and every request that it begins ends in exactly one of
 //! [`Step::Relay`], [`Step::Fail`] or [`Plan::left`].
 
+mod again;
 mod ask;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
 mod choice;
 pub mod credentials;
+pub mod diagnosis;
 pub mod fleet;
 pub mod hedge;
+mod lesson;
 pub mod policy;
 pub mod queue;
 pub mod recent;
 pub mod route;
 pub mod shapes;
+pub mod suspects;
 pub mod upgrade;
 
 use std::time::Duration;
@@ -31,22 +35,20 @@ use crate::event::{Outcome, Reason};
 use crate::request::Repeatable;
 use crate::time::Time;
 use crate::upstream::UpstreamId;
-use crate::verdict::{Again, Class, Fault, Verdict};
+use crate::verdict::{Again, Class, Verdict};
 
 pub use ask::{Ask, announced};
 
+use again::Next;
 use breaker::{Permit, State as BreakerState, Vote};
-use budget::{COST, COST_AMBIGUOUS};
 use choice::{Choice, Failure, Nobody, Visits};
+use diagnosis::Diagnosis;
 use fleet::{Fleet, NO_MODEL, Report, Served};
 use policy::{FirstContent, Policy};
 use queue::Ticket;
 use route::{Alias, Candidate};
-use shapes::{Cliff, Form};
+use shapes::Form;
 use upgrade::Upgrade;
-
-/// Attempts at a request that is itself a client's retry: two layers of retries would multiply.
-const ATTEMPTS_OF_A_CLIENT_RETRY: u32 = 2;
 
 /// A second look at a guarded breaker is not before this.
 const LOOK_MIN: Duration = Duration::from_millis(50);
@@ -102,6 +104,9 @@ pub struct Launch {
     /// If a stream is to be asked for although the caller wants a whole answer: the moment by which it
     /// must have ended. `until` is for its first content then.
     pub upgraded: Option<Time>,
+    /// Whether it is to be sent without streaming although the caller wants a stream: to learn what is
+    /// wrong with its tools. Where it is answered, the caller gets its stream all the same.
+    pub is_probe: bool,
 }
 
 /// What became of an attempt.
@@ -140,8 +145,8 @@ pub struct Plan {
     hedge: Option<u32>,
     /// Whether the moment of a retry came once while its breaker was guarded.
     has_looked: bool,
-    /// Where requests of this form always fail, if that is why nothing more is tried.
-    cliff: Option<(Cliff, Form)>,
+    /// Why requests like this one fail every time, if that was found.
+    diagnosis: Option<Diagnosis>,
     /// Whether an upstream wanted to hear nothing of a stream, or one could not be put together.
     is_upgrade_refused: bool,
     /// Whether the caller should come back by itself (rulings 6).
@@ -161,6 +166,7 @@ enum State {
     Waiting {
         at: usize,
         until: Time,
+        is_probe: bool,
     },
     /// In the queue of its group; it looks again at `look`.
     Queued {
@@ -182,6 +188,7 @@ struct Live {
     began: Time,
     /// The form in which it was sent.
     form: Form,
+    is_probe: bool,
 }
 
 /// The attempt that brought the answer, from the candidate of index `at`.
@@ -211,7 +218,7 @@ impl Plan {
             hedge_at: None,
             hedge: None,
             has_looked: false,
-            cliff: None,
+            diagnosis: None,
             is_upgrade_refused: false,
             invites: false,
             is_client_retry: ask.client_retries > 0 && !fleet.welcome_back(),
@@ -257,11 +264,11 @@ impl Plan {
         }
     }
 
-    /// After how long requests of this form always fail, if that is why nothing more was tried; and
-    /// what helps against it, the best first.
+    /// Why requests like this one fail every time, if that is why nothing more was tried.
     #[must_use]
-    pub fn cliff(&self) -> Option<(Cliff, &'static [&'static str])> {
-        self.cliff.map(|(cliff, form)| (cliff, shapes::remedies(form)))
+    pub fn diagnosis(&self) -> Option<Diagnosis> {
+        let State::Over(Nobody { reason, .. }) = self.state else { return None };
+        self.diagnosis.filter(|diagnosis| diagnosis.reason() == reason)
     }
 
     /// Where the answer came from, for the vote that it may still have to cast; `None` before there
@@ -283,7 +290,7 @@ impl Plan {
         }
         if let State::Failed(failure) = self.state {
             self.state = match self.next(now, policy, fleet, dice, failure) {
-                Ok((at, delay)) => State::Waiting { at, until: now + delay },
+                Ok(Next { at, delay, is_probe }) => State::Waiting { at, until: now + delay, is_probe },
                 Err(nobody) => self.queue_instead(now, policy, fleet, nobody),
             };
             if let State::Over(Nobody { reason: Reason::Deadline, .. }) = self.state {
@@ -298,8 +305,9 @@ impl Plan {
             }
             State::Queued { ticket, look } if now >= look => self.look(now, policy, fleet, dice, ticket),
             State::Queued { look, .. } => Step::Wait { until: look, upstream: None },
-            State::Waiting { at, until } if now >= until => self.launch(now, policy, fleet, dice, at),
-            State::Waiting { at, until } => Step::Wait { until, upstream: Some(self.candidate(at).upstream) },
+            State::Waiting { at, until, is_probe: true } if now >= until => self.send(now, policy, fleet, at, true),
+            State::Waiting { at, until, .. } if now >= until => self.launch(now, policy, fleet, dice, at),
+            State::Waiting { at, until, .. } => Step::Wait { until, upstream: Some(self.candidate(at).upstream) },
             State::Answered(Answered { attempt, .. }) => Step::Relay { attempt },
             State::Over(nobody) => self.fail(nobody),
             State::Live(first, None) => self.begin_beside(now, policy, fleet, dice, first),
@@ -344,8 +352,9 @@ impl Plan {
         }
         fleet.heard_of_key(now, (candidate, &self.visits.model), live.key, heard);
         let again = self.again(live, heard);
-        let is_cliff = self.learn(now, fleet, live, heard);
-        let vote = if is_cliff { Vote::None } else { self.vote(now, live, heard) };
+        let found = self.learn(now, policy, fleet, live, heard);
+        // What is the request's own says nothing about the place. Nor does what is asked in another way than usual.
+        let vote = if found.is_some() || live.is_probe { Vote::None } else { self.vote(now, live, heard) };
         let alt = self.ended(now, policy, fleet, dice, live, vote);
         if heard.is_informative {
             self.informative = Some(attempt);
@@ -360,12 +369,16 @@ impl Plan {
                 self.state = State::Live(other, None);
                 return;
             }
-            _ => State::Failed(Failure { at: live.at, class: verdict.class, again, form: live.form }),
+            _ => {
+                let again = if self.has_likely_tools() && again == Again::Anywhere { Again::Elsewhere } else { again };
+                let (class, form, is_probe) = (verdict.class, live.form, live.is_probe);
+                State::Failed(Failure { at: live.at, class, again, form, is_probe })
+            }
         };
         if let Some(other) = other {
             // It took at least this long.
             let place = (self.candidate(other.at), &*self.visits.model);
-            fleet.answered_after(place, other.form, now, now.since(other.began), false);
+            fleet.broken_off_after(place, other.form, now, now.since(other.began));
             self.drop_live(now, policy, fleet, dice, other);
         }
     }
@@ -409,7 +422,7 @@ impl Plan {
         match self.choice(now, policy, fleet).best(dice, |_| true) {
             Ok(at) => {
                 fleet.budget(self.ask.candidates.group()).begin(now);
-                self.send(now, policy, fleet, at)
+                self.send(now, policy, fleet, at, false)
             }
             Err(nobody) => {
                 self.state = self.queue_instead(now, policy, fleet, nobody);
@@ -466,7 +479,7 @@ impl Plan {
                         if self.attempts == 0 {
                             fleet.budget(group).resume(now);
                         }
-                        return self.send(now, policy, fleet, at);
+                        return self.send(now, policy, fleet, at, false);
                     }
                     Err(look) => look,
                 }
@@ -485,9 +498,9 @@ impl Plan {
     /// The moment of a retry has come: its upstream may not be what it was when it was chosen.
     fn launch(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, at: usize) -> Step {
         let choice = self.choice(now, policy, fleet);
-        let Err(retry_at) = choice.grants(at) else { return self.send(now, policy, fleet, at) };
+        let Err(retry_at) = choice.grants(at) else { return self.send(now, policy, fleet, at, false) };
         if let Ok(at) = choice.best(dice, |at| !self.visits.has_tried(at)) {
-            return self.send(now, policy, fleet, at);
+            return self.send(now, policy, fleet, at, false);
         }
         // One success ends a guard, and under noise it is never far: that is worth a second look.
         let is_guarded = choice.state(at) == BreakerState::Guarded;
@@ -497,7 +510,7 @@ impl Plan {
             Some(wait) => {
                 self.has_looked = true;
                 let until = now + wait.max(LOOK_MIN);
-                self.state = State::Waiting { at, until };
+                self.state = State::Waiting { at, until, is_probe: false };
                 Step::Wait { until, upstream: Some(self.candidate(at).upstream) }
             }
             None => {
@@ -513,9 +526,9 @@ impl Plan {
     }
 
     /// Begins an attempt at a candidate whose breaker would let it through.
-    fn send(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize) -> Step {
+    fn send(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize, is_probe: bool) -> Step {
         let kind = self.choice(now, policy, fleet).kind(at);
-        match self.attempt(now, policy, fleet, at, kind) {
+        match self.attempt(now, policy, fleet, at, (kind, is_probe)) {
             Ok((live, mut launch)) => {
                 self.state = State::Live(live, None);
                 if live.attempt == 1 && self.is_hedged(policy) {
@@ -538,7 +551,7 @@ impl Plan {
         policy: &Policy,
         fleet: &mut Fleet,
         at: usize,
-        kind: breaker::Kind,
+        (kind, is_probe): (breaker::Kind, bool),
     ) -> Result<(Live, Launch), Time> {
         let candidate = self.candidate(at);
         let alt = self.choice(now, policy, fleet).has_alternative(at);
@@ -548,9 +561,13 @@ impl Plan {
         fleet.began_at(candidate.upstream);
         self.attempts += 1;
         self.visits.tried |= 1 << at;
-        let form = if self.upgrades(now, policy, fleet, at) { self.ask.form.upgraded() } else { self.ask.form };
-        let until = self.limit(now, policy, fleet, at, (alt, form));
-        let live = Live { attempt: self.attempts, at, key, permit, began: now, form };
+        let form = match is_probe {
+            true => self.ask.form.whole(),
+            false if self.upgrades(now, policy, fleet, at) => self.ask.form.upgraded(),
+            false => self.ask.form,
+        };
+        let until = if is_probe { self.deadline } else { self.limit(now, policy, fleet, at, (alt, form)) };
+        let live = Live { attempt: self.attempts, at, key, permit, began: now, form, is_probe };
         let launch = Launch {
             attempt: self.attempts,
             upstream: candidate.upstream,
@@ -560,6 +577,7 @@ impl Plan {
             is_last_moment: until == self.deadline,
             look: None,
             upgraded: form.is_upgraded().then_some(self.deadline),
+            is_probe,
         };
         Ok((live, launch))
     }
@@ -572,21 +590,8 @@ impl Plan {
     /// Whether an attempt at a candidate asks for a stream although the caller wants a whole answer. A
     /// cliff that is gone again is forgotten after a day: until then nobody is sent to look.
     fn upgrades(&self, now: Time, policy: &Policy, fleet: &mut Fleet, at: usize) -> bool {
-        let mut has_cliff = || fleet.cliff((self.candidate(at), &self.visits.model), self.ask.form, now).is_some();
+        let mut has_cliff = || fleet.has_cliff((self.candidate(at), &self.visits.model), self.ask.form, now);
         self.may_upgrade(policy) && (self.ask.candidates.upgrade(policy) == Upgrade::Always || has_cliff())
-    }
-
-    /// Where to ask again after an attempt. One whose stream nobody had asked for is made again without
-    /// it, if that may be why it failed: the upstream does not know an option, or the stream could not be
-    /// put together.
-    fn again(&mut self, live: Live, heard: &Heard<'_>) -> Again {
-        let is_refused = heard.verdict.class == Class::CallerFault && matches!(heard.status, Some(400 | 422));
-        let is_unfit = heard.verdict.fault == Some(Fault::Undecodable);
-        if !live.form.is_upgraded() || !(is_refused || is_unfit) {
-            return heard.verdict.again;
-        }
-        self.is_upgrade_refused = true;
-        Again::Anywhere
     }
 
     /// When an attempt that begins now at a candidate has taken too long. A healthy slow request is
@@ -643,7 +648,7 @@ impl Plan {
         }
         self.hedge_at = None;
         let Some(at) = self.beside(now, policy, fleet, dice, first) else { return Step::Listen };
-        let Ok((second, launch)) = self.attempt(now, policy, fleet, at, breaker::Kind::Hedge) else {
+        let Ok((second, launch)) = self.attempt(now, policy, fleet, at, (breaker::Kind::Hedge, false)) else {
             return Step::Listen;
         };
         fleet.purse(self.ask.candidates.group()).pay();
@@ -660,7 +665,7 @@ impl Plan {
         }
         let place = (self.candidate(first.at), &*self.visits.model);
         let usual = fleet.expect(place, self.ask.form, now).p50?;
-        if self.deadline.since(now) <= usual || fleet.cliff(place, self.ask.form, now).is_some() {
+        if self.deadline.since(now) <= usual || fleet.wall(place, self.ask.form, now, self.ask.body_bytes).is_some() {
             return None;
         }
         self.choice(now, policy, fleet).beside(dice, first.at)
@@ -694,143 +699,5 @@ impl Plan {
         let report = Report { candidate, asked: &self.visits.model, permit: live.permit, vote, alt };
         fleet.report(now, policy, dice, report);
         alt
-    }
-
-    /// Remembers how long the attempt took; true if it failed where all of its form do.
-    fn learn(&self, now: Time, fleet: &mut Fleet, live: Live, heard: &Heard<'_>) -> bool {
-        let (verdict, after) = (heard.verdict, now.since(live.began));
-        let place = (self.candidate(live.at), &*self.visits.model);
-        let is_own_limit = matches!(verdict.fault, Some(Fault::Deadline | Fault::FirstContentTimeout));
-        match verdict.class {
-            Class::Ok => {
-                let after = heard.first_content.filter(|_| self.ask.stream).unwrap_or(after);
-                fleet.answered_after(place, live.form, now, after, true);
-            }
-            // Broken off here: it would have taken longer, and is counted as this long.
-            Class::Ambiguous if is_own_limit => {
-                // The limit on its first content is learnt from streams, and must not talk itself down.
-                let is_first_content = verdict.fault == Some(Fault::FirstContentTimeout);
-                let is_lent = live.form.is_upgraded() && is_first_content;
-                let form = if is_lent { live.form.streamed() } else { live.form };
-                fleet.answered_after(place, form, now, after, false);
-            }
-            Class::Ambiguous => {
-                fleet.failed_after(place, live.form, now, after);
-                return fleet.cliff(place, live.form, now).is_some();
-            }
-            _ => {}
-        }
-        false
-    }
-
-    /// What an attempt says about the place it was sent to.
-    fn vote(&self, now: Time, live: Live, heard: &Heard<'_>) -> Vote {
-        /// A caller that gives an attempt less time than this says nothing about the upstream.
-        const PATIENCE_MIN: Duration = Duration::from_secs(1);
-        let verdict = heard.verdict;
-        let is_impatient = verdict.fault == Some(Fault::Deadline) && now.since(live.began) < PATIENCE_MIN;
-        match verdict.class {
-            Class::Ok => Vote::Ok,
-            Class::ServerError if heard.status == Some(409) => Vote::None,
-            Class::Ambiguous if is_impatient => Vote::None,
-            Class::NotSent | Class::BadGateway | Class::ServerError | Class::Overloaded | Class::Ambiguous => {
-                Vote::Fail { request: self.number, body: heard.body }
-            }
-            _ => Vote::None,
-        }
-    }
-
-    /// The next candidate and the wait before it, or why there is none. The order of the checks
-    /// is that of `resilience` 13.1: what never helps first, what costs last.
-    fn next(
-        &mut self,
-        now: Time,
-        policy: &Policy,
-        fleet: &mut Fleet,
-        dice: &mut Dice,
-        failure: Failure,
-    ) -> Result<(usize, Duration), Nobody> {
-        let retry = &policy.retry;
-        if failure.again == Again::No {
-            return Err(Reason::Class.into());
-        }
-        self.may_repeat(failure.class)?;
-        // Quota and auth: another upstream may be asked, within the general limit.
-        let own_max = retry.class(failure.class).map_or(u32::MAX, |class| class.max_attempts);
-        self.has_attempts(own_max.min(retry.max_attempts))?;
-        if failure.class == Class::Ambiguous {
-            self.ambiguous += 1;
-            if self.ambiguous > retry.ambiguous_max {
-                return Err(Reason::AmbiguousMax.into());
-            }
-            let place = (self.candidate(failure.at), &*self.visits.model);
-            // Where a whole answer runs into a cliff, a stream is another way.
-            let has_way_round = self.may_upgrade(policy) && !failure.form.is_upgraded();
-            if let Some(cliff) = fleet.cliff(place, failure.form, now)
-                && !has_way_round
-                && !fleet.trial(place, failure.form, now)
-            {
-                self.cliff = Some((cliff, failure.form));
-                return Err(Reason::Cliff.into());
-            }
-        }
-        if self.visits.has_queued {
-            // Back to the end: it waits for its next attempt as it did for this one, and pays nothing.
-            fleet.queue(self.ask.candidates.group()).failed();
-            return Err(Nobody { reason: Reason::Breaker, retry_at: None });
-        }
-        let (at, delay) = self.choice(now, policy, fleet).again(dice, failure, self.attempts)?;
-        let usual = fleet.expect((self.candidate(at), &self.visits.model), self.ask.form, now).p50.unwrap_or_default();
-        if now + delay + retry.min_useful.max(usual) > self.deadline {
-            return Err(Reason::Deadline.into());
-        }
-        let cost = if failure.class == Class::Ambiguous { COST_AMBIGUOUS } else { COST };
-        if !fleet.budget(self.ask.candidates.group()).withdraw(now, cost) {
-            return Err(Reason::Budget.into());
-        }
-        self.paid = cost;
-        Ok((at, delay))
-    }
-
-    fn may_repeat(&self, class: Class) -> Result<(), Reason> {
-        let allowed = match self.ask.repeatable {
-            Repeatable::Yes => true,
-            Repeatable::Answered => !matches!(class, Class::Ambiguous | Class::StaleConnection),
-            Repeatable::NotSent => class == Class::NotSent,
-        };
-        if !allowed {
-            return Err(Reason::NotRepeatable);
-        }
-        self.ask.replay
-    }
-
-    /// Whether one more attempt may be made, of which the policy allows `policy_max`.
-    fn has_attempts(&self, policy_max: u32) -> Result<(), Reason> {
-        let caller_max = self.ask.max_retries.map_or(u32::MAX, |n| n.saturating_add(1));
-        let stacked_max = if self.is_client_retry { ATTEMPTS_OF_A_CLIENT_RETRY } else { u32::MAX };
-        if self.attempts < policy_max.min(caller_max).min(stacked_max) {
-            Ok(())
-        } else if self.attempts >= policy_max {
-            Err(Reason::Attempts)
-        } else if self.attempts >= caller_max {
-            Err(Reason::CallerLimit)
-        } else {
-            Err(Reason::ClientRetry)
-        }
-    }
-
-    /// The caller's own SDK would have tried a second time: where the budget can pay for that, it
-    /// is asked to, since a deadline of its own making ended the only attempt.
-    fn invite(&mut self, now: Time, fleet: &mut Fleet) {
-        // A reply that came, however broken, is the upstream's own word, and no 504 of ours.
-        let is_cut_off = now >= self.deadline && self.ask.patience.from_sdk && self.informative.is_none();
-        let would_have = is_cut_off && self.attempts == 1 && self.ask.client_retries == 0;
-        if would_have
-            && self.ask.repeatable == Repeatable::Yes
-            && fleet.budget(self.ask.candidates.group()).withdraw(now, COST_AMBIGUOUS)
-        {
-            fleet.invite();
-            self.invites = true;
-        }
     }
 }

@@ -20,7 +20,7 @@ mod write;
 
 pub use assemble::{ASSEMBLED_BYTES_MAX, Assembly, Unfit};
 pub use node::{ENTRIES_MAX, KEYS_MAX};
-pub use splice::{Splice, can_upgrade};
+pub use splice::{Splice, can_ask_whole, can_upgrade};
 
 use crate::request::Dialect;
 

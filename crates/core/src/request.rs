@@ -122,6 +122,8 @@ pub struct Request {
     pub stream: bool,
     /// Number of tool definitions (`tools` or `functions`).
     pub tools: u32,
+    /// What tells these tool definitions from others: equal for equal ones, 0 for none. Not to be written down.
+    pub tool_mark: u64,
     /// Whether a tool runs on the server: web search, code interpreter, file search, MCP.
     pub hosted_tools: bool,
     /// Responses: `background: true`, or a body that does not say for certain.
@@ -221,6 +223,7 @@ impl Request {
             model,
             stream: peek.stream,
             tools: peek.tools,
+            tool_mark: peek.tool_mark,
             hosted_tools: peek.hosted_tools,
             background: is_background_possible && peek.background.unwrap_or(true),
             choices: peek.choices,

@@ -122,6 +122,8 @@ fn ask(upstreams: usize) -> Ask {
         replay: Ok(()),
         stream: false,
         can_upgrade: false,
+        can_probe: false,
+        tool_mark: 0,
         body_bytes: 1_000,
         patience: Patience::default(),
         client_retries: 0,
@@ -437,6 +439,7 @@ fn only_a_stream_has_a_limit_for_its_first_content() {
             is_last_moment,
             look: None,
             upgraded: None,
+            is_probe: false,
         })
     };
     let with = |stream, patience| Talk::new(Policy::default(), Ask { stream, patience, ..ask(1) });

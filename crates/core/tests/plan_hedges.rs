@@ -59,6 +59,8 @@ impl World {
             replay: Ok(()),
             stream: true,
             can_upgrade: false,
+            can_probe: false,
+            tool_mark: 0,
             body_bytes: 1_000,
             patience: Patience::default(),
             client_retries: 0,

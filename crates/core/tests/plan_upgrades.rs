@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use seawall_core::dice::Dice;
 use seawall_core::event::{Outcome, Reason};
+use seawall_core::plan::diagnosis::Diagnosis;
 use seawall_core::plan::fleet::Fleet;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::{Route, Routes};
-use seawall_core::plan::shapes::{Form, REMEDIES};
+use seawall_core::plan::shapes::{Form, REMEDIES, remedies};
 use seawall_core::plan::upgrade::Upgrade;
 use seawall_core::plan::{Ask, Heard, Launch, Plan, Step};
 use seawall_core::request::{Endpoint, Patience, Repeatable};
@@ -46,6 +47,8 @@ impl World {
             replay: Ok(()),
             stream: false,
             can_upgrade: true,
+            can_probe: false,
+            tool_mark: 0,
             body_bytes: 1_000,
             patience: Patience::default(),
             client_retries: 0,
@@ -145,7 +148,8 @@ fn what_would_run_into_a_cliff_is_asked_for_as_a_stream() {
     assert_eq!(world.sends(&mut plan).upgraded, None);
     world.hears(&mut plan, WALL, &wall(), Some(504));
     assert_eq!(world.fails(&mut plan), Reason::Cliff);
-    assert_eq!(plan.cliff().map(|(_, remedies)| remedies), Some(&REMEDIES[..]));
+    let Some(Diagnosis::Cliff(_, form)) = plan.diagnosis() else { panic!("a cliff") };
+    assert_eq!(remedies(form), &REMEDIES[..]);
 }
 
 #[test]
@@ -160,8 +164,8 @@ fn a_stream_that_runs_into_the_same_wall_is_a_cliff_of_its_own() {
         }
         if attempts == 1 {
             assert_eq!(world.fails(&mut plan), Reason::Cliff);
-            let (cliff, remedies) = plan.cliff().expect("a cliff");
-            assert_eq!((cliff.at, remedies), (WALL, &REMEDIES[1..]));
+            let Some(Diagnosis::Cliff(cliff, form)) = plan.diagnosis() else { panic!("a cliff") };
+            assert_eq!((cliff.at, remedies(form)), (WALL, &REMEDIES[1..]));
         } else {
             assert_eq!(world.fails(&mut plan), Reason::AmbiguousMax);
         }

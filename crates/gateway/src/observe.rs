@@ -3,6 +3,7 @@
 //! All of it is synchronous and quick: the request path never waits for the record, but for the
 //! one wait that [`Observe::settle`] is, before a failure is told to the caller.
 
+pub(crate) mod diagnoses;
 pub(crate) mod journal;
 pub(crate) mod metrics;
 pub(crate) mod upgrades;
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall::Observer;
-use seawall_core::event::{Attempt, Ended, Outcome, Request as Record};
-use seawall_core::request::Request;
+use seawall_core::event::{Attempt, Cause, Ended, Outcome, Request as Record};
+use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 use tokio::time::timeout;
@@ -73,6 +74,25 @@ impl Observe {
     }
 }
 
+impl Observe {
+    /// One line for each kind of request that is found to fail every time.
+    fn diagnosed(&self, facts: &Request, record: Option<&Arc<Record>>, cause: Cause, text: &str) {
+        let shape = Shape::of(facts).to_string();
+        if self.metrics.diagnoses.is_news(seawall::unix_micros(), cause, &shape) {
+            tracing::warn!(
+                target: "seawall::diagnosis",
+                request = record.map_or("-", |record| &record.id),
+                model = facts.model.as_deref().unwrap_or("-"),
+                endpoint = facts.endpoint.name(),
+                shape,
+                cause = cause.name(),
+                diagnosis = text,
+                "requests like this one fail every time"
+            );
+        }
+    }
+}
+
 impl Observer for Observe {
     fn failed(&self, request: &Arc<Record>, attempt: Attempt) {
         if let Some(at) = self.upstreams.iter().position(|name| *name == attempt.upstream) {
@@ -118,6 +138,9 @@ impl Observer for Observe {
 
     fn ended(&self, facts: &Request, record: Option<&Arc<Record>>, ended: Ended) {
         self.metrics.request(facts, ended.outcome, ended.elapsed);
+        if let Some((cause, text)) = &ended.diagnosis {
+            self.diagnosed(facts, record, *cause, text);
+        }
         if let Some(record) = record {
             self.journal.request(record, ended);
         }

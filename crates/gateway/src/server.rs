@@ -6,6 +6,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod admit;
+mod amend;
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod door;

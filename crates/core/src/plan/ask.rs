@@ -6,6 +6,7 @@ use super::policy::{Policy, Timeouts};
 use super::route::Candidates;
 use super::shapes::Form;
 use crate::event::Reason;
+use crate::reframe;
 use crate::request::{Patience, Repeatable, Request};
 
 /// Answers to the caller are due this much before its own patience ends: 2 %, at least 250 ms.
@@ -26,6 +27,10 @@ pub struct Ask {
     pub stream: bool,
     /// Whether its whole answer can be asked for as a stream.
     pub can_upgrade: bool,
+    /// Whether a stream can be asked for as a whole answer, should its tools be the reason why it fails.
+    pub can_probe: bool,
+    /// What tells its tools from others; 0 for none.
+    pub tool_mark: u64,
     /// The bytes of its body, as far as they are known.
     pub body_bytes: u64,
     /// How long the caller waits, as it says.
@@ -48,6 +53,8 @@ impl Ask {
             replay,
             stream: request.stream,
             can_upgrade: false,
+            can_probe: reframe::can_ask_whole(request),
+            tool_mark: request.tool_mark,
             body_bytes: request.body_bytes,
             patience: request.patience,
             client_retries: request.client_retries,

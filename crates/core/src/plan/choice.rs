@@ -59,6 +59,8 @@ pub(super) struct Failure {
     pub(super) again: Again,
     /// The form in which it was sent.
     pub(super) form: Form,
+    /// Whether it was sent without streaming, to learn what is wrong with its tools.
+    pub(super) is_probe: bool,
 }
 
 impl Visits {

@@ -10,12 +10,14 @@ use super::Heard;
 use super::breaker::{Breaker, Permit, State, Vote};
 use super::budget::Budget;
 use super::credentials::Credentials;
+use super::diagnosis::Diagnosis;
 use super::hedge::Purse;
 use super::policy::Policy;
 use super::queue::Queue;
 use super::recent::Recent;
 use super::route::{Candidate, GroupKey, Routes};
-use super::shapes::{Cliff, Expectation, Form, ShapeKey, Shapes};
+use super::shapes::{Expectation, Form, ShapeKey, Shapes};
+use super::suspects::{Came, Evidence, Road, Suspects, Tried};
 use crate::dice::Dice;
 use crate::time::Time;
 use crate::upstream::UpstreamId;
@@ -42,6 +44,7 @@ pub struct Fleet {
     invited: u32,
     requests: u64,
     shapes: Shapes,
+    suspects: Suspects,
     /// The number of each model that was asked for lately.
     models: Recent<Box<str>, u32>,
     models_known: u32,
@@ -112,6 +115,7 @@ impl Fleet {
             invited: 0,
             requests: 0,
             shapes: Shapes::new(),
+            suspects: Suspects::new(),
             models: Recent::new(BREAKERS_MAX),
             models_known: 0,
         }
@@ -271,22 +275,28 @@ impl Fleet {
         self.shapes.expect(now, key)
     }
 
-    /// An attempt brought its content, or was broken off here (`is_whole` is false), after this long.
+    /// An attempt with a body of `bytes` brought its content after this long.
     pub(super) fn answered_after(
         &mut self,
         place: (Candidate, &str),
         form: Form,
         now: Time,
         after: Duration,
-        is_whole: bool,
+        bytes: u64,
     ) {
         let key = self.shape(place, form);
-        match (is_whole, form.is_stream()) {
-            (false, _) => return self.shapes.broken_off(now, key, after),
-            (true, true) => self.shapes.first_content(now, key, after),
-            (true, false) => self.shapes.total(now, key, after),
+        if form.is_stream() {
+            self.shapes.first_content(now, key, after);
+        } else {
+            self.shapes.total(now, key, after);
         }
-        self.shapes.succeeded(now, key, after);
+        self.shapes.succeeded(now, key, after, bytes);
+    }
+
+    /// An attempt was broken off here after this long.
+    pub(super) fn broken_off_after(&mut self, place: (Candidate, &str), form: Form, now: Time, after: Duration) {
+        let key = self.shape(place, form);
+        self.shapes.broken_off(now, key, after);
     }
 
     /// The far side gave up after this long.
@@ -295,16 +305,50 @@ impl Fleet {
         self.shapes.ambiguous(now, key, after);
     }
 
-    /// After how long requests of this form always fail at a candidate, if they do.
-    pub(super) fn cliff(&mut self, place: (Candidate, &str), form: Form, now: Time) -> Option<Cliff> {
+    /// A candidate said that a body of `bytes` is too large for it.
+    pub(super) fn refused_for_size(&mut self, place: (Candidate, &str), form: Form, now: Time, bytes: u64) {
         let key = self.shape(place, form);
-        self.shapes.cliff(now, key)
+        self.shapes.refused_for_size(now, key, bytes);
     }
 
-    /// Whether a retry may find out if a cliff is still there.
+    /// Why requests of this form and size get no answer from a candidate, if they never do.
+    pub(super) fn wall(&mut self, place: (Candidate, &str), form: Form, now: Time, bytes: u64) -> Option<Diagnosis> {
+        let key = self.shape(place, form);
+        let cliff = self.shapes.cliff(now, key).map(|cliff| Diagnosis::Cliff(cliff, form));
+        cliff.or_else(|| Some(Diagnosis::Oversize(self.shapes.oversize(now, key, bytes)?, form)))
+    }
+
+    /// Whether requests of this form always fail after the same time at a candidate.
+    pub(super) fn has_cliff(&mut self, place: (Candidate, &str), form: Form, now: Time) -> bool {
+        let key = self.shape(place, form);
+        self.shapes.cliff(now, key).is_some()
+    }
+
+    /// Whether a retry may find out if a wall is still there.
     pub(super) fn trial(&mut self, place: (Candidate, &str), form: Form, now: Time) -> bool {
         let key = self.shape(place, form);
         self.shapes.trial(now, key)
+    }
+
+    /// Where an attempt went, as far as tools are judged by it.
+    pub(super) fn road(&mut self, place: (Candidate, &str), form: Form) -> Road {
+        let ShapeKey { upstream, model, form } = self.shape(place, form);
+        Road { upstream, model, stream: form.is_stream() || form.is_upgraded() }
+    }
+
+    /// What became of an attempt, for what is known of its tools.
+    pub(super) fn came(&mut self, now: Time, tried: Tried, came: Came) {
+        self.suspects.came(now, tried, came);
+    }
+
+    /// Why it is likely the tools that fail there, if it is.
+    pub(super) fn likely_tools(&self, now: Time, road: Road, tools: u64) -> Option<Evidence> {
+        self.suspects.likely(now, road, tools)
+    }
+
+    /// Whether these tools may be sent once without streaming, to learn more: true takes the turn.
+    pub(super) fn may_probe(&mut self, now: Time, road: Road, tools: u64) -> bool {
+        self.suspects.may_probe(now, road, tools)
     }
 
     /// A stream that had begun well broke off.

@@ -41,6 +41,18 @@ words! {
     }
 }
 
+words! {
+    /// What is done about tool definitions that may be why requests fail.
+    pub enum ToolsPolicy {
+        /// Nothing.
+        Off = "off",
+        /// They are watched, and likely ones are not tried again.
+        Watch = "watch",
+        /// And one request is sent once more without streaming: its 400 says what is wrong.
+        Probe = "probe",
+    }
+}
+
 /// Everything about trying again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -62,6 +74,8 @@ pub struct Policy {
     pub upgrade: Upgrade,
     /// What becomes of an answer whose caller has left.
     pub adopt: Adopt,
+    /// What is done about tool definitions that may be why requests fail.
+    pub tools: ToolsPolicy,
 }
 
 /// What becomes of a whole answer that is still being generated when its caller has left.
@@ -212,6 +226,7 @@ impl Default for Policy {
             streams: Streams::default(),
             adopt: Adopt::default(),
             upgrade: Upgrade::Off,
+            tools: ToolsPolicy::Watch,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What is known of requests like this one at this upstream: how long they take, and whether they
-//! run against a wall.
+//! What is known of requests like this one at this upstream: how long they take, whether they run
+//! against a wall, and whether they are too large.
 //!
 //! A limit that fits every request is too long for the quick ones and kills the slow ones, so
 //! durations are learnt per form: operation, stream, tools, and both sizes by their power of two. A
@@ -12,20 +12,24 @@
 mod cliff;
 mod expectation;
 mod form;
+mod size;
 
 use std::time::Duration;
 
 use super::recent::Recent;
 use crate::time::Time;
+use crate::upstream::UpstreamId;
 
 pub use cliff::{Cliff, EXPIRY, FAILURES, Hop, REMEDIES, TRIAL_EVERY, remedies};
 pub use expectation::{Expectation, FIRST_CONTENT_MIN, SAMPLES_MIN, STALE_MAX, TOTAL_MIN};
 pub use form::{Form, ShapeKey};
+pub use size::{FAILURES_MIN, Oversize};
 
 use cliff::Failures;
 use expectation::Learnt;
+use size::{Bound, Sizes};
 
-/// No more forms than this are known, and as many without their sizes: about 1.5 MiB when full, and
+/// No more forms than this are known, and as many without their sizes: about 1.7 MiB when full, and
 /// 1.3 MiB more where something was broken off in each.
 pub const SHAPES_MAX: usize = 512;
 
@@ -34,7 +38,9 @@ pub const SHAPES_MAX: usize = 512;
 pub struct Shapes {
     exact: Recent<ShapeKey, Shape>,
     /// All sizes together.
-    parents: Recent<ShapeKey, Learnt>,
+    parents: Recent<ShapeKey, Parent>,
+    /// What was refused for its size, by upstream and model.
+    bounds: Recent<(UpstreamId, u32), Bound>,
     latest: Time,
 }
 
@@ -42,6 +48,12 @@ pub struct Shapes {
 struct Shape {
     learnt: Learnt,
     failures: Failures,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Parent {
+    learnt: Learnt,
+    sizes: Sizes,
 }
 
 impl Default for Shapes {
@@ -54,7 +66,8 @@ impl Shapes {
     /// Nothing known yet.
     #[must_use]
     pub fn new() -> Shapes {
-        Shapes { exact: Recent::new(SHAPES_MAX), parents: Recent::new(SHAPES_MAX), latest: Time::ZERO }
+        let (exact, parents) = (Recent::new(SHAPES_MAX), Recent::new(SHAPES_MAX));
+        Shapes { exact, parents, bounds: Recent::new(SHAPES_MAX), latest: Time::ZERO }
     }
 
     /// A stream brought its first content after this long. [`Shapes::succeeded`] is told too. Ignored
@@ -79,11 +92,19 @@ impl Shapes {
         self.record(now, key, after, Learnt::broken_off);
     }
 
-    /// A request succeeded: its whole answer came after this long, or a stream's first content. It
-    /// speaks against a cliff that is not beyond it. Never for an attempt that was broken off.
-    pub fn succeeded(&mut self, _now: Time, key: ShapeKey, after: Duration) {
+    /// A request with a body of `bytes` succeeded: its whole answer came after this long, or a stream's
+    /// first content. It speaks against a cliff that is not beyond it, and against a size that is none
+    /// above its own. Never for an attempt that was broken off.
+    pub fn succeeded(&mut self, now: Time, key: ShapeKey, after: Duration, bytes: u64) {
+        let now = self.advance(now);
         if let Some(shape) = self.exact.get(&key) {
             shape.failures.succeeded(after);
+        }
+        self.parents.get_or_insert_with(key.parent(), Parent::default).sizes.answered(now, key.form.bytes_power());
+        if !self.bounds.is_empty()
+            && let Some(bound) = self.bounds.get(&(key.upstream, key.model))
+        {
+            bound.was_passed(bytes);
         }
     }
 
@@ -93,6 +114,17 @@ impl Shapes {
     pub fn ambiguous(&mut self, now: Time, key: ShapeKey, after: Duration) {
         let now = self.advance(now);
         self.exact.get_or_insert_with(key, Shape::default).failures.failed(now, after);
+        self.parents.get_or_insert_with(key.parent(), Parent::default).sizes.failed(now, key.form.bytes_power());
+    }
+
+    /// A request with a body of `bytes` was refused because it is too large: 413, or
+    /// `context_length_exceeded`.
+    pub fn refused_for_size(&mut self, now: Time, key: ShapeKey, bytes: u64) {
+        let now = self.advance(now);
+        let place = (key.upstream, key.model);
+        let known = self.bounds.peek(&place).copied();
+        let bound = Bound::refused(now, bytes, known);
+        *self.bounds.get_or_insert_with(place, || bound) = bound;
     }
 
     /// How long requests like this one take. Asking about a form that is not known makes no room for it.
@@ -102,7 +134,7 @@ impl Shapes {
         if exact.samples >= SAMPLES_MIN {
             return exact;
         }
-        let all_sizes = self.parents.get(&key.parent()).map(|learnt| learnt.expect(now));
+        let all_sizes = self.parents.get(&key.parent()).map(|parent| parent.learnt.expect(now));
         all_sizes.map_or(exact, |all_sizes| Expectation { samples: exact.samples, ..all_sizes })
     }
 
@@ -114,17 +146,30 @@ impl Shapes {
         self.exact.get(&key)?.failures.cliff(now)
     }
 
-    /// Whether to try once more although a cliff stands, to see whether it still does: true once in
-    /// ten minutes, first ten minutes after it was found. True takes the trial. False without a cliff.
+    /// Why a request with a body of `bytes` is too large, if it is: one as large was refused for its size
+    /// within a day, or those of its size end without an answer while smaller ones get theirs.
+    pub fn oversize(&mut self, now: Time, key: ShapeKey, bytes: u64) -> Option<Oversize> {
+        let now = self.advance(now);
+        let bound = self.bounds.peek(&(key.upstream, key.model)).filter(|bound| bound.is_reached(now, bytes));
+        bound.map(|bound| bound.oversize(bytes)).or_else(|| {
+            let parent = self.parents.peek(&key.parent())?;
+            parent.sizes.oversize(now, key.form.bytes_power())
+        })
+    }
+
+    /// Whether to try once more although a cliff stands or a size is too large, to see whether that still
+    /// holds: true once in ten minutes, first ten minutes after it was found. True takes the trial. False
+    /// without either, and for what was refused for its size.
     pub fn trial(&mut self, now: Time, key: ShapeKey) -> bool {
         let now = self.advance(now);
         self.exact.get(&key).is_some_and(|shape| shape.failures.trial(now))
+            || self.parents.get(&key.parent()).is_some_and(|parent| parent.sizes.trial(now, key.form.bytes_power()))
     }
 
     fn record(&mut self, now: Time, key: ShapeKey, after: Duration, how: fn(&mut Learnt, Time, Duration)) {
         let now = self.advance(now);
         how(&mut self.exact.get_or_insert_with(key, Shape::default).learnt, now, after);
-        how(self.parents.get_or_insert_with(key.parent(), Learnt::default), now, after);
+        how(&mut self.parents.get_or_insert_with(key.parent(), Parent::default).learnt, now, after);
     }
 
     fn advance(&mut self, now: Time) -> Time {
@@ -238,8 +283,46 @@ mod tests {
         assert!(
             !shapes.trial(second(799), slow) && shapes.trial(second(800), slow) && !shapes.trial(second(800), slow)
         );
-        shapes.succeeded(second(900), slow, secs(59));
+        shapes.succeeded(second(900), slow, secs(59), 100_000);
         assert_eq!(shapes.cliff(second(900), slow), None);
+    }
+
+    #[test]
+    fn a_size_that_was_refused_holds_for_its_model_until_one_as_large_is_answered() {
+        let mut shapes = Shapes::new();
+        shapes.refused_for_size(second(0), key(400_000, false), 400_000);
+        let refused = |bytes| Some(Oversize::Refused { from: 400_000, bytes });
+        assert_eq!(shapes.oversize(second(1), key(400_000, true), 400_000), refused(400_000));
+        assert_eq!(shapes.oversize(second(1), key(500_000, true), 500_000), refused(500_000));
+        assert_eq!(shapes.oversize(second(1), key(399_999, true), 399_999), None);
+        assert_eq!(shapes.oversize(second(1), ShapeKey { model: 8, ..key(400_000, true) }, 400_000), None);
+        assert!(!shapes.trial(second(9_000), key(400_000, true)));
+        shapes.succeeded(second(2), key(399_999, false), secs(1), 399_999);
+        assert_eq!(shapes.oversize(second(3), key(400_000, true), 400_000), refused(400_000));
+        shapes.succeeded(second(4), key(450_000, false), secs(1), 450_000);
+        assert_eq!(shapes.oversize(second(5), key(450_000, true), 450_000), None);
+        assert_eq!(
+            shapes.oversize(second(5), key(450_001, true), 450_001),
+            Some(Oversize::Refused { from: 450_001, bytes: 450_001 })
+        );
+    }
+
+    #[test]
+    fn a_size_that_never_ends_is_told_from_an_outage_by_smaller_ones() {
+        let mut shapes = Shapes::new();
+        let (large, small) = (key(1 << 20, false), key(1 << 12, false));
+        for n in 0..20 {
+            shapes.succeeded(second(n), small, secs(1), 1 << 12);
+        }
+        // Not at one moment: no cliff.
+        for n in 0..5 {
+            assert_eq!(shapes.oversize(second(20 + n), large, 1 << 20), None);
+            shapes.ambiguous(second(20 + n), large, secs(40 + 9 * n));
+        }
+        let size = Oversize::Fails { from: 1 << 20, failed: 5, of: 5, smaller_failed: 0, smaller_of: 20 };
+        assert_eq!(shapes.oversize(second(30), large, 1 << 20), Some(size));
+        assert_eq!((shapes.oversize(second(30), small, 1 << 12), shapes.cliff(second(30), large)), (None, None));
+        assert!(!shapes.trial(second(30), large) && shapes.trial(second(700), large));
     }
 
     #[test]

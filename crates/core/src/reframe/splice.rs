@@ -1,4 +1,4 @@
-//! The same request, asking for a stream.
+//! The same request, asking for a stream, or for a whole answer.
 //!
 //! Only the bytes of `stream` and `stream_options` change; everything else goes on as the caller
 //! wrote it. A body in which they were not found for certain is left alone.
@@ -11,7 +11,7 @@ use crate::json;
 use crate::request::{Dialect, Endpoint, Request};
 use crate::verdict::stream::CHOICES_MAX;
 
-/// How a body is made to ask for a stream: what is put in place of which bytes.
+/// How a body is made to ask for the other: what is put in place of which bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Splice {
     /// In the order of their places.
@@ -31,7 +31,40 @@ pub fn can_upgrade(request: &Request, body: &[u8]) -> bool {
         && request.endpoint.dialect().is_some_and(|dialect| Splice::of(dialect, body).is_some())
 }
 
+/// Whether the answer to `request`, which asks for a stream, may be asked for as a whole: a call of Chat
+/// Completions or Responses whose facts are all known.
+#[must_use]
+pub fn can_ask_whole(request: &Request) -> bool {
+    let is_one = matches!(request.endpoint, Endpoint::ChatCompletions | Endpoint::Responses);
+    is_one && request.stream && !request.background && request.opaque.is_none() && request.method == Method::POST
+}
+
 impl Splice {
+    /// How `body`, which asks for a stream, is made to ask for a whole answer; `None` if it does not ask
+    /// for one, or says so twice.
+    ///
+    /// The options of a stream become `null`: without a stream, some are refused.
+    #[must_use]
+    pub fn whole(body: &[u8]) -> Option<Splice> {
+        let (mut stream, mut options) = (None, None);
+        for member in json::members(body) {
+            let (key, raw) = member.ok()?;
+            let place = match &*key {
+                b"stream" if json::boolean(raw) == Some(true) => &mut stream,
+                b"stream" => return None,
+                b"stream_options" => &mut options,
+                _ => continue,
+            };
+            if place.replace(place_of(body, raw)?).is_some() {
+                return None;
+            }
+        }
+        let mut edits = vec![(stream?, "false")];
+        edits.extend(options.map(|place| (place, "null")));
+        edits.sort_by_key(|(place, _)| place.start);
+        Some(Splice { edits })
+    }
+
     /// How `body`, which asks for no stream, is made to ask for one; `None` if it says something else
     /// already, says a thing twice, wants sound, or is no JSON object to its end.
     ///
@@ -78,7 +111,7 @@ impl Splice {
         Some(Splice { edits })
     }
 
-    /// `body`, which this was made for, asking for a stream.
+    /// `body`, which this was made for, asking for the other.
     #[must_use]
     pub fn applied(&self, body: &[u8]) -> Vec<u8> {
         let mut changed = Vec::with_capacity(body.len() + BOTH_AND_MORE.len());

@@ -12,12 +12,17 @@ use crate::json;
 /// The longest model name believed to be one, in bytes. The longest in use are near 100.
 pub const MODEL_BYTES_MAX: usize = 256;
 
+/// Of each end of a tool definition, this much tells it from others.
+const MARKED_BYTES: usize = 64;
+
 /// The facts of a body; what is not known is at its default.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Peek {
     pub(super) model: Option<String>,
     pub(super) stream: bool,
     pub(super) tools: u32,
+    /// What tells these tools from others; 0 for none.
+    pub(super) tool_mark: u64,
     pub(super) hosted_tools: bool,
     /// `None` when it cannot be told.
     pub(super) background: Option<bool>,
@@ -33,6 +38,7 @@ impl Peek {
         model: None,
         stream: false,
         tools: 0,
+        tool_mark: 0,
         hosted_tools: false,
         background: Some(false),
         choices: 1,
@@ -178,11 +184,12 @@ impl<'a> Fields<'a> {
         let opaque = reasons.into_iter().flatten().next().copied();
 
         // Tools that cannot be read may run anywhere.
-        let tools = tools.unwrap_or(Some(Tools { count: 0, are_hosted: true })).unwrap_or_default();
+        let tools = tools.unwrap_or(Some(Tools { count: 0, mark: 0, are_hosted: true })).unwrap_or_default();
         Peek {
             model: model.unwrap_or_default(),
             stream: stream.is_ok_and(|stream| stream == Some(true)) || is_sse,
             tools: tools.count,
+            tool_mark: tools.mark,
             hosted_tools: tools.are_hosted || self.web_search_options.is_on() || self.plugins.is_on(),
             background: background.ok().map(Option::unwrap_or_default),
             choices: u32::try_from(choices.ok().flatten().unwrap_or(1).saturating_mul(prompts)).unwrap_or(u32::MAX),
@@ -206,6 +213,7 @@ fn prompts(raw: &[u8]) -> u64 {
 #[derive(Debug, Clone, Copy, Default)]
 struct Tools {
     count: u32,
+    mark: u64,
     /// Whether one of them runs on the server.
     are_hosted: bool,
 }
@@ -214,7 +222,24 @@ impl Tools {
     fn add(&mut self, tool: &[u8]) {
         self.count = self.count.saturating_add(1);
         self.are_hosted |= is_hosted(tool);
+        self.mark = marked(self.mark, tool);
     }
+}
+
+/// `mark` with one more tool in it, never 0. A definition counts with its length and up to
+/// [`MARKED_BYTES`] of both of its ends: this happens for every request, and whoever is taken for
+/// another by it is corrected by the next answer.
+fn marked(mark: u64, tool: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let add = |mark: u64, word: u64| (mark.rotate_left(5) ^ word).wrapping_mul(FACTOR);
+    let head = &tool[..tool.len().min(MARKED_BYTES)];
+    let tail = &tool[tool.len() - tool.len().saturating_sub(MARKED_BYTES).min(MARKED_BYTES)..];
+    let words = [head, tail].into_iter().flat_map(|end| end.chunks(8)).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    });
+    words.fold(add(mark, tool.len() as u64), add).max(1)
 }
 
 /// Whether a tool is carried out by the server. The kinds that the caller carries out are few and
@@ -238,6 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn tools_are_told_apart_by_their_mark() {
+        let mark = |tools: &str| of(&format!(r#"{{"tools":{tools},"messages":[]}}"#)).tool_mark;
+        let long = |middle: &str, end: &str| {
+            format!(r#"[{{"name":"a","x":"{}{middle}{}{end}"}}]"#, "x".repeat(200), "y".repeat(200))
+        };
+        let sets = [
+            "[]",
+            r#"[{"name":"a"}]"#,
+            r#"[{"name":"b"}]"#,
+            r#"[{"name":"a"},{"name":"b"}]"#,
+            r#"[{"name":"b"},{"name":"a"}]"#,
+            &long("", ""),
+            &long("one more byte", ""),
+            &long("", "z"),
+        ];
+        let marks: std::collections::HashSet<u64> = sets.iter().map(|set| mark(set)).collect();
+        assert_eq!((marks.len(), mark("[]")), (sets.len(), 0));
+        assert_eq!(of(r#"{"functions":[{"name":"a"}],"messages":[1]}"#).tool_mark, mark(sets[1]));
+        // Not of the middle of a long one.
+        assert_eq!(mark(&long("p", "")), mark(&long("q", "")));
+    }
+
+    #[test]
     fn the_facts_of_an_ordinary_body_are_read() {
         let peek = of(r#"{"model":"gpt-4o","messages":[{"role":"user","content":"{\"model\":\"no\"}"}],
             "stream":true,"n":2,"max_tokens":9,"max_completion_tokens":300,"functions":[{"name":"f"}],
@@ -248,6 +296,7 @@ mod tests {
                 model: Some("gpt-4o".into()),
                 stream: true,
                 tools: 4,
+                tool_mark: peek.tool_mark,
                 hosted_tools: false,
                 background: Some(false),
                 choices: 2,

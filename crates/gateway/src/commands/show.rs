@@ -116,7 +116,8 @@ fn tell_request(request: &RequestRow, out: &mut impl Write) -> io::Result<()> {
     line(out, "reason", ended.reason.clone())?;
     line(out, "status", ended.status.map(|status| status.to_string()))?;
     line(out, "attempts", ended.attempts_made.map(|n| n.to_string()))?;
-    line(out, "elapsed", ended.elapsed_ms.map(millis))
+    line(out, "elapsed", ended.elapsed_ms.map(millis))?;
+    line(out, "diagnosis", ended.diagnosis.clone())
 }
 
 fn tell_attempt(attempt: &AttemptRow, out: &mut impl Write) -> io::Result<()> {
@@ -223,6 +224,7 @@ mod tests {
           status               503
           attempts             2
           elapsed              1.5 s
+          diagnosis            requests of this form fail after 60.1 s
 
         attempt 1 at openai
           time                 2026-11-23T06:30:01.000Z

@@ -52,6 +52,7 @@ pub(super) fn config(
     let wait = wait(&mut reader, &written.wait, profile);
     let streams = streams(&mut reader, &written.stream);
     let adopt = adopt(&mut reader, &written.adopt);
+    let tools = reader.or("diagnose.tools", &written.diagnose.tools, Policy::default().tools);
     let timeout = timeouts(&mut reader, &written.timeout);
     let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
     let journal = journal(&mut reader, &written.journal);
@@ -65,7 +66,7 @@ pub(super) fn config(
             profile,
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
-            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt },
+            policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt, tools },
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Preset};
+use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Preset, ToolsPolicy};
 use seawall_core::plan::upgrade::Upgrade;
 use serde_json::{Value, json};
 
@@ -278,6 +278,13 @@ impl Word for Jitter {
     const ALL: &'static [Self] = Jitter::ALL;
     fn name(self) -> &'static str {
         Jitter::name(self)
+    }
+}
+
+impl Word for ToolsPolicy {
+    const ALL: &'static [Self] = ToolsPolicy::ALL;
+    fn name(self) -> &'static str {
+        ToolsPolicy::name(self)
     }
 }
 

@@ -292,6 +292,7 @@ impl List<'_> {
         self.table("stream", "upgrade", json!(policy.upgrade.name()));
         self.table("adopt", "enabled", json!(policy.adopt.enabled));
         self.table("adopt", "keep", wait(policy.adopt.keep));
+        self.table("diagnose", "tools", json!(policy.tools.name()));
         self.table("timeout", "connect", wait(timeout.connect));
         let first_content = match timeout.first_content {
             FirstContent::Adaptive => json!(ADAPTIVE),

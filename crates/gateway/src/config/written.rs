@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use seawall_core::plan::backoff::Jitter;
-use seawall_core::plan::policy::{Commit, OnBreak, Preset};
+use seawall_core::plan::policy::{Commit, OnBreak, Preset, ToolsPolicy};
 use seawall_core::plan::upgrade::Upgrade;
 use seawall_core::verdict::Class;
 
@@ -85,6 +85,7 @@ pub(super) struct Written {
     pub(super) stream: Stream,
     /// An answer that is still being generated when its caller leaves.
     pub(super) adopt: Adopt,
+    pub(super) diagnose: Diagnose,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
     /// The record of failures.
@@ -337,6 +338,15 @@ pub(super) struct Adopt {
     pub(super) enabled: Item<Flag>,
     /// For how long.
     pub(super) keep: Item<Wait<1_000, HOUR>>,
+}
+
+/// Failures that may be the request's own.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Diagnose {
+    /// Tool definitions that fail every time while all else is answered: "off" nothing; "watch" they are not tried again,
+    /// and named; "probe" one stream in ten minutes is sent once more without streaming, at its cost: a 400 says why.
+    pub(super) tools: Item<OneOf<ToolsPolicy>>,
 }
 
 /// How long to wait for what.

@@ -26,6 +26,7 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
 
 use super::Totals;
+use super::diagnoses::Diagnoses;
 use super::upgrades::{Ending, Upgrades};
 
 /// Models that get a label of their own.
@@ -108,6 +109,8 @@ pub(crate) struct Metrics {
     /// Requests that were a client's own retry.
     pub(crate) client_retries: Counter,
     pub(crate) adopted: Counter,
+    /// Requests at fault themselves.
+    pub(crate) diagnoses: Diagnoses,
     /// Replies to callers that are open and streaming.
     pub(crate) streams_open: Gauge,
     /// WebSockets, open and ended.
@@ -168,6 +171,7 @@ impl Metrics {
             saved: Counter::default(),
             client_retries: Counter::default(),
             adopted: Counter::default(),
+            diagnoses: Diagnoses::default(),
             streams_open: Gauge::default(),
             upgrades: Upgrades::default(),
             in_flight: Gauge::default(),
@@ -196,6 +200,7 @@ impl Metrics {
         r.register("adopted", "Retries that got the answer of their caller's first try", self.adopted.clone());
         r.register("client_retries", "Requests that were a client's own retry, unasked", self.client_retries.clone());
         r.register("streams_open", "Streams open to callers", self.streams_open.clone());
+        self.diagnoses.register(r);
         self.upgrades.register(r);
         r.register("requests_in_flight", "Requests being served", self.in_flight.clone());
         r.register("malformed", "Connections that did not speak HTTP within its limits", self.malformed.clone());

@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use seawall::headers::strip;
 use seawall::{Answer, Failure};
 use seawall_core::event::{Outcome, Reason};
-use seawall_core::plan::shapes::Cliff;
 use seawall_core::verdict::code::Code;
 use seawall_core::verdict::{self, Class, Fault};
 use serde_json::json;
+
+use super::amend::amended;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -57,7 +58,7 @@ pub(crate) fn failure(failure: &mut Failure, id: &str) -> Response<Bytes> {
     headers.insert(ATTEMPTS, number(failure.attempts));
     headers.insert(OUTCOME, HeaderValue::from_static(failure.outcome.name()));
     headers.insert(REASON, HeaderValue::from_static(failure.reason.name()));
-    if let Some(diagnosis) = failure.cliff.map(diagnosed).and_then(|text| HeaderValue::try_from(text).ok()) {
+    if let Some(diagnosis) = failure.diagnosis.as_ref().and_then(|found| HeaderValue::try_from(&found.text).ok()) {
         headers.insert(DIAGNOSIS, diagnosis);
     }
     if let Some(upstream) = &failure.upstream {
@@ -124,7 +125,9 @@ fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str
         body
     } else if reads_as_it_is {
         headers.insert(header::CONTENT_TYPE, JSON);
-        body
+        // What the caller itself did wrong, the upstream has said in its own words.
+        let found = failure.diagnosis.as_ref().filter(|_| failure.class != Some(Class::CallerFault));
+        found.and_then(|found| amended(&body, &found.text)).unwrap_or(body)
     } else {
         headers.insert(header::CONTENT_TYPE, JSON);
         let request_id = headers.get(&REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or(id);
@@ -148,7 +151,7 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
             "{upstream} answered {} {}; {} (request id {request_id}; seawall show {id})",
             status.as_u16(),
             failure.fault.map_or("without an error object", in_place_of_an_error),
-            failure.cliff.map_or_else(|| advice(Code::UpstreamError).to_string(), diagnosed)
+            failure.diagnosis.as_ref().map_or_else(|| advice(Code::UpstreamError), |found| &found.text)
         )
     });
     let kind = said.and_then(|s| s.kind.clone()).unwrap_or_else(|| kind_of(status).to_string());
@@ -190,18 +193,11 @@ pub(super) fn says(failure: &Failure) -> String {
         says.push_str(&format!(", deadline {:.1} s", failure.patience.as_secs_f64()));
     }
     says.push(')');
-    if let Some(cliff) = failure.cliff {
+    if let Some(found) = &failure.diagnosis {
         says.push_str("; ");
-        says.push_str(&diagnosed(cliff));
+        says.push_str(&found.text);
     }
     says
-}
-
-/// Why nothing more is tried where a form of request always fails, and what helps.
-fn diagnosed((cliff, remedies): (Cliff, &[&str])) -> String {
-    let after = cliff.at.as_secs_f64();
-    let hop = cliff.hop.explain();
-    format!("requests of this form fail after {after:.1} s, every time: probably {hop}; {}", remedies.join(", or "))
 }
 
 /// A fault, for a person.

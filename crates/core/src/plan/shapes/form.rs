@@ -76,6 +76,18 @@ impl Form {
         Form(self.0 & !UPGRADED | STREAM)
     }
 
+    /// The form of the same request, asking for a whole answer.
+    #[must_use]
+    pub const fn whole(self) -> Form {
+        Form(self.0 & !(STREAM | UPGRADED))
+    }
+
+    /// The power of two at or below the body's bytes; 0 for none.
+    #[must_use]
+    pub const fn bytes_power(self) -> u32 {
+        self.0 & ((1 << TOKENS_AT) - 1)
+    }
+
     /// Whether its whole answer is asked for as a stream.
     #[must_use]
     pub const fn is_upgraded(self) -> bool {
@@ -139,6 +151,15 @@ mod tests {
         assert!(plain.upgraded().is_upgraded() && !plain.upgraded().is_stream());
         assert_eq!(plain.upgraded().streamed(), Form::of(&Request { stream: true, ..request() }));
         assert_eq!(plain.upgraded().parent(), plain.parent().upgraded());
+        let streamed = Form::of(&Request { stream: true, ..request() });
+        assert_eq!((streamed.whole(), plain.upgraded().whole()), (plain, plain));
+    }
+
+    #[test]
+    fn a_form_knows_its_size() {
+        for (body_bytes, power) in [(0, 0), (1, 0), (4_095, 11), (4_096, 12), (u64::MAX, 63)] {
+            assert_eq!(Form::of(&Request { body_bytes, stream: true, ..request() }).bytes_power(), power);
+        }
     }
 
     #[test]

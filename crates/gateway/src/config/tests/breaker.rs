@@ -1,6 +1,6 @@
 //! The profile, the breaker, hedges, the queue and the limit for the first content.
 
-use seawall_core::plan::policy::{Adopt, Commit, FirstContent, OnBreak, Streams};
+use seawall_core::plan::policy::{Adopt, Commit, FirstContent, OnBreak, Streams, ToolsPolicy};
 use seawall_core::plan::{breaker, hedge};
 
 use super::*;
@@ -122,6 +122,14 @@ fn steps_that_could_never_be_reached_are_shown() {
 fn every_knob_of_adoption_arrives() {
     let config = good("[adopt]\nenabled = true\nkeep = \"45s\"");
     assert_eq!(config.policy.adopt, Adopt { enabled: true, keep: Duration::from_secs(45) });
+}
+
+#[test]
+fn every_word_on_tools_arrives() {
+    for (word, tools) in [("off", ToolsPolicy::Off), ("watch", ToolsPolicy::Watch), ("probe", ToolsPolicy::Probe)] {
+        assert_eq!(good(&format!("[diagnose]\ntools = \"{word}\"")).policy.tools, tools);
+    }
+    assert_eq!(good("").policy.tools, ToolsPolicy::Watch);
 }
 
 #[test]

@@ -300,7 +300,7 @@ impl Reader {
     }
 
     /// One more than [`REQUESTS_MAX`] at most, so that the caller sees that there are more.
-    fn requests(&self, id: &str) -> Result<Vec<RequestRow>, ReadError> {
+    pub(super) fn requests(&self, id: &str) -> Result<Vec<RequestRow>, ReadError> {
         let read = || -> rusqlite::Result<Vec<RequestRow>> {
             let mut requests: Vec<String> = Vec::new();
             for sql in REQUESTS_OF_ID {

@@ -133,6 +133,8 @@ pub(crate) struct EndedRow {
     pub(crate) attempts_made: Option<u32>,
     /// From arrival to the end of the answer, in milliseconds.
     pub(crate) elapsed_ms: Option<f64>,
+    /// Why every request like it ends so, where that was found.
+    pub(crate) diagnosis: Option<String>,
 }
 
 impl AttemptRow {
@@ -200,6 +202,8 @@ impl RequestRow {
             status: row.get("status")?,
             attempts_made: row.get("attempts")?,
             elapsed_ms: some(row, "elapsed")?.map(millis),
+            // A file that an older gateway still writes has no such column.
+            diagnosis: row.as_ref().column_index("diagnosis").ok().map_or(Ok(None), |at| row.get(at))?,
         };
         Ok(RequestRow {
             request_id: row.get("request")?,
@@ -229,7 +233,7 @@ fn some<T: FromSql>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> 
 /// What was done, told from why: a reason that leads nowhere else is one to stop.
 fn decision(reason: &str) -> &'static str {
     match Reason::from_name(reason) {
-        Some(Reason::Retry) => "retry",
+        Some(Reason::Retry | Reason::Probe) => "retry",
         Some(Reason::Failover) => "failover",
         Some(Reason::Answered) => "answer",
         _ => "stop",

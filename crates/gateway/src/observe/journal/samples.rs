@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use seawall_core::event::{Attempt, Ended, Outcome, Reason, Request};
+use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request};
 use seawall_core::verdict::{Billed, Class, Fault, Whose};
 
 use super::sqlite::Database;
@@ -77,6 +77,7 @@ pub(crate) fn ended(attempts: u32) -> Ended {
         status: 503,
         attempts,
         elapsed: Duration::from_micros(1_500_000),
+        diagnosis: Some((Cause::Cliff, "requests of this form fail after 60.1 s".into())),
     }
 }
 
@@ -106,8 +107,9 @@ pub(crate) fn texts(request: &Request, attempt: &Attempt, ended: &Ended) -> BTre
         ended.outcome.name(),
         ended.reason.name(),
     ];
+    let found = ended.diagnosis.as_ref().map(|(_, text)| text.to_string());
     let words = words.into_iter().chain(attempt.fault.map(Fault::name)).map(str::to_owned);
-    plain.into_iter().chain(maybe.into_iter().flatten()).cloned().chain(words).collect()
+    plain.into_iter().chain(maybe.into_iter().flatten()).cloned().chain(words).chain(found).collect()
 }
 
 /// Waits for [`Journal::settle`].

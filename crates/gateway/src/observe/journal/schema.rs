@@ -14,7 +14,7 @@ use rusqlite::{CachedStatement, params};
 use seawall_core::event::{Attempt, Ended, Request};
 
 /// The layout below, in SQLite's `user_version`; a file with a higher one is left alone.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// Marks a file as ours in SQLite's `application_id`: "SWLJ" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5357_4c4a;
 
@@ -46,10 +46,16 @@ CREATE TABLE requests (
     max_tokens INTEGER, body_bytes INTEGER NOT NULL, shape TEXT NOT NULL, sdk TEXT, client_retries INTEGER NOT NULL,
     tag TEXT, client TEXT,
     outcome TEXT NOT NULL, reason TEXT NOT NULL, status INTEGER NOT NULL, attempts INTEGER NOT NULL,
-    elapsed INTEGER NOT NULL
+    elapsed INTEGER NOT NULL, diagnosis TEXT
 ) STRICT;
 PRAGMA application_id = 0x53574c4a;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+";
+
+/// Makes a file of layout 1 one of layout 2; runs as one transaction.
+pub(super) const FROM_1: &str = "
+ALTER TABLE requests ADD COLUMN diagnosis TEXT;
+PRAGMA user_version = 2;
 ";
 
 /// Keeps one attempt; a second row for the same request and number changes nothing.
@@ -65,8 +71,8 @@ ON CONFLICT (request, number) DO NOTHING";
 /// Keeps one request; a second row for the same request changes nothing.
 pub(super) const INSERT_REQUEST: &str = "
 INSERT INTO requests (request, began, endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk,
-    client_retries, tag, client, outcome, reason, status, attempts, elapsed)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+    client_retries, tag, client, outcome, reason, status, attempts, elapsed, diagnosis)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
 ON CONFLICT (request) DO NOTHING";
 
 /// Runs [`INSERT_ATTEMPT`]; the number of rows added, 0 or 1.
@@ -141,6 +147,7 @@ pub(super) fn insert_request(
         ended.status,
         ended.attempts,
         micros(ended.elapsed),
+        ended.diagnosis.as_ref().map(|(_, text)| text),
     ])
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use seawall_core::event::{Attempt, Ended, Request};
 
-use super::schema::{self, APPLICATION, CREATE, INSERT_ATTEMPT, INSERT_REQUEST, VERSION};
+use super::schema::{self, APPLICATION, CREATE, FROM_1, INSERT_ATTEMPT, INSERT_REQUEST, VERSION};
 use super::{OpenError, Opened, Settings, Sync};
 
 /// How long a write waits for another process (`seawall journal prune`, a `sqlite3` shell).
@@ -140,7 +140,7 @@ impl Database {
     }
 
     /// Makes sure that the file is a journal of ours.
-    fn recognise(&self, bytes: u64) -> Result<(), Refusal> {
+    fn recognise(&mut self, bytes: u64) -> Result<(), Refusal> {
         if self.pragma("application_id")? != APPLICATION {
             return Err(Refusal::Aside("it is another program's database".to_owned()));
         }
@@ -148,7 +148,7 @@ impl Database {
         if version > VERSION {
             return Err(Refusal::Newer(version));
         }
-        if version < VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(Refusal::Aside(format!("its layout has the unknown version {version}")));
         }
         if bytes <= CHECK_BYTES_MAX {
@@ -156,6 +156,11 @@ impl Database {
             if said != "ok" {
                 return Err(Refusal::Aside("it is damaged".to_owned()));
             }
+        }
+        if version == 1
+            && let Err(e) = self.run(FROM_1)
+        {
+            return Err(Refusal::Aside(format!("its layout has the old version {version}, and stays so: {e}")));
         }
         for statement in [INSERT_ATTEMPT, INSERT_REQUEST] {
             if let Err(e) = self.connection.prepare_cached(statement) {
@@ -186,8 +191,13 @@ impl Database {
     }
 
     fn create(&mut self) -> rusqlite::Result<()> {
+        self.run(CREATE)
+    }
+
+    /// Runs statements as one transaction.
+    fn run(&mut self, statements: &str) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(CREATE)?;
+        transaction.execute_batch(statements)?;
         transaction.commit()
     }
 
@@ -402,6 +412,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::read::Reader;
     use super::super::samples::{PATIENCE, attempt, count, ended, open, request, settled, texts, until};
     use super::super::{Journal, Settled};
     use super::*;
@@ -444,6 +455,39 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_layout_is_read_and_goes_on_as_one_of_this() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let first = CREATE.replace(", diagnosis TEXT", "").replace("user_version = 2", "user_version = 1");
+        assert_ne!(first, CREATE);
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(&first).unwrap();
+        old.execute(
+            "INSERT INTO requests VALUES (1, 'sw_1', ?1, 'chat_completions', 'POST', NULL, 0, 0, NULL, 2, 's', NULL, 0,
+                NULL, NULL, 'exhausted', 'attempts', 503, 4, 9)",
+            [request(1).began_unix_micros],
+        )
+        .unwrap();
+        drop(old);
+        let found = || {
+            let reader = Reader::open(&path).unwrap().expect("a journal");
+            reader.requests("sw_1").unwrap().remove(0).ended
+        };
+        // By a reader, before the gateway of this layout has been there.
+        assert_eq!((found().status, found().diagnosis), (Some(503), None));
+        let (journal, opened) = Journal::open(&path, Settings::default()).unwrap();
+        assert!(!matches!(opened, Opened::MovedAside { .. }), "{opened:?}");
+        let later = request(7);
+        journal.attempt(&later, attempt(1));
+        journal.request(&later, ended(1));
+        assert_eq!(settled(&journal, &later), Settled::Durable);
+        assert_eq!((found().status, found().diagnosis), (Some(503), None));
+        let reader = Reader::open(&path).unwrap().expect("a journal");
+        let now = reader.requests(&later.id).unwrap().remove(0).ended;
+        assert!(now.diagnosis.is_some_and(|text| text.contains("60.1 s")));
+    }
+
+    #[test]
     fn a_newer_layout_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.db");
@@ -452,7 +496,7 @@ mod tests {
         let before = fs::read(&path).unwrap();
         let refused = Journal::open(&path, Settings::default()).unwrap_err();
         assert!(refused.is_newer());
-        assert!(refused.to_string().contains("layout 2"), "{refused}");
+        assert!(refused.to_string().contains(&format!("layout {}", VERSION + 1)), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 
