@@ -20,6 +20,7 @@ use crate::peek::{Endpoint, Facts, facts};
 use crate::reply::{Act, Framing, Head, Reply};
 use crate::shared::{Decision, Door, Shared};
 use crate::steps::Asked;
+use crate::validator;
 use crate::websocket::{self, Course, End};
 use crate::wire::{Gone, Wire};
 use crate::wording::{self, Code};
@@ -162,7 +163,7 @@ impl Connection {
         let endpoint = Endpoint::of(self.request.method(), self.request.path());
         let wants_socket = websocket::is_asked(&self.request);
         let model = facts.model.as_deref().or_else(|| websocket::model(&self.request).filter(|_| wants_socket));
-        let decision = self.shared.decide(&self.request, model, facts.stream);
+        let decision = self.shared.decide(&self.request, endpoint, model, facts.stream);
         if wants_socket && let Some(course) = Course::of(&decision.deed) {
             sleep(decision.wait).await;
             let end = websocket::converse(wire, &self.request, course, decision.id, &mut self.door).await;
@@ -212,6 +213,10 @@ fn compose(
         Deed::Fault(spec) => {
             fill(good, &ask);
             misbehave(reply, good, &ask, manner, spec);
+        }
+        Deed::Refusal(refusal) => {
+            fill(good, &ask);
+            validator::refuse(reply, good, &ask, manner, refusal);
         }
         Deed::Step(step, _) => step.act_out(
             reply,

@@ -1,4 +1,5 @@
-//! Which misdeed a request gets: its own header's, a script's, a phase's, the dice's, or none.
+//! Which misdeed a request gets: its own header's, a script's, a phase's, the dice's, what its
+//! tools deserve, or none.
 //!
 //! In that order, the first that has something to say decides. One die is thrown for every
 //! request, also where it is not looked at, so that the share of faults stays the same whatever
@@ -10,8 +11,9 @@
 //! |---|---|
 //! | `x-chaos: 503` | this fault, every time |
 //! | `x-chaos: 500*2` | this fault for the first two attempts with the same key, then good answers |
-//! | `x-chaos: ok` | a good answer, whatever the dice say |
+//! | `x-chaos: ok` | a good answer, whatever the dice and the tools say |
 //! | `x-chaos-latency: 250ms` | the wait before the reply |
+//! | `x-chaos-lazy-tools: in_stream` | tools are refused as the setting `lazy_tools` would; `off`: not at all |
 //! | `x-chaos-key: k` | the key; without it, path and body make the key, which a retry repeats |
 //!
 //! A key counts for one spelling of a fault, the last [`KEYS_MAX`] keys are remembered, and a
@@ -27,10 +29,12 @@ use seawall_core::verdict::Fault;
 use crate::error::Error;
 use crate::faults::{FaultSpec, ppm};
 use crate::http_in::Request;
+use crate::peek::Endpoint;
 use crate::scripts::Scripts;
 use crate::settings::Settings;
 use crate::stats::Fnv;
 use crate::steps::Step;
+use crate::validator::{LazyTools, Refusal};
 use crate::wait::Latency;
 
 /// How many keys of `x-chaos: …*N` are remembered.
@@ -43,6 +47,8 @@ pub(crate) enum Deed {
     Fault(FaultSpec),
     /// A step of a script, and its number.
     Step(Arc<Step>, u64),
+    /// Its tools are refused.
+    Refusal(Refusal),
     /// The request's header cannot be obeyed.
     BadHeader(String),
 }
@@ -55,6 +61,8 @@ pub(crate) struct Command {
     times: Option<u32>,
     key: u64,
     latency: Option<Latency>,
+    /// `None`: as the settings say; `Some(None)`: off.
+    lazy_tools: Option<Option<LazyTools>>,
 }
 
 impl Command {
@@ -63,6 +71,11 @@ impl Command {
         let mut command = Command::default();
         if let Some(latency) = request.header("x-chaos-latency") {
             command.latency = Some(latency.parse()?);
+        }
+        match request.header("x-chaos-lazy-tools") {
+            None => {}
+            Some("off") => command.lazy_tools = Some(None),
+            Some(spelling) => command.lazy_tools = Some(Some(spelling.parse()?)),
         }
         let Some(text) = request.header("x-chaos") else { return Ok(command) };
         if text == "ok" {
@@ -90,6 +103,20 @@ impl Command {
         }
         command.fault = Some(Some(spec));
         Ok(command)
+    }
+}
+
+impl Command {
+    /// Whether a good answer is asked for, whatever else holds.
+    fn is_ok(&self) -> bool {
+        self.fault == Some(None)
+    }
+
+    /// What is held against the tools of `request`. Reads its whole body, so it is no business for a lock.
+    pub(crate) fn refusal(&self, settings: &Settings, endpoint: Endpoint, request: &Request) -> Option<Refusal> {
+        let own = self.lazy_tools.as_ref().filter(|_| settings.allow_headers);
+        let lazy_tools = own.unwrap_or(&settings.lazy_tools).as_ref()?;
+        lazy_tools.judge(endpoint, request.body.kept())
     }
 }
 
@@ -169,6 +196,7 @@ impl Chooser {
         number: u64,
         model: Option<&str>,
         command: Result<Command, Error>,
+        refusal: Option<Refusal>,
     ) -> (Deed, Duration) {
         let thrown = self.faults.between(0, 999_999);
         let command = if self.settings.allow_headers { command } else { Ok(Command::default()) };
@@ -179,13 +207,17 @@ impl Chooser {
         let latency = command.latency.unwrap_or_else(|| latency(&self.settings, uptime, number));
         let wait =
             if latency.low == latency.high { latency.low } else { self.others.duration(latency.low, latency.high) };
-        (self.deed(uptime, number, model, command, thrown), wait)
+        let deed = match self.deed(uptime, number, model, &command, thrown) {
+            Deed::Good if !command.is_ok() => refusal.map_or(Deed::Good, Deed::Refusal),
+            deed => deed,
+        };
+        (deed, wait)
     }
 
-    fn deed(&mut self, uptime: Duration, number: u64, model: Option<&str>, command: Command, thrown: u64) -> Deed {
-        if let Some(fault) = command.fault {
+    fn deed(&mut self, uptime: Duration, number: u64, model: Option<&str>, command: &Command, thrown: u64) -> Deed {
+        if let Some(fault) = &command.fault {
             let is_over = command.times.is_some_and(|times| self.keys.count(command.key) > times);
-            return fault.filter(|_| !is_over).map_or(Deed::Good, Deed::Fault);
+            return fault.clone().filter(|_| !is_over).map_or(Deed::Good, Deed::Fault);
         }
         if let Some((step, place)) = self.scripts.next(model) {
             return Deed::Step(step, place);
@@ -250,7 +282,7 @@ mod tests {
             Deed::Good => "ok".to_owned(),
             other => format!("{other:?}"),
         };
-        (1..=count).map(|n| label(chooser.choose(Duration::ZERO, n, None, Ok(Command::default())))).collect()
+        (1..=count).map(|n| label(chooser.choose(Duration::ZERO, n, None, Ok(Command::default()), None))).collect()
     }
 
     #[test]
@@ -289,8 +321,9 @@ mod tests {
             "faults = [\"503\"]\nlatency = \"1ms\"\n[[phase]]\nfrom = 2\ncount = 1\nfault = \"500\"\nlatency = \"9ms\"",
         );
         assert_eq!(labels(&mut chooser, 3), ["503", "500", "503"]);
-        let wait =
-            |chooser: &mut Chooser, number| chooser.choose(Duration::ZERO, number, None, Ok(Command::default())).1;
+        let wait = |chooser: &mut Chooser, number| {
+            chooser.choose(Duration::ZERO, number, None, Ok(Command::default()), None).1
+        };
         assert_eq!(
             (wait(&mut chooser, 1), wait(&mut chooser, 2)),
             (Duration::from_millis(1), Duration::from_millis(9))

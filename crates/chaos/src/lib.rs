@@ -18,7 +18,7 @@
 //! - `wire`: the socket under it. `http_in`, `body`: bytes into a request. `peek`: what it asks for.
 //! - `decide`: which of all misdeeds this request gets. `shared`: the state that this needs.
 //! - `api` with `api/*`: good answers. `wording`: what error replies say.
-//! - `misbehave`: a fault into acts on a socket. `scripts`, `steps`: the same for posted scripts.
+//! - [`validator`]: requests refused for their tools, late. `misbehave`: a fault into acts on a socket. `scripts`, `steps`: the same for posted scripts.
 //! - `websocket`: the conversation behind a 101.
 //! - `reply`: the acts, and heads of replies. `control`: the endpoints under `/chaos`.
 //! - [`stats`]: what was seen and done.
@@ -51,6 +51,7 @@ pub mod settings;
 mod shared;
 pub mod stats;
 mod steps;
+pub mod validator;
 mod wait;
 mod websocket;
 mod wire;
@@ -63,5 +64,6 @@ pub use http_in::{HEAD_BYTES_MAX, HEADERS_MAX};
 pub use server::{Handle, Running, Server};
 pub use settings::{Phase, Settings};
 pub use stats::Stats;
+pub use validator::LazyTools;
 pub use wait::{Latency, WAIT_MAX};
 pub use websocket::MESSAGE_BYTES_MAX;

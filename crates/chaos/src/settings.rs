@@ -6,6 +6,7 @@
 //! seed    = 7
 //! faults  = ["500:0.1", "reset:2%", "slow=2s:0.05"]   # all the time; one die per request
 //! latency = "20ms..80ms"
+//! lazy_tools = "500"         # tools with a regex lookaround are refused, late
 //!
 //! [[phase]]                  # over time: from the start of the server
 //! at    = "20s"
@@ -27,6 +28,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
 use crate::faults::{FaultShare, FaultSpec, ppm};
+use crate::validator::LazyTools;
 use crate::wait::{Latency, parse_duration};
 use seawall_core::verdict::Fault;
 
@@ -57,7 +59,9 @@ pub struct Settings {
     pub chunk_delay: Duration,
     /// Write replies in pieces of so many bytes, instead of whole.
     pub split: Option<usize>,
-    /// Obey `x-chaos` and `x-chaos-latency` of requests.
+    /// Refuse requests for their tools, after faults had their turn.
+    pub lazy_tools: Option<LazyTools>,
+    /// Obey `x-chaos`, `x-chaos-latency` and `x-chaos-lazy-tools` of requests.
     pub allow_headers: bool,
     /// Bodies without anything that differs between two replies, such as the request id.
     pub same_bodies: bool,
@@ -75,6 +79,7 @@ impl Default for Settings {
             chunks: 16,
             chunk_delay: Duration::ZERO,
             split: None,
+            lazy_tools: None,
             allow_headers: true,
             same_bodies: false,
             record: true,

@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use crate::decide::{Chooser, Command, Deed, next_change, refused_ppm};
 use crate::error::Error;
 use crate::http_in::Request;
+use crate::peek::Endpoint;
 use crate::reply::request_id;
 use crate::scripts::Script;
 use crate::settings::Settings;
 use crate::stats::{Fnv, Seen, Stats, Tally, cut};
+use crate::validator;
 
 /// Whether connections are welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,14 +113,15 @@ impl Shared {
     }
 
     /// Decides about a request that arrived whole, and counts it.
-    pub(crate) fn decide(&self, request: &Request, model: Option<&str>, stream: bool) -> Decision {
+    pub(crate) fn decide(&self, request: &Request, endpoint: Endpoint, model: Option<&str>, stream: bool) -> Decision {
         let command = Command::of(request);
+        let refusal = command.as_ref().ok().and_then(|command| command.refusal(&self.settings(), endpoint, request));
         let (uptime, path) = (self.uptime(), cut(request.path()));
         let client_id = request.header("x-client-request-id");
         let mut state = self.state();
         let State { chooser, tally, ticket } = &mut *state;
         *ticket += 1;
-        let (deed, wait) = chooser.choose(uptime, tally.attempts + 1, model, command);
+        let (deed, wait) = chooser.choose(uptime, tally.attempts + 1, model, command, refusal);
         let id = chooser.id();
         let label = label(&deed);
         tally.arrived(path, model.map(cut), label.as_ref(), client_id.map(|id| Fnv::of(id.as_bytes())));
@@ -223,6 +226,7 @@ fn label(deed: &Deed) -> Option<Arc<str>> {
         Deed::Good => None,
         Deed::Fault(spec) => Some(Arc::clone(spec.label())),
         Deed::Step(..) => Some("step".into()),
+        Deed::Refusal(_) => Some(validator::LABEL.into()),
         Deed::BadHeader(_) => Some("bad x-chaos header".into()),
     }
 }

@@ -76,7 +76,7 @@ impl Course {
         match deed {
             Deed::Good => Some(Course { wait: Duration::ZERO, breaks: None }),
             Deed::Fault(spec) => Course::broken(spec),
-            Deed::Step(..) | Deed::BadHeader(_) => None,
+            Deed::Step(..) | Deed::Refusal(_) | Deed::BadHeader(_) => None,
         }
     }
 

@@ -10,3 +10,4 @@ mod requests;
 mod server;
 mod sockets;
 mod steps;
+mod validator;

@@ -20,6 +20,10 @@ pub(crate) struct ChaosArgs {
     /// A fault and its share of the requests: 500:0.2, reset:0.05, 503+retry-after=2:0.1 (may be repeated)
     #[arg(long = "fault", value_name = "FAULT:SHARE")]
     pub(crate) faults: Vec<String>,
+    /// Refuse tools with a regex lookaround, or with TEXT: 500 where it streams, else a 400 that says why;
+    /// in_stream: the 500 inside of the stream; flat: always 500
+    #[arg(long, value_name = "500|in_stream|flat[=TEXT]", num_args = 0..=1, require_equals = true, default_missing_value = "500")]
+    pub(crate) lazy_tools: Option<String>,
     /// Settings from a TOML file: faults, phases over time, latency; flags come on top
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
@@ -84,6 +88,9 @@ fn settings(args: &ChaosArgs, env: &Environment) -> Result<Settings, String> {
     }
     if let Some(latency) = &args.latency {
         settings.latency = latency.parse().map_err(|e: seawall_chaos::Error| e.to_string())?;
+    }
+    if let Some(lazy_tools) = &args.lazy_tools {
+        settings.lazy_tools = Some(lazy_tools.parse().map_err(|e: seawall_chaos::Error| e.to_string())?);
     }
     settings.seed = args.seed.unwrap_or(settings.seed);
     settings.chunks = args.chunks.unwrap_or(settings.chunks);
