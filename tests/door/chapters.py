@@ -12,6 +12,7 @@ import record  # noqa: F401
 import noise  # noqa: F401
 import waves  # noqa: F401
 import hedges  # noqa: F401
+import diagnoses  # noqa: F401
 import streams  # noqa: F401
 import reframe  # noqa: F401
 import stories  # noqa: F401

@@ -225,6 +225,15 @@ fn a_probe_that_is_answered_is_the_answer() {
 }
 
 #[test]
+fn a_probe_that_fails_as_well_leaves_what_is_known() {
+    let (mut world, mut plan) = probing();
+    assert!(world.step(&mut plan).expect("a probe").is_probe);
+    world.hears(&mut plan, QUICK, (&server_error(), 500));
+    let Err(End::Failed(Reason::Tools, Some(Diagnosis::Tools(evidence)))) = world.step(&mut plan) else { panic!() };
+    assert!(evidence.stream);
+}
+
+#[test]
 fn a_probe_is_paid_from_the_budget() {
     let mut world = World::new(ToolsPolicy::Probe, 1);
     world.fails_among_others();

@@ -99,6 +99,7 @@ fn the_seeds_reach_every_class_every_reason_and_every_end() {
         "memory",
         "no_upstream",
         "not_repeatable",
+        "oversize",
         "passed",
         "queue",
         "retried",

@@ -59,7 +59,8 @@ impl Plan {
         let road = fleet.road(place, live.form);
         let tools = self.ask.tool_mark;
         fleet.came(now, Tried { road, tools, request: self.number, body: heard.body }, came);
-        if tools == 0 || came != Came::ServerError {
+        // A probe was sent because it is known, and cannot make it unknown.
+        if tools == 0 || came != Came::ServerError || live.is_probe {
             return wall;
         }
         let found = fleet.likely_tools(now, road, tools).map(Diagnosis::Tools);

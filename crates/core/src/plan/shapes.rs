@@ -162,8 +162,13 @@ impl Shapes {
     /// without either, and for what was refused for its size.
     pub fn trial(&mut self, now: Time, key: ShapeKey) -> bool {
         let now = self.advance(now);
-        self.exact.get(&key).is_some_and(|shape| shape.failures.trial(now))
-            || self.parents.get(&key.parent()).is_some_and(|parent| parent.sizes.trial(now, key.form.bytes_power()))
+        match self.exact.get(&key) {
+            Some(shape) if shape.failures.cliff(now).is_some() => shape.failures.trial(now),
+            _ => {
+                let parent = self.parents.get(&key.parent());
+                parent.is_some_and(|parent| parent.sizes.trial(now, key.form.bytes_power()))
+            }
+        }
     }
 
     fn record(&mut self, now: Time, key: ShapeKey, after: Duration, how: fn(&mut Learnt, Time, Duration)) {
