@@ -6,15 +6,32 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use seawall::Failure;
 use seawall_core::json;
+use seawall_core::verdict::Class;
+
+/// What is added to the message of this failure, if anything: what the caller itself did wrong, the
+/// upstream has said in its own words.
+pub(super) fn addition(failure: &Failure) -> Option<&str> {
+    let found = failure.diagnosis.as_ref().filter(|_| failure.class != Some(Class::CallerFault));
+    found.map(|found| found.text.as_str())
+}
+
+/// An upstream's `message` of this failure, with what is added to it.
+pub(super) fn extended(failure: &Failure, message: &str) -> String {
+    addition(failure).map_or_else(|| message.to_owned(), |addition| joined(message, addition))
+}
+
+fn joined(message: &str, addition: &str) -> String {
+    format!("{} (seawall: {addition})", message.trim_end())
+}
 
 /// `body`, an error object in any of its known forms, with `addition` after its message; `None` if there
 /// is no message in it.
 pub(super) fn amended(body: &Bytes, addition: &str) -> Option<Bytes> {
     let place = message(body)?;
     let said = json::string(&body[place.clone()])?;
-    let message = format!("{} (seawall: {addition})", said.trim_end());
-    let text = serde_json::to_string(&message).ok()?;
+    let text = serde_json::to_string(&joined(&said, addition)).ok()?;
     let mut amended = Vec::with_capacity(body.len() + text.len());
     amended.extend_from_slice(&body[..place.start]);
     amended.extend_from_slice(text.as_bytes());

@@ -14,7 +14,7 @@ use seawall_core::verdict::code::Code;
 use seawall_core::verdict::{self, Class, Fault};
 use serde_json::json;
 
-use super::amend::amended;
+use super::amend::{addition, amended, extended};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -125,9 +125,7 @@ fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str
         body
     } else if reads_as_it_is {
         headers.insert(header::CONTENT_TYPE, JSON);
-        // What the caller itself did wrong, the upstream has said in its own words.
-        let found = failure.diagnosis.as_ref().filter(|_| failure.class != Some(Class::CallerFault));
-        found.and_then(|found| amended(&body, &found.text)).unwrap_or(body)
+        addition(failure).and_then(|addition| amended(&body, addition)).unwrap_or(body)
     } else {
         headers.insert(header::CONTENT_TYPE, JSON);
         let request_id = headers.get(&REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or(id);
@@ -145,7 +143,7 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
     // What an event said in its own words goes to the request that it belongs to; a page does not.
     let quoted = said
         .filter(|_| matches!(failure.fault, Some(Fault::StreamError | Fault::ErrorIn200)))
-        .and_then(|s| s.message.clone());
+        .and_then(|s| Some(extended(failure, s.message.as_deref()?)));
     let message = quoted.unwrap_or_else(|| {
         format!(
             "{upstream} answered {} {}; {} (request id {request_id}; seawall show {id})",

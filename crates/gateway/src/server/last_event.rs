@@ -10,6 +10,7 @@ use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
 use serde_json::{Value, json};
 
+use super::amend::extended;
 use super::answer::{code, message, plainly, says};
 
 /// The last event of a broken stream: the form that every official SDK raises. Where the upstream's
@@ -45,7 +46,10 @@ pub(crate) fn failed(failure: &Failure, dialect: Option<Dialect>, id: &str, is_r
     // The upstream's own words are the caller's, as they would be in an answer with a status.
     let words = |text: Option<&str>, own: String| text.map_or(own, ToString::to_string);
     let mut error = json!({
-        "message": words(said.and_then(|s| s.message.as_deref()), message(code, &says(failure), id)),
+        "message": match said.and_then(|s| s.message.as_deref()) {
+            Some(said) => extended(failure, said),
+            None => message(code, &says(failure), id),
+        },
         "type": words(said.and_then(|s| s.kind.as_deref()), code.kind().into()),
         "param": null,
         "code": words(said.and_then(|s| s.code.as_deref()), code.name().into()),
