@@ -98,6 +98,26 @@ words! {
 }
 
 words! {
+    /// How hard the model is to think: `reasoning_effort`, or `reasoning.effort`.
+    pub enum Effort {
+        /// Not at all.
+        None = "none",
+        /// As little as it can.
+        Minimal = "minimal",
+        /// A little.
+        Low = "low",
+        /// The default of most.
+        Medium = "medium",
+        /// Much.
+        High = "high",
+        /// More.
+        Xhigh = "xhigh",
+        /// A word that is not known here.
+        Other = "other",
+    }
+}
+
+words! {
     /// What may be sent a second time.
     pub enum Repeatable {
         /// After any failure that the policy retries.
@@ -126,6 +146,10 @@ pub struct Request {
     pub tool_mark: u64,
     /// Whether a tool runs on the server: web search, code interpreter, file search, MCP.
     pub hosted_tools: bool,
+    /// How hard the model is to think, where the request says.
+    pub effort: Option<Effort>,
+    /// Whether there are images in what is said; false for long messages, in which none is looked for.
+    pub images: bool,
     /// Responses: `background: true`, or a body that does not say for certain.
     pub background: bool,
     /// Choices asked for: `n`, 1 when unsaid, for each prompt.
@@ -225,6 +249,8 @@ impl Request {
             tools: peek.tools,
             tool_mark: peek.tool_mark,
             hosted_tools: peek.hosted_tools,
+            effort: peek.effort,
+            images: peek.images,
             background: is_background_possible && peek.background.unwrap_or(true),
             choices: peek.choices,
             max_tokens: peek.max_tokens,

@@ -58,6 +58,8 @@ fn form(caller: &Caller) -> Form {
         tools: 0,
         tool_mark: 0,
         hosted_tools: false,
+        effort: None,
+        images: false,
         background: false,
         choices: 1,
         max_tokens: None,

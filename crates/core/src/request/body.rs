@@ -6,11 +6,14 @@
 
 use http::{HeaderMap, header};
 
-use super::Opaque;
+use super::{Effort, Opaque};
 use crate::json;
 
 /// The longest model name believed to be one, in bytes. The longest in use are near 100.
 pub const MODEL_BYTES_MAX: usize = 256;
+
+/// In longer messages no image is looked for, in bytes: their size tells them apart, and the look would cost.
+const IMAGES_BYTES_MAX: usize = 64 * 1024;
 
 /// Of each end of a tool definition, this much tells it from others.
 const MARKED_BYTES: usize = 64;
@@ -24,6 +27,8 @@ pub(super) struct Peek {
     /// What tells these tools from others; 0 for none.
     pub(super) tool_mark: u64,
     pub(super) hosted_tools: bool,
+    pub(super) effort: Option<Effort>,
+    pub(super) images: bool,
     /// `None` when it cannot be told.
     pub(super) background: Option<bool>,
     pub(super) choices: u32,
@@ -40,6 +45,8 @@ impl Peek {
         tools: 0,
         tool_mark: 0,
         hosted_tools: false,
+        effort: None,
+        images: false,
         background: Some(false),
         choices: 1,
         max_tokens: None,
@@ -134,6 +141,10 @@ struct Fields<'a> {
     max_output_tokens: Field<'a>,
     web_search_options: Field<'a>,
     plugins: Field<'a>,
+    reasoning_effort: Field<'a>,
+    reasoning: Field<'a>,
+    messages: Field<'a>,
+    input: Field<'a>,
 }
 
 impl<'a> Fields<'a> {
@@ -152,9 +163,20 @@ impl<'a> Fields<'a> {
             b"max_output_tokens" => &mut self.max_output_tokens,
             b"web_search_options" => &mut self.web_search_options,
             b"plugins" => &mut self.plugins,
+            b"reasoning_effort" => &mut self.reasoning_effort,
+            b"reasoning" => &mut self.reasoning,
+            b"messages" => &mut self.messages,
+            b"input" => &mut self.input,
             _ => return,
         };
         *field = if let Field::Absent = field { Field::Once(raw) } else { Field::Twice };
+    }
+
+    /// How hard the model is to think: Chat and Responses have a word each for it.
+    fn effort(&self) -> Option<Effort> {
+        let word = |raw: &[u8]| json::string(raw).map(|word| Effort::from_name(&word).unwrap_or(Effort::Other));
+        let of_chat = self.reasoning_effort.read(word).ok().flatten();
+        of_chat.or_else(|| self.reasoning.read(|raw| word(json::field(raw, "effort")?)).ok().flatten())
     }
 
     /// What it all says, given the elements of `tools` and `functions`.
@@ -191,12 +213,26 @@ impl<'a> Fields<'a> {
             tools: tools.count,
             tool_mark: tools.mark,
             hosted_tools: tools.are_hosted || self.web_search_options.is_on() || self.plugins.is_on(),
+            effort: self.effort(),
+            images: [self.messages, self.input].into_iter().any(has_images),
             background: background.ok().map(Option::unwrap_or_default),
             choices: u32::try_from(choices.ok().flatten().unwrap_or(1).saturating_mul(prompts)).unwrap_or(u32::MAX),
             max_tokens: [newest, of_responses, oldest].into_iter().find_map(|limit| limit.ok().flatten()),
             opaque,
         }
     }
+}
+
+/// Whether what is said holds an image, as an address or as its bytes. Not looked for in more than
+/// [`IMAGES_BYTES_MAX`].
+fn has_images(said: Field<'_>) -> bool {
+    let Field::Once(raw) = said else { return false };
+    // A quote in a text has a backslash before it, and its word is no key.
+    let is_word = |at: usize| {
+        let before = raw[..at].strip_suffix(b"input_").unwrap_or(&raw[..at]);
+        before.ends_with(b"\"") && !before.ends_with(b"\\\"")
+    };
+    raw.len() <= IMAGES_BYTES_MAX && memchr::memmem::find_iter(raw, b"image").any(is_word)
 }
 
 /// How many prompts a `prompt` holds: each of several, texts or lists of tokens, gets choices of
@@ -263,6 +299,40 @@ mod tests {
     }
 
     #[test]
+    fn how_hard_it_is_to_think_is_known_in_either_form() {
+        for (body, effort) in [
+            (r#"{"reasoning_effort":"high"}"#, Some(Effort::High)),
+            (r#"{"reasoning":{"summary":"auto","effort":"minimal"}}"#, Some(Effort::Minimal)),
+            (r#"{"reasoning_effort":"utmost"}"#, Some(Effort::Other)),
+            (r#"{"reasoning_effort":null,"reasoning":null}"#, None),
+            (r#"{"reasoning_effort":5,"reasoning":"high"}"#, None),
+            (r#"{"reasoning_effort":"low","reasoning_effort":"high"}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(of(body).effort, effort, "{body}");
+            assert_eq!(of(body).opaque, None, "{body}");
+        }
+    }
+
+    #[test]
+    fn images_are_found_and_the_word_is_none() {
+        let asks = |content: &str| of(&format!(r#"{{"messages":[{{"role":"user","content":{content}}}]}}"#)).images;
+        for (content, images) in [
+            (r#"[{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]"#, true),
+            (r#"[{"type":"image","source":{}}]"#, true),
+            (r#""an image of \"image_url\" and input_image""#, false),
+            (r#""image""#, true),
+            (r#"[]"#, false),
+        ] {
+            assert_eq!(asks(content), images, "{content}");
+        }
+        assert!(of(r#"{"input":[{"content":[{"type":"input_image","image_url":"data:"}]}]}"#).images);
+        let long = |bytes: usize| format!(r#"[{{"type":"image_url"}},"{}"]"#, "x".repeat(bytes));
+        let edge = IMAGES_BYTES_MAX - r#"[{"role":"user","content":}]"#.len() - long(0).len();
+        assert!(asks(&long(edge)) && !asks(&long(edge + 1)));
+    }
+
+    #[test]
     fn tools_are_told_apart_by_their_mark() {
         let mark = |tools: &str| of(&format!(r#"{{"tools":{tools},"messages":[]}}"#)).tool_mark;
         let long = |middle: &str, end: &str| {
@@ -298,6 +368,8 @@ mod tests {
                 tools: 4,
                 tool_mark: peek.tool_mark,
                 hosted_tools: false,
+                effort: None,
+                images: false,
                 background: Some(false),
                 choices: 2,
                 max_tokens: Some(300),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Endpoint, Request};
+use super::{Effort, Endpoint, Request};
 
 /// The form of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +22,10 @@ pub struct Shape {
     pub max_tokens_log2: Option<u8>,
     /// Whether there are tools.
     pub tools: bool,
+    /// Whether there are images.
+    pub images: bool,
+    /// How hard the model is to think, if that is said.
+    pub effort: Option<Effort>,
 }
 
 impl Shape {
@@ -35,6 +39,8 @@ impl Shape {
             bytes_log2: log2(request.body_bytes),
             max_tokens_log2: request.max_tokens.map(log2),
             tools: request.tools > 0,
+            images: request.images,
+            effort: request.effort,
         }
     }
 }
@@ -45,7 +51,7 @@ fn log2(number: u64) -> u8 {
 }
 
 impl fmt::Display for Shape {
-    /// `chat_completions/gpt-4o/stream/2^12/max 2^10/tools`: the same for the same shape, always.
+    /// `chat_completions/gpt-4o/stream/2^12/max 2^10/tools/images/effort high`: the same for the same shape, always.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let model = self.model.as_deref().unwrap_or("-");
         let form = if self.stream { "stream" } else { "whole" };
@@ -53,7 +59,9 @@ impl fmt::Display for Shape {
         if let Some(power) = self.max_tokens_log2 {
             write!(f, "/max 2^{power}")?;
         }
-        f.write_str(if self.tools { "/tools" } else { "" })
+        f.write_str(if self.tools { "/tools" } else { "" })?;
+        f.write_str(if self.images { "/images" } else { "" })?;
+        self.effort.map_or(Ok(()), |effort| write!(f, "/effort {effort}"))
     }
 }
 
@@ -79,6 +87,10 @@ mod tests {
             ),
             (r#"{"model":"o3","max_tokens":1500}"#.to_owned(), "chat_completions/o3/whole/2^5/max 2^10"),
             ("{}".to_owned(), "chat_completions/-/whole/2^1"),
+            (
+                r#"{"reasoning_effort":"high","messages":[{"type":"image_url"}]}"#.to_owned(),
+                "chat_completions/-/whole/2^5/images/effort high",
+            ),
             (String::new(), "chat_completions/-/whole/2^0"),
         ] {
             assert_eq!(shape(&body).to_string(), text);

@@ -25,10 +25,11 @@ impl ShapeKey {
     }
 }
 
-/// Operation, stream or not, tools or not, and the two sizes by their power of two.
+/// Operation, stream or not, tools and images or not, how hard to think, and the two sizes by their power of two.
 ///
 /// From the lowest bit: 6 bits for the body's bytes, 7 for the limit on tokens (0 for none), one
-/// each for stream and tools, the rest for the operation; the highest for a stream that was not asked for.
+/// each for stream and tools, 8 for the operation, 3 for how hard to think (0 for unsaid), one for images;
+/// the highest for a stream that was not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form(u32);
 
@@ -36,6 +37,8 @@ const TOKENS_AT: u32 = 6;
 const STREAM: u32 = 1 << 13;
 const TOOLS: u32 = 1 << 14;
 const ENDPOINT_AT: u32 = 15;
+const EFFORT_AT: u32 = 23;
+const IMAGES: u32 = 1 << 26;
 const UPGRADED: u32 = 1 << 31;
 /// The bits of both sizes.
 const SIZES: u32 = STREAM - 1;
@@ -48,7 +51,10 @@ impl Form {
         let tokens = request.max_tokens.map_or(0, |limit| 1 + limit.checked_ilog2().unwrap_or(0));
         let stream = if request.stream { STREAM } else { 0 };
         let tools = if request.tools > 0 { TOOLS } else { 0 };
-        Form((request.endpoint as u32) << ENDPOINT_AT | tools | stream | tokens << TOKENS_AT | bytes)
+        let images = if request.images { IMAGES } else { 0 };
+        let effort = request.effort.map_or(0, |effort| 1 + effort as u32) << EFFORT_AT;
+        let sizes = tokens << TOKENS_AT | bytes;
+        Form((request.endpoint as u32) << ENDPOINT_AT | effort | images | tools | stream | sizes)
     }
 
     /// The form of a small request for `endpoint`, without tools.
@@ -113,6 +119,7 @@ mod tests {
     use http::{HeaderMap, Method};
 
     use super::*;
+    use crate::request::Effort;
 
     fn request() -> Request {
         Request::of(&Method::POST, "/v1/chat/completions", &HeaderMap::new(), Some(b"{}"), 2)
@@ -126,6 +133,9 @@ mod tests {
             Form::of(&Request { stream: true, ..request() }),
             Form::of(&plain).upgraded(),
             Form::of(&Request { tools: 3, ..request() }),
+            Form::of(&Request { images: true, ..request() }),
+            Form::of(&Request { effort: Some(Effort::None), ..request() }),
+            Form::of(&Request { effort: Some(Effort::Other), ..request() }),
             Form::of(&Request { endpoint: Endpoint::Other, ..request() }),
             Form::of(&Request { body_bytes: u64::MAX, ..request() }),
             Form::of(&Request { max_tokens: Some(0), ..request() }),
@@ -133,7 +143,7 @@ mod tests {
         ];
         forms.sort_by_key(|form| form.0);
         forms.dedup();
-        assert_eq!(forms.len(), 8);
+        assert_eq!(forms.len(), 11);
     }
 
     #[test]
