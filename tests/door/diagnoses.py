@@ -40,17 +40,20 @@ BAD = (function("find_place"), function("get_weather", PATTERN), function("open_
 class Traffic:
     """Others, who are well: streams with good tools and without any, one after another."""
 
-    def __init__(self, gateway):
+    def __init__(self, gateway, call="chat_stream"):
         self.gateway, self.ended, self.statuses = gateway, threading.Event(), []
+        self.is_chat = call == "chat_stream"
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
         number = 0
         while not self.ended.is_set() and number < 5000:
             number += 1
-            tools = {"tools": chat(*GOOD)} if number % 2 else {}
-            body = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": f"question {number}"}], **tools}
-            status, _, _ = ask(self.gateway.port, "POST", CHAT, json.dumps(body), {"content-type": "application/json"})
+            tools = {"tools": (chat if self.is_chat else flat)(*GOOD)} if number % 2 else {}
+            said = {"messages": [{"role": "user", "content": f"question {number}"}]} if self.is_chat else {"input": f"question {number}"}
+            body = {"model": "gpt-4o", "stream": True, **said, **tools}
+            path = CHAT if self.is_chat else "/v1/responses"
+            status, _, _ = ask(self.gateway.port, "POST", path, json.dumps(body), {"content-type": "application/json"})
             self.statuses.append(status)
 
     def __enter__(self):
@@ -98,7 +101,7 @@ def tools_that_always_fail_are_named_while_all_else_is_well(door):
         chaos = door.chaos("--latency", "3ms..8ms", "--chunks", "2", f"--lazy-tools={how}", name=f"chaos-{how}-{call}")
         gateway = door.gateway(QUIET + upstream(chaos), name=f"gateway-{how}-{call}")
         case = {"base_url": gateway.base_url, "api_key": KEY, "call": call, "model": "gpt-4o", "extra": {"tools": tools}}
-        with Traffic(gateway) as traffic:
+        with Traffic(gateway, call) as traffic:
             before, error = until_diagnosed(door, build, case)
         hold(len(before) >= 1, "one request alone is never enough")
         seawall = error["seawall"]

@@ -333,7 +333,7 @@ impl Fleet {
     /// Where an attempt went, as far as tools are judged by it.
     pub(super) fn road(&mut self, place: (Candidate, &str), form: Form) -> Road {
         let ShapeKey { upstream, model, form } = self.shape(place, form);
-        Road { upstream, model, stream: form.is_stream() || form.is_upgraded() }
+        Road { upstream, model, form: form.road() }
     }
 
     /// What became of an attempt, for what is known of its tools.

@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use super::recent::Recent;
+use super::shapes::Form;
 use crate::time::Time;
 use crate::upstream::UpstreamId;
 
@@ -41,15 +42,16 @@ pub const PROBE_GAP: Duration = Duration::from_secs(10);
 /// More different bodies are not told apart.
 pub const BODIES_MAX: usize = 4;
 
-/// Where attempts are alike but for their tools: streams and whole answers take different roads.
+/// Where attempts are alike but for their tools: each operation, and streams and whole answers of it, take
+/// different roads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Road {
     /// Where they go.
     pub upstream: UpstreamId,
     /// The model, as numbered by the fleet.
     pub model: u32,
-    /// Whether a stream was asked for, there.
-    pub stream: bool,
+    /// The operation, and whether a stream was asked for there: [`Form::road`].
+    pub form: Form,
 }
 
 /// What became of an attempt.
@@ -213,7 +215,7 @@ impl Suspects {
             within: now.since(run.since),
             others_answered,
             others_failed,
-            stream: road.stream,
+            stream: road.form.is_stream(),
         })
     }
 

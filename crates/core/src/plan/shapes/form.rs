@@ -37,6 +37,7 @@ const TOKENS_AT: u32 = 6;
 const STREAM: u32 = 1 << 13;
 const TOOLS: u32 = 1 << 14;
 const ENDPOINT_AT: u32 = 15;
+const ENDPOINTS: u32 = 0xff;
 const EFFORT_AT: u32 = 23;
 const IMAGES: u32 = 1 << 26;
 const UPGRADED: u32 = 1 << 31;
@@ -86,6 +87,13 @@ impl Form {
     #[must_use]
     pub const fn whole(self) -> Form {
         Form(self.0 & !(STREAM | UPGRADED))
+    }
+
+    /// The operation, and whether a stream is asked for, by the caller or in its place.
+    #[must_use]
+    pub const fn road(self) -> Form {
+        let stream = if self.is_stream() || self.is_upgraded() { STREAM } else { 0 };
+        Form(self.0 & (ENDPOINTS << ENDPOINT_AT) | stream)
     }
 
     /// The power of two at or below the body's bytes; 0 for none.
@@ -163,6 +171,24 @@ mod tests {
         assert_eq!(plain.upgraded().parent(), plain.parent().upgraded());
         let streamed = Form::of(&Request { stream: true, ..request() });
         assert_eq!((streamed.whole(), plain.upgraded().whole()), (plain, plain));
+    }
+
+    #[test]
+    fn a_road_is_an_operation_and_a_stream_or_none() {
+        let road = Form::plain(Endpoint::ChatCompletions, true);
+        let asked = Request {
+            stream: true,
+            tools: 3,
+            images: true,
+            effort: Some(Effort::High),
+            body_bytes: 900,
+            max_tokens: Some(7),
+            ..request()
+        };
+        let whole = Form::of(&Request { stream: false, ..asked.clone() });
+        assert_eq!([Form::of(&asked).road(), whole.upgraded().road()], [road; 2]);
+        assert_eq!(whole.road(), Form::plain(Endpoint::ChatCompletions, false));
+        assert_ne!(Form::plain(Endpoint::Responses, true).road(), road);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use super::*;
+use crate::request::Endpoint;
 
-const ROAD: Road = Road { upstream: UpstreamId(0), model: 7, stream: true };
+const ROAD: Road = Road { upstream: UpstreamId(0), model: 7, form: Form::plain(Endpoint::ChatCompletions, true) };
 /// Tools of the one that is watched, and of somebody else.
 const OWN: u64 = 1;
 const OTHER: u64 = 2;
@@ -183,8 +184,9 @@ fn a_run_is_forgotten_a_day_after_its_last_failure() {
 fn roads_are_apart() {
     let mut world = World::default();
     (0..5).for_each(|_| world.fails(8));
-    let (whole, model) = (Road { stream: false, ..ROAD }, Road { model: 8, ..ROAD });
-    for road in [whole, model, Road { upstream: UpstreamId(1), ..ROAD }] {
+    let of = |endpoint, stream| Road { form: Form::plain(endpoint, stream), ..ROAD };
+    let (whole, other) = (of(Endpoint::ChatCompletions, false), of(Endpoint::Responses, true));
+    for road in [whole, other, Road { model: 8, ..ROAD }, Road { upstream: UpstreamId(1), ..ROAD }] {
         assert_eq!(world.suspects.likely(world.now(), road, OWN), None);
     }
     assert_eq!(world.suspects.likely(world.now(), ROAD, OTHER), None);
