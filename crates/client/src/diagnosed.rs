@@ -76,3 +76,80 @@ fn worst(facts: &Request, body: &[u8]) -> Option<(Finding, &'static str)> {
 fn harmless(text: &str, max: usize) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(max).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Method};
+    use seawall_core::plan::suspects::Evidence;
+    use std::time::Duration;
+
+    use super::*;
+
+    const EVIDENCE: Evidence = Evidence {
+        attempts: 7,
+        requests: 3,
+        bodies: 2,
+        within: Duration::from_millis(41_900),
+        others_answered: 214,
+        others_failed: 2,
+        stream: true,
+    };
+
+    fn of(path: &str, body: &str) -> String {
+        let bytes = Bytes::copy_from_slice(body.as_bytes());
+        let facts = Request::of(&Method::POST, path, &HeaderMap::new(), Some(&bytes), bytes.len() as u64);
+        let found = Diagnosed::of(Diagnosis::Tools(EVIDENCE), &facts, &Payload::Kept(bytes));
+        assert_eq!(found.cause, Cause::Tools);
+        HeaderValue::try_from(&found.text).expect("it fits into a header");
+        found.text
+    }
+
+    fn chat(tool: &str, more: &str) -> String {
+        format!(
+            r#"{{"model":"gpt-4o","stream":true,"messages":[{{"role":"user","content":"x{more}"}}],"tools":[{tool}]}}"#
+        )
+    }
+
+    fn tool(name: &str, property: &str) -> String {
+        let schema =
+            format!(r#"{{"type":"object","properties":{{"{property}":{{"type":"string","pattern":"^(?!secret)"}}}}}}"#);
+        format!(r#"{{"type":"function","function":{{"name":"{name}","parameters":{schema}}}}}"#)
+    }
+
+    #[test]
+    fn the_evidence_comes_first_and_then_the_tool_and_the_place() {
+        let text = of("/v1/chat/completions", &chat(&tool("get_weather", "city"), ""));
+        let begin = "likely the tool definitions: requests with these tools failed 7 of 7 times in 3 requests within 42 s, \
+                     while 214 of 216 other streams for this model were answered; SW207 at \
+                     /tools/0/function/parameters/properties/city/pattern (tool get_weather): ";
+        assert!(text.starts_with(begin), "{text}");
+        assert!(text.ends_with("(seawall explain SW207)") && !text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn without_anything_known_there_is_a_way_to_find_out() {
+        let good = r#"{"type":"function","function":{"name":"a","parameters":{"type":"object","properties":{}}}}"#;
+        for body in [chat(good, ""), "not JSON".to_owned(), String::new()] {
+            assert!(of("/v1/chat/completions", &body).ends_with("`seawall doctor REQUEST.json --send` narrow it down"));
+        }
+    }
+
+    #[test]
+    fn of_a_large_body_only_the_tools_are_looked_at_and_of_large_tools_nothing() {
+        let more = "y".repeat(LINT_BYTES_MAX);
+        assert!(
+            of("/v1/chat/completions", &chat(&tool("a", "b"), &more))
+                .contains("SW207 at /tools/0/function/parameters/")
+        );
+        let large = chat(&tool("a", &more), "");
+        assert!(of("/v1/chat/completions", &large).contains("seawall doctor"));
+    }
+
+    #[test]
+    fn hostile_names_are_harmless_and_cut() {
+        let text = of("/v1/chat/completions", &chat(&tool("a", &"\\u001b[31m\\r\\n\u{202e}é".repeat(60)), ""));
+        assert!(text.contains("SW207") && text.is_ascii() && !text.chars().any(char::is_control), "{text}");
+        assert!(text.len() < 1_200, "{} bytes", text.len());
+    }
+}

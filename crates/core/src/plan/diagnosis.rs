@@ -81,12 +81,12 @@ impl fmt::Display for Evidence {
             f,
             "likely the tool definitions: requests with these tools failed {attempts} of {attempts} times in {requests} \
              requests within {} s, while {others_answered} of {others} other {road} for this model were answered",
-            within.as_secs()
+            within.as_secs() + 1
         )?;
         if bodies == 1 {
             f.write_str("; all of them had the same body, so it may be something else in it")?;
         } else if bodies >= BODIES_MAX {
-            write!(f, "; their bodies were {bodies} and more")?;
+            write!(f, "; their bodies were at least {bodies} different ones")?;
         }
         Ok(())
     }
@@ -101,4 +101,72 @@ fn alternatives(f: &mut fmt::Formatter<'_>, all: &[&str]) -> fmt::Result {
         f.write_str(remedy)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::shapes::Hop;
+    use crate::request::Endpoint;
+
+    #[test]
+    fn what_happens_comes_first_then_why_then_what_helps() {
+        let (whole, stream) = (Form::plain(Endpoint::Responses, false), Form::plain(Endpoint::Responses, true));
+        let cliff = Cliff { at: Duration::from_millis(60_100), hop: Hop::NginxOrAws };
+        let size = Oversize::Fails { from: 1 << 20, failed: 6, of: 7, smaller_failed: 1, smaller_of: 240 };
+        let evidence = Evidence {
+            attempts: 5,
+            requests: 2,
+            bodies: 1,
+            within: Duration::from_millis(900),
+            others_answered: 40,
+            others_failed: 1,
+            stream: false,
+        };
+        for (found, begin, end) in [
+            (
+                Diagnosis::Cliff(cliff, whole),
+                "requests of this form fail after 60.1 s, every time: probably nginx (`proxy_read_timeout`) or an AWS ALB \
+                 (idle timeout): 60 s unless set; stream the answer",
+                ", and fetch the answer later",
+            ),
+            (Diagnosis::Cliff(cliff, stream), "requests of this form fail", "answer later"),
+            (
+                Diagnosis::Oversize(Oversize::Refused { from: 400_000, bytes: 500_000 }, stream),
+                "requests of 400000 bytes and more were refused as too large here, and this one has 500000; send less",
+                "or ask a model with a larger context",
+            ),
+            (
+                Diagnosis::Oversize(size, whole),
+                "of the requests of 1048576 bytes and more 6 of 7 ended without an answer, of those of a quarter of that and \
+                 less 1 of 240: probably their size; stream the answer",
+                "answer later",
+            ),
+            (
+                Diagnosis::Oversize(size, stream),
+                "of the requests of 1048576 bytes and more 6 of 7 ended without an answer, of those of a quarter of that and \
+                 less 1 of 240: probably their size; lower max_tokens, or split the prompt",
+                "answer later",
+            ),
+            (
+                Diagnosis::Tools(evidence),
+                "likely the tool definitions: requests with these tools failed 5 of 5 times in 2 requests within 1 s, while 40 \
+                 of 41 other requests for this model were answered",
+                "; all of them had the same body, so it may be something else in it",
+            ),
+            (
+                Diagnosis::Tools(Evidence { bodies: BODIES_MAX, stream: true, ..evidence }),
+                "likely the tool definitions",
+                "other streams for this model were answered; their bodies were at least 4 different ones",
+            ),
+        ] {
+            let text = found.to_string();
+            assert!(text.starts_with(begin) && text.ends_with(end) && text.is_ascii(), "{text}");
+            assert_eq!(found.cause().name(), found.reason().name());
+        }
+        let Diagnosis::Cliff(_, form) = Diagnosis::Cliff(cliff, stream) else { unreachable!() };
+        assert!(!Diagnosis::Cliff(cliff, form).to_string().contains("stream the answer"));
+    }
 }
