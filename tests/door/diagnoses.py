@@ -143,6 +143,8 @@ def a_probe_without_streaming_brings_the_400_that_says_what_is_wrong(door):
             reasons = [attempt["reason"] for attempt in record["attempts"]]
             same(reasons[-2:], ["probe", "tools"], f"{build}: reasons on record")
             same(record["attempts"][-1]["status"], 400, f"{build}: status of the probe")
+            hold("without streaming, to learn this: possibly billed" in error["seawall"]["x-seawall-diagnosis"], "its cost is not told")
+            same(gateway.total("seawall_probes_total"), 1, f"{build}: probes")
             # One in ten minutes: the next is told by what is known.
             again = door.sdks.call(build, {**case, "prompt": "once more"}, 60)["error"]
         same((again["status_code"], again["seawall"]["x-seawall-attempts"]), (500, "1"), f"{build}: the next")

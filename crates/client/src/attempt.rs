@@ -246,7 +246,10 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     upstream: upstream_name,
                     upstream_ids: std::mem::take(&mut tale.upstream_ids),
                     invites: course.plan.invites(),
-                    diagnosis: course.plan.diagnosis().map(|found| Diagnosed::of(found, &facts, &payload)),
+                    diagnosis: course
+                        .plan
+                        .diagnosis()
+                        .map(|found| Diagnosed::of(found, course.plan.has_probed(), &facts, &payload)),
                     retry_in: retry_at.map(|at| at.since(now)),
                     patience,
                     record: tale.record.clone(),

@@ -16,6 +16,9 @@ pub const LINT_BYTES_MAX: usize = 1 << 20;
 /// A place in the request that takes longer to name is cut, in bytes.
 const POINTER_BYTES_MAX: usize = 200;
 
+/// What an attempt more cost, where one was made to learn more.
+const PROBED: &str = "; sent once more without streaming, to learn this: possibly billed";
+
 /// Why requests like this one fail every time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosed {
@@ -26,12 +29,15 @@ pub struct Diagnosed {
 }
 
 impl Diagnosed {
-    /// What was found of the request with these facts and this body.
-    pub(crate) fn of(found: Diagnosis, facts: &Request, payload: &Payload) -> Diagnosed {
+    /// What was found of the request with these facts and this body, and whether one attempt more was made for it.
+    pub(crate) fn of(found: Diagnosis, has_probed: bool, facts: &Request, payload: &Payload) -> Diagnosed {
         let mut text = found.to_string();
         if let Diagnosis::Tools(_) = found {
             text.push_str("; ");
             text.push_str(&culprit(facts, payload.kept()));
+            if has_probed {
+                text.push_str(PROBED);
+            }
         }
         Diagnosed { cause: found.cause(), text }
     }
@@ -99,7 +105,9 @@ mod tests {
     fn of(path: &str, body: &str) -> String {
         let bytes = Bytes::copy_from_slice(body.as_bytes());
         let facts = Request::of(&Method::POST, path, &HeaderMap::new(), Some(&bytes), bytes.len() as u64);
-        let found = Diagnosed::of(Diagnosis::Tools(EVIDENCE), &facts, &Payload::Kept(bytes));
+        let found = Diagnosed::of(Diagnosis::Tools(EVIDENCE), false, &facts, &Payload::Kept(bytes.clone()));
+        let probed = Diagnosed::of(Diagnosis::Tools(EVIDENCE), true, &facts, &Payload::Kept(bytes));
+        assert_eq!(probed.text, format!("{}{PROBED}", found.text));
         assert_eq!(found.cause, Cause::Tools);
         HeaderValue::try_from(&found.text).expect("it fits into a header");
         found.text

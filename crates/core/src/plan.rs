@@ -147,6 +147,8 @@ pub struct Plan {
     has_looked: bool,
     /// Why requests like this one fail every time, if that was found.
     diagnosis: Option<Diagnosis>,
+    /// Whether it was sent once without streaming, to learn what is wrong with its tools.
+    has_probed: bool,
     /// Whether an upstream wanted to hear nothing of a stream, or one could not be put together.
     is_upgrade_refused: bool,
     /// Whether the caller should come back by itself (rulings 6).
@@ -219,6 +221,7 @@ impl Plan {
             hedge: None,
             has_looked: false,
             diagnosis: None,
+            has_probed: false,
             is_upgrade_refused: false,
             invites: false,
             is_client_retry: ask.client_retries > 0 && !fleet.welcome_back(),
@@ -269,6 +272,12 @@ impl Plan {
     pub fn diagnosis(&self) -> Option<Diagnosis> {
         let State::Over(Nobody { reason, .. }) = self.state else { return None };
         self.diagnosis.filter(|diagnosis| diagnosis.reason() == reason)
+    }
+
+    /// Whether an attempt was made without streaming, to learn what is wrong with its tools.
+    #[must_use]
+    pub fn has_probed(&self) -> bool {
+        self.has_probed
     }
 
     /// Where the answer came from, for the vote that it may still have to cast; `None` before there
@@ -530,6 +539,7 @@ impl Plan {
         let kind = self.choice(now, policy, fleet).kind(at);
         match self.attempt(now, policy, fleet, at, (kind, is_probe)) {
             Ok((live, mut launch)) => {
+                self.has_probed |= is_probe;
                 self.state = State::Live(live, None);
                 if live.attempt == 1 && self.is_hedged(policy) {
                     fleet.purse(self.ask.candidates.group()).earn(&policy.hedge);

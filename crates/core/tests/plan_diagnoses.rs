@@ -204,7 +204,7 @@ fn a_probe_asks_without_streaming_and_its_refusal_is_the_answer() {
         Step::Fail { reason: Reason::Tools, informative: Some(2), .. } => {}
         step => panic!("{step:?}"),
     }
-    assert!(matches!(plan.diagnosis(), Some(Diagnosis::Tools(_))));
+    assert!(matches!(plan.diagnosis(), Some(Diagnosis::Tools(_))) && plan.has_probed());
     // Not for the next: ten minutes must pass.
     let (attempts, end) = world.fails_among_others();
     assert!(matches!((attempts, end), (1, End::Failed(Reason::Tools, Some(_)))), "{end:?}");

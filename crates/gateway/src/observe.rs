@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall::Observer;
-use seawall_core::event::{Attempt, Cause, Ended, Outcome, Request as Record};
+use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request as Record};
 use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
@@ -98,6 +98,9 @@ impl Observer for Observe {
         if let Some(at) = self.upstreams.iter().position(|name| *name == attempt.upstream) {
             let upstream = UpstreamId(u16::try_from(at).unwrap_or(u16::MAX));
             self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
+        }
+        if attempt.reason == Reason::Probe {
+            self.metrics.diagnoses.probes.inc();
         }
         if attempt.class == Class::Cancelled {
             tracing::debug!(

@@ -23,13 +23,15 @@ struct Labels {
 
 /// The numbers, and what was told lately.
 pub(crate) struct Diagnoses {
+    /// Attempts without streaming, made to learn what is wrong with tools.
+    pub(crate) probes: Counter,
     found: Family<Labels, Counter>,
     told: Mutex<Recent<(Cause, String), i64>>,
 }
 
 impl Default for Diagnoses {
     fn default() -> Self {
-        Diagnoses { found: Family::default(), told: Mutex::new(Recent::new(KINDS_MAX)) }
+        Diagnoses { probes: Counter::default(), found: Family::default(), told: Mutex::new(Recent::new(KINDS_MAX)) }
     }
 }
 
@@ -40,6 +42,8 @@ impl Diagnoses {
             let _ = self.found.get_or_create(&Labels { cause: cause.name() });
         }
         registry.register("diagnosed", "Requests that were found to be at fault themselves", self.found.clone());
+        let said = "Streams that were sent once more without streaming, to learn what is wrong with their tools";
+        registry.register("probes", said, self.probes.clone());
     }
 
     /// Counts one; whether it is worth a line at `now`, in microseconds since the Unix epoch: the first of
