@@ -83,7 +83,7 @@ pub struct Tried {
 pub struct Evidence {
     /// Attempts with these tools that failed, all of them.
     pub attempts: u32,
-    /// Requests that they were made for.
+    /// Requests that they were made for, at least.
     pub requests: u32,
     /// Different bodies among them; [`BODIES_MAX`] stands for as many or more.
     pub bodies: usize,
@@ -255,7 +255,8 @@ impl Run {
         }
         self.answered = answered;
         self.attempts += 1;
-        if self.requests == 0 || self.request != tried.request {
+        // Numbers rise: of requests beside each other, one that was counted is not counted again.
+        if self.requests == 0 || tried.request > self.request {
             self.requests += 1;
             self.request = tried.request;
         }

@@ -102,6 +102,17 @@ fn one_request_is_not_enough_however_often_it_is_tried() {
 }
 
 #[test]
+fn requests_beside_each_other_are_counted_once() {
+    let mut world = World::default();
+    for request in [5, 6, 5, 6, 5, 7, 4] {
+        let tried = Tried { road: ROAD, tools: OWN, request, body: request };
+        world.suspects.came(world.now(), tried, Came::ServerError);
+        (0..20).for_each(|_| world.came(0, Came::Answered));
+    }
+    assert_eq!(world.likely().map(|evidence| (evidence.attempts, evidence.requests)), Some((7, 3)));
+}
+
+#[test]
 fn an_outage_blames_nobody() {
     let mut world = World::default();
     (0..200).for_each(|_| world.came(0, Came::Answered));
