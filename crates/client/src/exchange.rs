@@ -73,7 +73,8 @@ pub(crate) struct Seen {
     pub(crate) status: Option<StatusCode>,
     pub(crate) first_content: Option<Duration>,
     pub(crate) bytes_in: u64,
-    /// The head's headers, of a reply that was not an answer.
+    /// The head's headers, of a reply that was not an answer, or has not been one yet: whoever fails while it is
+    /// read has a name for the provider's support.
     pub(crate) headers: Option<HeaderMap>,
 }
 
@@ -255,19 +256,36 @@ impl Reading<'_> {
         Ok((verdict, self.whole(head, plain.unwrap_or_default(), is_whole)))
     }
 
+    /// Leaves the headers where a failure finds them, whoever ends the reading.
+    fn leave(&mut self, head: &mut response::Parts) {
+        self.seen.headers = Some(std::mem::take(&mut head.headers));
+    }
+
+    /// Takes the headers back that were left.
+    fn take_back(&mut self, head: &mut response::Parts) {
+        if let Some(headers) = self.seen.headers.take() {
+            head.headers = headers;
+        }
+    }
+
     /// A JSON answer: held to its end, up to a size.
-    async fn json(mut self, head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+    async fn json(mut self, mut head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+        self.leave(&mut head);
         let is_whole = self.held.fill(&mut self.body, HELD_ANSWER_MAX).await.map_err(|e| cut(&e))?;
         self.seen.bytes_in = self.held.len as u64;
         if !is_whole {
             return Ok(self.commit(head, None));
         }
+        self.take_back(&mut head);
         let bytes = self.held.join();
         let verdict = match decode::copy(&head.headers, &bytes) {
             decode::Copy::Same => self.judge(&head, &bytes),
             decode::Copy::Decoded(plain) => self.judge(&head, &plain),
             decode::Copy::Unknown => Verdict::OK,
-            decode::Copy::Broken => return Err((Fault::Undecodable, "the body cannot be decompressed".into())),
+            decode::Copy::Broken => {
+                self.leave(&mut head);
+                return Err((Fault::Undecodable, "the body cannot be decompressed".into()));
+            }
         };
         if verdict.class != Class::Ok {
             self.seen.headers = Some(head.headers.clone());
@@ -277,7 +295,8 @@ impl Reading<'_> {
     }
 
     /// A stream: held until an event has content, ends it, or is an error.
-    async fn stream(mut self, head: response::Parts, mut watch: Watch) -> Result<(Verdict, Reply), Failed> {
+    async fn stream(mut self, mut head: response::Parts, mut watch: Watch) -> Result<(Verdict, Reply), Failed> {
+        self.leave(&mut head);
         loop {
             let Some(frame) = self.body.frame().await else {
                 if watch.end() == End::Complete {
@@ -294,7 +313,7 @@ impl Reading<'_> {
             match signal {
                 Signal::Meta if has_room && self.held.len <= HELD_EVENTS_MAX => {}
                 Signal::Error => {
-                    self.seen.headers = Some(head.headers.clone());
+                    head.headers = self.seen.headers.clone().unwrap_or_default();
                     // What was held is events, not an error body: the answer is framed anew from what was said.
                     return Ok((failed_event(&watch), self.whole(head, Bytes::new(), false)));
                 }
@@ -304,7 +323,8 @@ impl Reading<'_> {
     }
 
     /// Anything else: the first byte decides that it is an answer.
-    async fn opaque(mut self, head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+    async fn opaque(mut self, mut head: response::Parts) -> Result<(Verdict, Reply), Failed> {
+        self.leave(&mut head);
         while self.held.len == 0 {
             match self.body.frame().await {
                 Some(frame) => {
@@ -314,6 +334,7 @@ impl Reading<'_> {
                     }
                 }
                 None => {
+                    self.take_back(&mut head);
                     let verdict = self.judge(&head, &[]);
                     return Ok((verdict, self.whole(head, Bytes::new(), true)));
                 }
@@ -330,7 +351,8 @@ impl Reading<'_> {
         Reply { head, body: ReplyBody::Whole(body, self.held.hold) }
     }
 
-    fn commit(self, head: response::Parts, watch: Option<Watch>) -> (Verdict, Reply) {
+    fn commit(mut self, mut head: response::Parts, watch: Option<Watch>) -> (Verdict, Reply) {
+        self.take_back(&mut head);
         self.seen.first_content = Some(instant().saturating_duration_since(self.began));
         let Held { frames, hold, .. } = self.held;
         let flowing = Flowing { held: frames, hold, rest: self.body, watch, connection: self.connection };

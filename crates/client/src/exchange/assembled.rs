@@ -41,6 +41,7 @@ impl Reading<'_> {
         dialect: Dialect,
         whole: Whole,
     ) -> Result<(Verdict, Reply), Failed> {
+        self.leave(&mut head);
         let mut watch = Watch::new(dialect, self.facts.choices);
         let unfit = |why: &dyn std::fmt::Display| (Fault::Undecodable, format!("asked for as a stream: {why}"));
         let Some(mut assembly) = Assembly::new(dialect) else { return Err(unfit(&"it has no whole form")) };
@@ -70,7 +71,7 @@ impl Reading<'_> {
             let signal = watch.push(&data);
             // A response that failed is whole all the same, and judged as one that came whole.
             if signal == Signal::Error && watch.error().is_none_or(|error| error.form != ErrorForm::Failed) {
-                self.seen.headers = Some(head.headers.clone());
+                head.headers = self.seen.headers.clone().unwrap_or_default();
                 return Ok((failed_event(&watch), self.whole(head, bytes::Bytes::new(), false)));
             }
             let before = assembly.bytes();
@@ -91,6 +92,7 @@ impl Reading<'_> {
             }
         };
         let answer = assembly.finish().map_err(|why| unfit(&why))?;
+        self.take_back(&mut head);
         headers::reframed(&mut head.headers, JSON);
         head.headers.insert(UPGRADED, HeaderValue::from_static("stream"));
         let verdict = self.judge(&head, &answer);

@@ -44,6 +44,28 @@ async fn each_fault_is_taken_for_what_it_is_and_mended_by_one_retry() {
     }
 }
 
+/// Whoever promised an answer and did not bring it has said under which name its support finds it.
+#[tokio::test]
+async fn a_reply_that_began_is_on_record_with_its_request_id_wherever_it_broke() {
+    for (fault, stream) in [
+        ("truncated", false),
+        ("body_reset", false),
+        ("undecodable", false),
+        ("stream_empty", true),
+        ("stream_empty=bare", true),
+        ("stream_cut=0", true),
+        ("stream_error", true),
+        ("stall=0", true),
+    ] {
+        let bench = bench(policy()).await;
+        let _ = bench.client.run(bench.call(&format!("{fault}*1"), stream)).await;
+        let failed = bench.notes.failed.lock().unwrap();
+        let found = failed.iter().map(|attempt| (attempt.status, attempt.upstream_request_id.as_deref()));
+        let Some((Some(200), Some(id))) = found.last() else { panic!("{fault}: {failed:?}") };
+        assert!(id.starts_with("req_"), "{fault}: {id}");
+    }
+}
+
 #[tokio::test]
 async fn silence_is_a_timeout_for_a_stream_and_the_deadline_for_the_rest() {
     let bench = bench(policy()).await;
