@@ -344,6 +344,11 @@ pub(crate) fn default_data_dir(env: &Environment) -> Option<PathBuf> {
     Some(env.base_folder("XDG_STATE_HOME", ".local/state")?.join("seawall"))
 }
 
+/// Whether `base` is on this machine, so that nobody else reads what is sent there.
+pub(crate) fn is_loopback(base: &Uri) -> bool {
+    address::Origin::of(base).is_loopback()
+}
+
 /// The same, from a text that was read from `file` or made up by the program itself.
 pub(crate) fn from_text(
     file: Option<&Path>,
