@@ -4,26 +4,36 @@
 //! addresses that lead in a circle, layers of retries. It changes nothing, spends nothing, and
 //! every wait has a deadline. With a request it lints, and only with `--send` it sends.
 
+mod check;
 mod draft;
 mod exam;
+mod holder;
+mod machine;
 mod narrow;
 mod outline;
 mod place;
 mod probe;
+mod reach;
+mod record;
 mod request;
+mod running;
 mod verdict;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use http::{HeaderValue, header};
 use seawall::{Key, Settings};
+use tokio::task::JoinSet;
 
 use crate::config::{self, Config, Environment, Overrides, UpstreamConfig};
+use crate::data_dir;
 use crate::exit::{self, Exit};
 use crate::gateway;
 
+use self::check::{Check, State};
 use self::draft::Form;
 use self::request::Order;
 
@@ -86,8 +96,70 @@ pub(crate) async fn run(
     };
     match &args.request {
         Some(file) => request(args, file, &config, env, out, err).await,
-        None => Ok(exit::fail(exit::USAGE, &"name a request", "seawall doctor REQUEST.json")),
+        None => alone(args, &config, env, out, err).await,
     }
+}
+
+/// Looks at this machine and its set-up.
+async fn alone(
+    args: &DoctorArgs,
+    config: &Config,
+    env: &Environment,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let named = args.upstream.as_deref().filter(|upstream| !upstream.contains("://"));
+    let upstreams: Vec<&UpstreamConfig> =
+        config.upstreams.iter().filter(|upstream| named.is_none_or(|name| upstream.name == name)).collect();
+    if upstreams.is_empty() {
+        writeln!(err, "error: there is no upstream \"{}\"", named.unwrap_or_default())?;
+        return Ok(exit::USAGE);
+    }
+    let is_shown = !args.json && io::stderr().is_terminal();
+    if is_shown {
+        write!(err, "looking at {} upstreams …", upstreams.len())?;
+        err.flush()?;
+    }
+    let serve = data_dir::announced(&config.data_dir);
+    let (running, serve) = running::gateway(config, serve).await;
+    let own: Vec<SocketAddr> = [config.server.listen, config.server.admin].into();
+    let mut looks = JoinSet::new();
+    for (at, upstream) in upstreams.into_iter().enumerate() {
+        // The environment's key is for requests that were asked for: to be reachable takes none.
+        let (upstream, own, settings) = (upstream.clone(), own.clone(), gateway::upstream(upstream));
+        looks.spawn(async move { (at, reach::upstream(&upstream, &settings, &own).await) });
+    }
+    let (dir, journal, counts) = (config.data_dir.clone(), config.journal.clone(), running.counts);
+    let record = tokio::task::spawn_blocking(move || {
+        let mut checks = vec![record::data_dir(&dir), record::journal(&dir, &journal, counts)];
+        checks.extend(record::clients(&dir));
+        checks
+    });
+    let file = config
+        .file
+        .as_ref()
+        .map_or("no file: the defaults are in force".to_owned(), |file| format!("{} is valid", file.display()));
+    let mut checks = vec![
+        Check::new("configuration", State::Ok, file),
+        running.check,
+        machine::port("listen", config.server.listen, serve.as_ref()),
+        machine::port("admin", config.server.admin, serve.as_ref()),
+        machine::base_url(config, env),
+        machine::proxies(config, env),
+        machine::open_files(config, serve.as_ref()),
+    ];
+    checks.extend(record.await.map_err(io::Error::other)?);
+    let mut reached = looks.join_all().await;
+    reached.sort_by_key(|(at, _)| *at);
+    checks.extend(reached.into_iter().flat_map(|(_, checks)| checks));
+    if is_shown {
+        write!(err, "\r\u{1b}[K")?;
+    }
+    let (failed, doubtful) = check::tell(&checks, args.json, out)?;
+    if !args.json {
+        writeln!(err, "{failed} problems, {doubtful} doubtful")?;
+    }
+    Ok(if failed > 0 { exit::FOUND } else { exit::OK })
 }
 
 async fn request(

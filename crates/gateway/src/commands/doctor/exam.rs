@@ -140,6 +140,7 @@ impl<'a> Exam<'a> {
                 method: Method::POST,
                 target: self.draft.form.target(),
                 body: body.clone(),
+                read_max: 0,
                 within: SEND_WITHIN,
             };
             let heard = probe::ask(self.upstream, question).await.map_err(Stop::Settings)?;

@@ -4,13 +4,14 @@
 //! is decided by the same judge. Of a stream nothing is read beyond its first content: it has
 //! answered, and the rest would only cost money.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
-use seawall::{Call, Client, Conclusion, Labels, Observer, Payload, Settings};
+use seawall::{Call, Client, Conclusion, Labels, Observer, Payload, Piece, Relay, Settings};
 use seawall_core::event;
 use seawall_core::plan::policy::{FirstContent, Policy};
 use seawall_core::request::Request;
@@ -25,6 +26,8 @@ pub(super) struct Question {
     pub(super) target: PathAndQuery,
     /// JSON; empty for none.
     pub(super) body: Bytes,
+    /// So much of an answer that flows is read; 0 for its beginning alone.
+    pub(super) read_max: usize,
     /// How long it may take to its answer, or to the first content of a stream.
     pub(super) within: Duration,
 }
@@ -83,7 +86,7 @@ impl Heard {
 /// # Errors
 /// What is wrong with the upstream's settings: its address, its certificates.
 pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard, String> {
-    let Question { method, target, body, within } = question;
+    let Question { method, target, body, read_max, within } = question;
     let ear = Arc::new(Ear::default());
     // A client of its own for every question: one that remembers failures would stop asking.
     let client = Client::builder(vec![upstream.clone()])
@@ -133,6 +136,9 @@ pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard
             heard.status = Some(answer.head.status.as_u16());
             heard.request_id = verdict::request_id(&answer.head.headers).map(str::to_owned);
             heard.body = answer.relay.take_whole();
+            if heard.body.is_none() && read_max > 0 {
+                heard.body = tokio::time::timeout(within, rest(&mut answer.relay, read_max)).await.ok();
+            }
             heard.headers = answer.head.headers;
         }
         Conclusion::Failure(failure) => {
@@ -151,6 +157,20 @@ pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard
         }
     }
     Ok(heard)
+}
+
+/// What a flowing answer holds, up to `max` bytes.
+async fn rest(relay: &mut Relay, max: usize) -> Bytes {
+    let mut all = BytesMut::new();
+    while all.len() < max {
+        match poll_fn(|cx| relay.poll_piece(cx)).await {
+            Some(Piece::Data(bytes)) => all.extend_from_slice(&bytes),
+            Some(Piece::Trailers(_)) => {}
+            Some(Piece::Broken(_) | Piece::Failed(_) | Piece::Unfit) | None => break,
+        }
+    }
+    all.truncate(max);
+    all.freeze()
 }
 
 /// A policy of one attempt.

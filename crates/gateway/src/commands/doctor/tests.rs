@@ -89,7 +89,10 @@ impl Told {
 
 async fn doctor(folder: &Path, upstream: &str, request: Option<&Value>, flags: &[&str]) -> Told {
     let file = folder.join("request.json");
-    let mut words: Vec<String> = vec!["doctor".into(), "--upstream".into(), upstream.into()];
+    let mut words: Vec<String> = vec!["doctor".into()];
+    if !upstream.is_empty() {
+        words.extend(["--upstream".into(), upstream.into()]);
+    }
     if let Some(request) = request {
         std::fs::write(&file, serde_json::to_vec(request).unwrap()).unwrap();
         words.push(PathBuf::from("request.json").display().to_string());
@@ -287,4 +290,120 @@ async fn a_key_that_is_refused_and_a_port_that_is_closed_end_it() {
     let request = request(Form::Chat, true, 1, &[]);
     let told = doctor(folder.path(), &format!("{closed}/v1"), Some(&request), &["--send", "--json"]).await;
     assert_eq!((told.code, told.verdict()["verdict"].clone()), (exit::CANNOT_START, json!("unclear")), "{}", told.out);
+}
+
+/// What was found of `check`.
+fn of(told: &Told, check: &str) -> (String, String) {
+    let line = told.lines().into_iter().find(|line| line["check"] == check).unwrap_or_else(|| panic!("{}", told.out));
+    (line["state"].as_str().unwrap().to_owned(), line["says"].as_str().unwrap().to_owned())
+}
+
+async fn alone(config: &str) -> Told {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("seawall.toml"), config).unwrap();
+    doctor(folder.path(), "", None, &["--json"]).await
+}
+
+/// A configuration on ports that nobody has.
+fn with_upstream(base_url: &str) -> String {
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+         [[upstream]]\nname = \"up\"\nbase_url = \"{base_url}\"\napi_key = \"sk-test-0123456789abcdef\"\n"
+    )
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_is_reachable_and_costs_nothing() {
+    let chaos = chaos(None, &[], 1).await;
+    let told = alone(&with_upstream(&format!("{}/v1", chaos.url()))).await;
+    assert_eq!(told.code, exit::OK, "{}", told.out);
+    assert!(told.lines().iter().all(|line| line["state"] != "fail"));
+    let stats = chaos.stats();
+    assert_eq!((stats.attempts, stats.requests[0].path.as_str()), (1, "/v1/models"));
+    assert!(!told.out.contains("sk-test"), "{}", told.out);
+}
+
+#[tokio::test]
+async fn a_status_says_whether_it_is_reachable_well_and_let_in() {
+    for (fault, state, code) in [("401:1", "fail", exit::FOUND), ("503:1", "warn", exit::OK), ("404:1", "ok", exit::OK)]
+    {
+        let chaos = chaos(None, &[fault], 1).await;
+        let told = alone(&with_upstream(&format!("{}/v1", chaos.url()))).await;
+        assert_eq!((of(&told, "up: http").0.as_str(), told.code), (state, code), "{fault}: {}", told.out);
+    }
+    let chaos = chaos(None, &["401:1"], 1).await;
+    let passes_through = with_upstream(&format!("{}/v1", chaos.url())).replace("api_key", "# api_key");
+    assert_eq!(of(&alone(&passes_through).await, "up: http").0, "ok");
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_is_told_of() {
+    for (ahead, state) in [(20, "ok"), (-20, "ok"), (90, "warn"), (-90, "warn")] {
+        let chaos = chaos(None, &[], 1).await;
+        let date = format!("@httpdate{ahead:+}");
+        chaos.script(&json!({"steps": [{"headers": {"date": date}, "body": {"data": []}}]}).to_string()).unwrap();
+        let told = alone(&with_upstream(&format!("{}/v1", chaos.url()))).await;
+        let (found, says) = of(&told, "up: clock");
+        assert_eq!(found, state, "{ahead}: {says}");
+        assert!(state == "ok" || says.contains(if ahead > 0 { " s behind " } else { " s ahead of " }), "{says}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_told_by_where_it_ends() {
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = plain.local_addr().unwrap();
+    let speaks_no_tls = async {
+        loop {
+            let (mut caller, _) = plain.accept().await.unwrap();
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut caller, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    };
+    let config = with_upstream(&format!("https://{address}/v1"));
+    let told = tokio::select! {
+        () = speaks_no_tls => unreachable!("it never ends"),
+        told = alone(&config) => told,
+    };
+    assert_eq!((of(&told, "up: connect").0.as_str(), of(&told, "up: tls").0.as_str()), ("ok", "fail"), "{}", told.out);
+    let chaos = chaos(None, &[], 1).await;
+    let closed = chaos.url();
+    drop(chaos);
+    let told = alone(&with_upstream(&format!("{closed}/v1"))).await;
+    assert_eq!((of(&told, "up: connect").0.as_str(), of(&told, "up: http").0.as_str()), ("fail", "skip"));
+    let told = alone(&with_upstream("http://no-such-name.invalid/v1")).await;
+    assert_eq!((of(&told, "up: dns").0.as_str(), told.code), ("fail", exit::FOUND));
+}
+
+#[tokio::test]
+async fn a_broken_configuration_ends_it() {
+    let told = alone("[serve]\n").await;
+    assert_eq!(told.code, exit::CONFIG);
+    assert!(told.out.contains("did you mean"), "{}", told.out);
+}
+
+/// The outputs as a person reads them, without what differs from run to run.
+#[tokio::test]
+async fn the_output_is_kept_as_prose() {
+    let chaos = chaos(Some("500"), &[], 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(Form::Chat, true, 3, &[1]);
+    let url = format!("{}/v1", chaos.url());
+    let sent = doctor(folder.path(), &url, Some(&request), &["--send"]).await;
+    let kept = doctor(folder.path(), &url, Some(&request), &[]).await;
+    let port = chaos.addr().port().to_string();
+    let plain = |text: &str| text.replace(&port, "PORT").lines().map(without_times).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(
+        "request",
+        format!("{}\n--- without --send\n{}{}", plain(&sent.out), plain(&kept.out), plain(&kept.err))
+    );
+}
+
+/// `line` with its time, and the blanks that fill its column, replaced.
+fn without_times(line: &str) -> String {
+    let Some((before, after)) = line.split_once(" ms  ") else { return line.to_owned() };
+    let (head, time) = before.rsplit_once(' ').unwrap_or(("", before));
+    if time.parse::<f64>().is_err() {
+        return line.to_owned();
+    }
+    format!("{}  N ms  {after}", head.trim_end())
 }
