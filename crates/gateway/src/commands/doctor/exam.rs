@@ -20,15 +20,19 @@ use tokio::time::sleep;
 use super::draft::Draft;
 use super::probe::{self, Heard, Question};
 
-/// Sends, unless `--sends-max` says otherwise: one bad pattern among twenty tools needs about fifty, and more
-/// where every fifth request fails by chance.
-pub(super) const SENDS_DEFAULT: u32 = 120;
+/// Sends, unless `--sends-max` says otherwise: one bad pattern among twenty tools needs sixty, or ninety where
+/// every fifth request fails by chance, and each further one forty more.
+pub(super) const SENDS_DEFAULT: u32 = 200;
 /// The most that `--sends-max` may say.
 pub(super) const SENDS_MAX: u32 = 1_000;
 /// How long one send may take to its answer, or to the first content of a stream.
 pub(super) const SEND_WITHIN: Duration = Duration::from_secs(120);
 /// Failures in a row of one thing, with nothing beside it to compare, until it counts as failing.
 pub(super) const FAILS_ALONE: u32 = 3;
+/// More than this are never waited for: most of ten requests fail then, and nothing can be told.
+const FAILS_MOST: u32 = 12;
+/// The chance, in a million, that this many failures in a row mean nothing.
+const CHANCE_PPM_MAX: u64 = 1_000;
 /// A limit or a connection that failed is waited for and tried again this often in a row.
 const AGAIN_MAX: u32 = 3;
 /// The longest wait for a rate limit to pass.
@@ -208,9 +212,15 @@ impl<'a> Exam<'a> {
         (self.tell)(&step)
     }
 
-    /// How often `body` failed, and how often it was answered.
-    pub(super) fn tried(&self, body: &Bytes) -> (u32, u32) {
-        self.tried.get(&hash(body)).copied().unwrap_or_default()
+    /// The same, until chance is no explanation any more.
+    pub(super) async fn settled(&mut self, what: &str, streams: bool, body: &Bytes) -> Result<Outcome, Stop> {
+        let fails = self.fails_believed();
+        Ok(self.settle(what, streams, body, fails).await?.0)
+    }
+
+    /// Failures in a row that come by chance less than once in a thousand times.
+    pub(super) fn fails_believed(&self) -> u32 {
+        fails_believed(self.noise_ppm())
     }
 
     /// The chance that something right fails here, in a million: what was answered at least once is right.
@@ -250,6 +260,13 @@ impl Cost {
     }
 }
 
+/// How often something right has to fail in a row, where `noise_ppm` of a million fail, until that is told
+/// from chance.
+fn fails_believed(noise_ppm: u64) -> u32 {
+    let chance = |fails: u32| (0..fails).fold(1_000_000, |chance, _| chance * noise_ppm / 1_000_000);
+    (FAILS_ALONE..FAILS_MOST).find(|fails| chance(*fails) <= CHANCE_PPM_MAX).unwrap_or(FAILS_MOST)
+}
+
 /// Roughly how many tokens so many bytes are.
 pub(super) fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)
@@ -276,4 +293,22 @@ fn hash(body: &Bytes) -> u64 {
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_failures_in_a_row_are_needed_where_more_fails() {
+        let needed = [0, 100_000, 200_000, 500_000, 900_000].map(fails_believed);
+        assert_eq!(needed, [3, 3, 5, 10, FAILS_MOST]);
+    }
+
+    #[test]
+    fn a_send_that_is_refused_costs_nothing_and_an_uncounted_one_is_estimated() {
+        assert_eq!((tokens(0), tokens(1), tokens(4), tokens(5)), (0, 1, 1, 2));
+        let [refused, failed] = [Class::CallerFault, Class::ServerError].map(Class::billed);
+        assert_eq!((refused, failed), (Billed::No, Billed::Possibly));
+    }
 }

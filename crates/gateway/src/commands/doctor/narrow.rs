@@ -4,25 +4,23 @@
 //! three sends, whatever chance does meanwhile. Only where neither half fails, because two parts are
 //! wrong together, single parts are taken away one after the other.
 //!
-//! What was found is believed only when, sent alone, it failed so often in a row that chance is ruled
-//! out, while all the rest was answered in between.
+//! What was found is believed only when, sent alone, it failed again and again, while all the rest was
+//! answered in between, so often that chance is ruled out.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use super::draft::{Tool, Tools};
-use super::exam::{Exam, FAILS_ALONE, Outcome, Stop};
+use super::exam::{Exam, Outcome, Stop};
 use super::outline::{Inside, Node, Path};
 
-/// Times that each half is sent before both count as failing.
-const ROUNDS_MAX: u32 = 4;
 /// Failures of a half, the other half answered, until it counts as failing.
 const FAILS_BELIEVED: u32 = 2;
-/// The chance, in a million, that what is blamed failed by accident.
-const CHANCE_PPM_MAX: u64 = 1_000;
-/// Pairs of sends until it is given up to rule out chance.
-const CONFIRM_MAX: u32 = 20;
+/// The chance, in a million, that what is blamed failed by accident: seven pairs where nothing else fails.
+const CHANCE_PPM_MAX: u64 = 500;
+/// Pairs of sends until it is given up to rule out chance: enough where a third of all requests fail.
+const PAIRS_MAX: u64 = 20;
 /// Independent causes that are looked for, among the tools and in one definition.
 const CAUSES_MAX: usize = 4;
 
@@ -76,6 +74,9 @@ pub(super) async fn tools(exam: &mut Exam<'_>, streams: bool) -> Result<Found, S
 }
 
 /// Whether `cause` alone fails beyond chance, and then whether `rest` is right; `None`: it is not to blame.
+///
+/// Both are sent in turn, and only these sends count: what came before chose the suspect, and would
+/// find it guilty by the luck that made it one.
 async fn confirm(
     exam: &mut Exam<'_>,
     streams: bool,
@@ -83,33 +84,31 @@ async fn confirm(
     rest: &[usize],
     compose: &Compose<'_>,
 ) -> Result<Option<bool>, Stop> {
-    let ((alone, alone_body), (others, others_body)) = (compose(cause), compose(rest));
-    let (nothing, nothing_body) = compose(&[]);
-    // The last halves that were sent may have been these two.
-    let (mut fails, _) = exam.tried(&alone_body);
-    let (mut rest_fails, mut is_rest_right) = (0, rest.is_empty());
-    for _ in 0..CONFIRM_MAX {
+    let ((alone, alone_body), mut beside) = (compose(cause), compose(rest));
+    let is_rest_right = exam.settled(&beside.0, streams, &beside.1).await? == Outcome::Answered;
+    if !is_rest_right {
+        // More of the rest is wrong: the request without any tool stands in for it.
+        beside = compose(&[]);
+    }
+    let (mut fails, mut sent, mut answered) = (0, 0, 0);
+    for _ in 0..PAIRS_MAX {
         match exam.send(&alone, streams, &alone_body).await?.0 {
             Outcome::Failed => fails += 1,
             Outcome::Answered | Outcome::Refused => return Ok(None),
         }
-        // While more of the rest may be wrong, the request without any tool stands in for it.
-        let is_doubtful = !is_rest_right && rest_fails >= FAILS_ALONE;
-        let (what, body) = if is_doubtful { (&nothing, &nothing_body) } else { (&others, &others_body) };
-        let is_right = exam.send(what, streams, body).await?.0 == Outcome::Answered;
-        is_rest_right |= is_right && !is_doubtful;
-        rest_fails += u32::from(!is_right && !is_rest_right);
-        let is_known = is_rest_right || rest_fails >= FAILS_ALONE;
-        if is_known && is_right && fails >= FAILS_BELIEVED && chance_ppm(exam.noise_ppm(), fails) <= CHANCE_PPM_MAX {
+        answered += u64::from(exam.send(&beside.0, streams, &beside.1).await?.0 == Outcome::Answered);
+        sent += 1;
+        if chance_ppm(fails, sent, answered) <= CHANCE_PPM_MAX {
             return Ok(Some(is_rest_right));
         }
     }
     Ok(None)
 }
 
-/// The chance that something fails `times` in a row, in a million.
-fn chance_ppm(noise_ppm: u64, times: u32) -> u64 {
-    (0..times).fold(1_000_000, |chance, _| chance * noise_ppm / 1_000_000)
+/// The chance, in a million, that of `sent` and `fails` sends that are all alike, as many as were `answered`
+/// are all among the first: Fisher's exact test.
+fn chance_ppm(fails: u64, sent: u64, answered: u64) -> u64 {
+    (0..answered).fold(1_000_000, |chance, at| chance * (sent - at) / (sent + fails - at))
 }
 
 /// The smallest part of `all`, which fails, that still fails. The first of two parts to try has `split` in it.
@@ -137,7 +136,7 @@ async fn minimal(
 async fn half(exam: &mut Exam<'_>, streams: bool, halves: [&[usize]; 2], compose: &Compose<'_>) -> Result<Half, Stop> {
     let composed = halves.map(compose);
     let (mut fails, mut is_right) = ([0, 0], [false, false]);
-    for turn in 0..2 * ROUNDS_MAX {
+    for turn in 0..2 * exam.fails_believed() {
         let side = usize::from(turn % 2 == 1);
         if is_right[side] {
             continue;
@@ -167,8 +166,7 @@ async fn sieve(exam: &mut Exam<'_>, streams: bool, all: Vec<usize>, compose: &Co
             let end = (at + piece).min(suspects.len());
             let rest = [&suspects[..at], &suspects[end..]].concat();
             let (what, body) = compose(&rest);
-            let is_needed =
-                rest.is_empty() || exam.settle(&what, streams, &body, FAILS_ALONE).await?.0 != Outcome::Failed;
+            let is_needed = rest.is_empty() || exam.settled(&what, streams, &body).await? != Outcome::Failed;
             if is_needed { at = end } else { suspects = rest }
         }
         piece /= 2;
@@ -190,7 +188,7 @@ pub(super) async fn parts(exam: &mut Exam<'_>, streams: bool, tool: &Tool<'_>) -
         left_out.extend(expanded(tool, part));
         let what = format!("with {} alone, without what was found", shown(tool));
         let body = exam.draft.with(streams, Tools::These(&[tool.without(&left_out)]));
-        match exam.settle(&what, streams, &body, FAILS_ALONE).await?.0 {
+        match exam.settled(&what, streams, &body).await? {
             Outcome::Answered => return Ok((found, true)),
             Outcome::Refused => break,
             Outcome::Failed => {}
@@ -224,7 +222,7 @@ async fn deepest(exam: &mut Exam<'_>, streams: bool, tool: &Tool<'_>, left_out: 
             (what, draft.with(streams, Tools::These(&[tool.without(&left_out)])))
         };
         let (what, body) = compose(&[]);
-        if exam.settle(&what, streams, &body, FAILS_ALONE).await?.0 == Outcome::Failed {
+        if exam.settled(&what, streams, &body).await? == Outcome::Failed {
             return only_type(exam, streams, tool, &left_out, at).await;
         }
         let split = if (1..children.len()).contains(&likely) { likely } else { children.len() / 2 };
@@ -258,7 +256,7 @@ async fn only_type(
     left_out.insert(kind.clone());
     let what = format!("with {} alone, nothing in {}", shown(tool), tool.node.pointer(&at));
     let body = exam.draft.with(streams, Tools::These(&[tool.without(&left_out)]));
-    let is_cause = exam.settle(&what, streams, &body, FAILS_ALONE).await?.0 != Outcome::Failed;
+    let is_cause = exam.settled(&what, streams, &body).await? != Outcome::Failed;
     Ok(if is_cause { kind } else { at })
 }
 
@@ -333,10 +331,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chance_is_ruled_out_sooner_where_little_fails() {
-        assert_eq!(chance_ppm(500_000, 1), 500_000);
-        assert!(chance_ppm(200_000, 5) <= CHANCE_PPM_MAX && chance_ppm(200_000, 4) > CHANCE_PPM_MAX);
-        assert!(chance_ppm(900_000, CONFIRM_MAX) > CHANCE_PPM_MAX, "where nine of ten fail nothing can be told");
+    fn chance_is_ruled_out_by_seven_pairs_and_later_where_more_fails() {
+        assert_eq!(chance_ppm(1, 1, 1), 500_000);
+        assert!(chance_ppm(6, 6, 6) > CHANCE_PPM_MAX && chance_ppm(7, 7, 7) <= CHANCE_PPM_MAX);
+        assert!(chance_ppm(9, 9, 7) > CHANCE_PPM_MAX && chance_ppm(10, 10, 8) <= CHANCE_PPM_MAX);
+        let most = PAIRS_MAX;
+        assert!(chance_ppm(most, most, most * 2 / 3) <= CHANCE_PPM_MAX, "where a third fails it can be told");
+        assert!(chance_ppm(most, most, most / 4) > CHANCE_PPM_MAX, "where three of four fail it cannot");
+        assert_eq!(chance_ppm(3, 3, 0), 1_000_000);
     }
 
     #[test]

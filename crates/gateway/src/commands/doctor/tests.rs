@@ -152,7 +152,7 @@ async fn the_culprit_is_found_wherever_it_is_among_twenty_tools() {
         assert_eq!(told.pointers(), [pattern_of(Form::Chat, bad)], "{}", told.out);
         most = most.max(told.verdict()["sends"].as_u64().unwrap());
     }
-    assert!(most <= 60, "{most} sends");
+    assert!(most <= 70, "{most} sends");
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn nothing_of_the_prompt_and_no_key_is_ever_told() {
     {
         let chaos = chaos(lazy, &faults, 3).await;
         let told = send(&chaos, &request(Form::Chat, true, 3, &[1])).await;
-        for secret in ["launch code", "7391", "sk-test"] {
+        for secret in ["launch", "7391-t", "tango", "sk-test"] {
             assert!(!told.out.contains(secret) && !told.err.contains(secret), "{}", told.out);
         }
     }
@@ -257,7 +257,7 @@ async fn without_send_nothing_is_sent_and_it_says_what_would_be() {
         doctor(folder.path(), &format!("{}/v1", chaos.url()), Some(&request(Form::Chat, true, 2, &[])), &[]).await;
     assert_eq!((told.code, chaos.stats().attempts), (exit::OK, 0));
     assert!(
-        told.err.contains("at most 120 sends of about") && told.err.contains("doctor --send request.json"),
+        told.err.contains("at most 200 sends of about") && told.err.contains("doctor --send request.json"),
         "{}",
         told.err
     );
@@ -391,10 +391,11 @@ async fn the_output_is_kept_as_prose() {
     let sent = doctor(folder.path(), &url, Some(&request), &["--send"]).await;
     let kept = doctor(folder.path(), &url, Some(&request), &[]).await;
     let port = chaos.addr().port().to_string();
-    let plain = |text: &str| text.replace(&port, "PORT").lines().map(without_times).collect::<Vec<_>>().join("\n");
+    let plain =
+        |text: &str| text.replace(&port, "PORT").lines().map(|line| without_times(line) + "\n").collect::<String>();
     insta::assert_snapshot!(
         "request",
-        format!("{}\n--- without --send\n{}{}", plain(&sent.out), plain(&kept.out), plain(&kept.err))
+        format!("{}--- without --send\n{}{}", plain(&sent.out), plain(&kept.out), plain(&kept.err))
     );
 }
 
