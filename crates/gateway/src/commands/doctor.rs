@@ -17,6 +17,7 @@ mod reach;
 mod record;
 mod request;
 mod running;
+mod telling;
 mod verdict;
 
 use std::fs::File;
@@ -40,7 +41,7 @@ use self::request::Order;
 /// What `seawall doctor` was asked.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// A request that fails; without it, this machine and its set-up are looked at
+    /// A request that fails, or - for standard input; without it, this machine and its set-up are looked at
     #[arg(value_name = "REQUEST.json")]
     pub(crate) request: Option<PathBuf>,
     /// Send the request, whole and then in parts, to find out whose fault it is
@@ -170,7 +171,8 @@ async fn request(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let text = match read(&env.path(file)) {
+    let text = if *file == *"-" { read(io::stdin().lock()) } else { open(&env.path(file)) };
+    let text = match text {
         Ok(text) => text,
         Err(why) => {
             writeln!(err, "error: cannot read {}: {why}", file.display())?;
@@ -179,7 +181,8 @@ async fn request(
     };
     let model = draft::Draft::read(&text, args.endpoint).ok().and_then(|draft| draft.model());
     let named = args.upstream.as_deref().filter(|upstream| !upstream.contains("://"));
-    let Some(upstream) = choose(config, named, model.as_deref()) else {
+    let upstream = choose(config, named, model.as_deref());
+    if upstream.is_none() && (args.send || named.is_some()) {
         let names: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
         let names = names.join(", ");
         let (what, hint) = match named {
@@ -191,12 +194,12 @@ async fn request(
         };
         writeln!(err, "error: {what}\nhint: {hint}")?;
         return Ok(exit::USAGE);
-    };
+    }
     let order = Order {
         file,
         form: args.endpoint,
-        send: args.send.then(|| settings(upstream, env)),
-        upstream: format!("{} ({})", upstream.name, shown(upstream)),
+        send: upstream.filter(|_| args.send).map(|upstream| settings(upstream, env)),
+        upstream: upstream.map_or_else(|| "an upstream".to_owned(), |it| format!("{} ({})", it.name, shown(it))),
         sends_max: args.sends_max,
         json: args.json,
     };
@@ -216,6 +219,8 @@ fn choose<'c>(config: &'c Config, named: Option<&str>, model: Option<&str>) -> O
 /// the environment, which no wire carries that others can read.
 fn settings(upstream: &UpstreamConfig, env: &Environment) -> (Settings, Vec<String>) {
     let mut settings = gateway::upstream(upstream);
+    // Whoever names an upstream for this request means it, whatever models it is configured for.
+    settings.models.clear();
     let mut secrets: Vec<String> = upstream.api_keys.iter().map(|key| key.expose().to_owned()).collect();
     let is_private = upstream.base.scheme_str() == Some("https") || config::is_loopback(&upstream.base);
     if settings.keys.is_empty()
@@ -236,10 +241,13 @@ fn shown(upstream: &UpstreamConfig) -> String {
     format!("{}://{authority}{}", base.scheme_str().unwrap_or("http"), base.path().trim_end_matches('/'))
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+fn open(path: &Path) -> Result<String, String> {
+    read(File::open(path).map_err(|error| error.to_string())?)
+}
+
+fn read(source: impl Read) -> Result<String, String> {
     let mut text = String::new();
-    let read = file.take(request::FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let read = source.take(request::FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
     if read as u64 > request::FILE_BYTES_MAX {
         return Err(format!("it has more than {} bytes", request::FILE_BYTES_MAX));
     }

@@ -217,3 +217,38 @@ fn date(headers: &HeaderMap, now_unix: i64) -> Option<i64> {
 fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Overrides};
+
+    #[test]
+    fn an_address_is_ours_at_our_port_on_this_machine() {
+        for (address, own, ours) in [
+            ("127.0.0.1:7500", "127.0.0.1:7500", true),
+            ("127.0.0.1:7500", "0.0.0.0:7500", true),
+            ("[::ffff:127.0.0.1]:7500", "127.0.0.1:7500", true),
+            ("0.0.0.0:7500", "127.0.0.1:7500", true),
+            ("127.0.0.1:7501", "127.0.0.1:7500", false),
+            ("192.0.2.1:7500", "0.0.0.0:7500", false),
+            ("192.0.2.1:7500", "127.0.0.1:7500", false),
+        ] {
+            assert_eq!(is_ours(address.parse().unwrap(), own.parse().unwrap()), ours, "{address} at {own}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_back_to_the_gateway_is_a_circle() {
+        // `localhost` is refused by the configuration already; here it stands for any name that ends up there.
+        let env = Environment::empty();
+        let text = "[[upstream]]\nname = \"up\"\nbase_url = \"http://localhost:7600/v1\"\n";
+        let overrides = Overrides { data_dir: Some("/nowhere".into()), ..Overrides::default() };
+        let config = config::from_text(None, text, &overrides, &env).map_err(|p| p.render(false)).unwrap();
+        let up = &config.upstreams[0];
+        let checks = upstream(up, &crate::gateway::upstream(up), &["127.0.0.1:7600".parse().unwrap()]).await;
+        assert_eq!(checks[1].state, State::Fail);
+        assert!(checks[1].says.contains("in a circle"), "{}", checks[1].says);
+        assert!(checks.len() == PARTS.len() && checks[2..].iter().all(|check| check.state == State::Skip));
+    }
+}

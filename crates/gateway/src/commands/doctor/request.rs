@@ -6,11 +6,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use http::HeaderMap;
 use seawall::Settings;
-use seawall_core::redact;
 use seawall_core::request::lint::{self, Options, Report, Target};
-use seawall_core::verdict::{Billed, Class, Fault};
+use seawall_core::verdict::Class;
 use serde_json::json;
 
 use super::draft::{Draft, Form, Tools};
@@ -19,9 +17,10 @@ use super::narrow;
 use super::outline;
 use super::place;
 use super::probe::Heard;
+use super::telling::{self, Redaction};
 use super::verdict::{Part, Verdict, Whose, excerpt, rule};
 use crate::exit::{self, Exit};
-use crate::observe::journal::plain::{json_line, millis, printable};
+use crate::observe::journal::plain::{json_line, printable};
 
 /// The largest request that is looked at.
 pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -66,7 +65,7 @@ pub(super) async fn run(order: &Order<'_>, text: &str, out: &mut impl Write, err
     let redaction = Redaction { words: draft.words().to_vec(), secrets };
     let is_json = order.json;
     let mut tell = |step: &Step<'_>| {
-        if is_json { tell_json(step, &redaction, out) } else { tell_text(step, &redaction, out) }
+        if is_json { telling::json_of(step, &redaction, out) } else { telling::text_of(step, &redaction, out) }
     };
     let mut exam = Exam::new(upstream, &draft, order.sends_max, &mut tell);
     let concluded = examine(&mut exam, &report, &redaction, order).await;
@@ -89,25 +88,6 @@ pub(super) async fn run(order: &Order<'_>, text: &str, out: &mut impl Write, err
 
 fn found(report: &Report) -> Exit {
     if report.has_errors() { exit::FOUND } else { exit::OK }
-}
-
-/// What an upstream says is shown without anything of the request but its tools, and without a key.
-struct Redaction<'a> {
-    words: Vec<u8>,
-    secrets: &'a [String],
-}
-
-impl Redaction<'_> {
-    fn message(&self, heard: &Heard) -> Option<String> {
-        let text = heard.said.as_ref().and_then(|said| said.message.as_deref()).or(heard.detail.as_deref())?;
-        Some(self.text(text))
-    }
-
-    fn text(&self, text: &str) -> String {
-        let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
-        let input = redact::Input { headers: &HeaderMap::new(), body: Some(&self.words) };
-        redact::message_without(text, Some(&input), &secrets)
-    }
 }
 
 /// The course of it: each step asks what the one before left open.
@@ -350,53 +330,4 @@ fn announce(draft: &Draft<'_>, order: &Order<'_>, err: &mut impl Write) -> io::R
         writeln!(err, "  the request limits no answer, so each one is paid for at its full length")?;
     }
     Ok(())
-}
-
-fn tell_json(step: &Step<'_>, redaction: &Redaction<'_>, out: &mut impl Write) -> io::Result<()> {
-    let (heard, cost) = (step.heard, step.cost);
-    let said = heard.said.as_deref();
-    let line = json!({
-        "step": step.number, "what": step.what, "stream": step.streams,
-        "outcome": step.outcome.map(word), "status": heard.status, "class": heard.class.name(),
-        "fault": heard.fault.map(Fault::name),
-        "error_type": said.and_then(|said| said.kind.as_deref()).map(|word| redaction.text(word)), "error_code": said.and_then(|said| said.code.as_deref()).map(|word| redaction.text(word)),
-        "message": redaction.message(heard),
-        "request_id": heard.request_id, "client_request_id": heard.client_request_id,
-        "ms": u64::try_from(heard.took.as_millis()).unwrap_or(u64::MAX),
-        "billed": cost.billed.name(), "tokens_in": cost.tokens_in, "tokens_out": cost.tokens_out,
-        "tokens_estimated": cost.is_estimate,
-    });
-    out.write_all(json_line(&line)?.as_bytes())?;
-    out.flush()
-}
-
-fn tell_text(step: &Step<'_>, redaction: &Redaction<'_>, out: &mut impl Write) -> io::Result<()> {
-    let heard = step.heard;
-    let what = if step.streams { format!("{}, streaming", step.what) } else { step.what.to_owned() };
-    let status = heard.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-    let id = heard.request_id.as_deref().map_or_else(|| "-".to_owned(), printable);
-    let took = millis(heard.took.as_secs_f64() * 1_000.0);
-    let about = if step.cost.is_estimate { "~" } else { "" };
-    let cost = match step.cost.billed {
-        Billed::No => "not billed".to_owned(),
-        Billed::Possibly => format!("perhaps billed, {about}{} tokens", step.cost.tokens_in),
-        Billed::Yes => format!("{about}{} tokens in, {} out", step.cost.tokens_in, step.cost.tokens_out),
-    };
-    let (number, class) = (step.number, heard.class.name());
-    writeln!(out, "{number:>3}. {status:>3} {class:<13} {took:>7}  {what}; {cost}; {id}")?;
-    if step.number == 1
-        && step.outcome != Some(Outcome::Answered)
-        && let Some(message) = redaction.message(heard)
-    {
-        writeln!(out, "     it says: {message}")?;
-    }
-    out.flush()
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered => "answered",
-        Outcome::Failed => "failed",
-        Outcome::Refused => "refused",
-    }
 }
