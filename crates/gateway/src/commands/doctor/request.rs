@@ -136,13 +136,13 @@ async fn examine(
     let question = draft.plain_question(streams);
     let (outcome, _, _) = exam.settle("a plain question to the model", streams, &question, FAILS_ALONE).await?;
     Ok(match outcome {
-        Outcome::Failed => Verdict::new(Whose::Theirs, "the upstream fails at anything that is asked of this model")
-            .next("give its support the request ids above; `seawall serve` with a second upstream goes round it"),
         _ if only_streaming => Verdict::new(
             Whose::Theirs,
-            "the same request is answered without streaming, and fails with it whatever its tools",
+            "the same request is answered without streaming, and streams fail with and without its tools",
         )
         .next("give its support the request ids above; send it without streaming meanwhile"),
+        Outcome::Failed => Verdict::new(Whose::Theirs, "the upstream fails at anything that is asked of this model")
+            .next("give its support the request ids above; `seawall serve` with a second upstream goes round it"),
         _ if draft.tools.is_empty() => Verdict::new(
             Whose::Unclear,
             "the model answers other requests and this one always fails; it has no tools to blame",

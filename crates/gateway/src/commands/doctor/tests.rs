@@ -237,6 +237,35 @@ async fn what_fails_without_tools_too_is_not_blamed_on_them() {
     assert_eq!(told.verdict()["verdict"], "unclear", "{}", told.out);
 }
 
+/// What becomes of a streamed request with tools at an upstream that answers with `steps`, the last again and again.
+async fn scripted(steps: Vec<Value>) -> Value {
+    let chaos = chaos(None, &[], 1).await;
+    chaos.script(&json!({ "steps": steps }).to_string()).unwrap();
+    send(&chaos, &request(Form::Chat, true, 2, &[])).await.verdict()
+}
+
+#[tokio::test]
+async fn streams_that_fail_whatever_is_asked_are_theirs() {
+    let answer =
+        json!({"body": {"object": "chat.completion", "choices": [{"index": 0, "message": {"content": "ok"}}]}});
+    let verdict = scripted(vec![json!({"status": 500}), json!({"status": 500}), answer, json!({"status": 500})]).await;
+    assert_eq!(verdict["verdict"], "theirs");
+    assert!(verdict["says"].as_str().unwrap().contains("answered without streaming"), "{verdict}");
+}
+
+#[tokio::test]
+async fn a_complaint_about_the_missing_stream_is_not_about_the_request() {
+    let complaint =
+        json!({"error": {"type": "invalid_request_error", "message": "This model must be called with stream: true."}});
+    let steps = vec![
+        json!({"status": 500}),
+        json!({"status": 500}),
+        json!({"status": 400, "body": complaint}),
+        json!({"status": 500}),
+    ];
+    assert_eq!(scripted(steps).await["verdict"], "theirs");
+}
+
 #[tokio::test]
 async fn nothing_of_the_prompt_and_no_key_is_ever_told() {
     for (lazy, faults) in [(None, vec!["echo-500:1"]), (None, vec!["echo-400:1"]), (Some("flat"), vec!["echo-500:0.3"])]
@@ -290,6 +319,50 @@ async fn a_key_that_is_refused_and_a_port_that_is_closed_end_it() {
     let request = request(Form::Chat, true, 1, &[]);
     let told = doctor(folder.path(), &format!("{closed}/v1"), Some(&request), &["--send", "--json"]).await;
     assert_eq!((told.code, told.verdict()["verdict"].clone()), (exit::CANNOT_START, json!("unclear")), "{}", told.out);
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_for_if_that_is_not_long() {
+    for (fault, sends) in [("429+retry-after=21:1", 1), ("429+retry-after=0:1", 3)] {
+        let chaos = chaos(None, &[fault], 1).await;
+        let told = send(&chaos, &request(Form::Chat, true, 1, &[])).await;
+        assert_eq!(
+            (told.verdict()["verdict"].clone(), chaos.stats().attempts),
+            (json!("unclear"), sends),
+            "{}",
+            told.out
+        );
+    }
+}
+
+#[tokio::test]
+async fn causes_and_traces_end_at_their_limits() {
+    let chaos = chaos(Some("flat"), &[], 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(Form::Chat, true, 5, &[0, 1, 2, 3, 4]);
+    let flags = ["--send", "--json", "--sends-max", "1000"];
+    let told = doctor(folder.path(), &format!("{}/v1", chaos.url()), Some(&request), &flags).await;
+    assert_eq!(told.pointers().len(), 4, "{}", told.out);
+    assert!(told.verdict()["says"].as_str().unwrap().ends_with("and not only for them"));
+    assert_eq!(told.verdict()["failures"].as_array().unwrap().len(), exam::TRACES_MAX);
+}
+
+#[test]
+fn a_file_is_read_to_its_limit() {
+    let blanks = |bytes| read(io::repeat(b' ').take(bytes)).map(|text| text.len() as u64);
+    assert_eq!(blanks(request::FILE_BYTES_MAX), Ok(request::FILE_BYTES_MAX));
+    assert!(blanks(request::FILE_BYTES_MAX + 1).unwrap_err().contains("more than 67108864 bytes"));
+}
+
+#[test]
+fn the_environment_s_key_goes_only_where_nobody_can_read_it_on_the_way() {
+    let env =
+        Environment::given(Path::new("/"), [("HOME", "/nowhere"), ("OPENAI_API_KEY", "sk-test-0123456789abcdef")]);
+    for (url, keys) in [("https://up.example/v1", 1), ("http://127.0.0.1:9/v1", 1), ("http://up.example/v1", 0)] {
+        let overrides = Overrides { upstream: Some(url.into()), ..Overrides::default() };
+        let config = config::from_text(None, "", &overrides, &env).map_err(|p| p.render(false)).unwrap();
+        assert_eq!(settings(&config.upstreams[0], &env).0.keys.len(), keys, "{url}");
+    }
 }
 
 /// What was found of `check`.
