@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::chaos::ChaosArgs;
 use crate::commands::config::ConfigVerb;
 use crate::commands::demo::DemoArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::exec::ExecArgs;
 use crate::commands::failures::FailuresArgs;
 use crate::commands::rehearse::RehearseArgs;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Chaos(ChaosArgs),
     /// Say what an error means: a status, a code, a pasted error, exception or HTTP response
     Explain(ExplainArgs),
+    /// Look for what is wrong: with this machine and its set-up, or with a request that fails
+    Doctor(DoctorArgs),
     /// List the failed attempts on record
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt

@@ -3,6 +3,7 @@
 pub(crate) mod chaos;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod failures;

@@ -52,7 +52,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::diagnose::Problems;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::example::example;
-pub(crate) use self::proxy::{ProxySetting, ProxyUrl};
+pub(crate) use self::proxy::{ProxySetting, ProxyUrl, missing_in_no_proxy};
 pub(crate) use self::read::Source;
 pub(crate) use self::secret::Secret;
 pub(crate) use self::show::{Row, json_schema, rows};
@@ -342,6 +342,21 @@ pub(crate) fn load(overrides: &Overrides, env: &Environment) -> Result<Config, P
 /// Where the journal lives if nobody says otherwise.
 pub(crate) fn default_data_dir(env: &Environment) -> Option<PathBuf> {
     Some(env.base_folder("XDG_STATE_HOME", ".local/state")?.join("seawall"))
+}
+
+/// Whether `base` is on this machine, so that nobody else reads what is sent there.
+pub(crate) fn is_loopback(base: &Uri) -> bool {
+    address::Origin::of(base).is_loopback()
+}
+
+/// Whether a request to `base` would arrive at `listen`. Names other than `localhost` are not resolved.
+pub(crate) fn reaches(base: &Uri, listen: SocketAddr) -> bool {
+    address::Origin::of(base).reaches(listen)
+}
+
+/// Whether two addresses lead to the same server.
+pub(crate) fn is_same_place(one: &Uri, other: &Uri) -> bool {
+    address::Origin::of(one) == address::Origin::of(other)
 }
 
 /// The same, from a text that was read from `file` or made up by the program itself.

@@ -15,6 +15,8 @@ pub(crate) const USAGE: Exit = 2;
 pub(crate) const CONFIG: Exit = 3;
 /// Something could not be reached or started: a port, a journal, a data directory.
 pub(crate) const CANNOT_START: Exit = 4;
+/// The upstream is at fault.
+pub(crate) const UPSTREAM: Exit = 5;
 /// A mistake of ours.
 pub(crate) const INTERNAL: Exit = 70;
 

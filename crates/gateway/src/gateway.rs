@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 use seawall::{BuildError, Client, Key, Memory, Proxy, Settings};
+use seawall_core::upstream::Upstream as Placed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -131,7 +132,8 @@ fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     server::listen(address).map_err(|error| StartError::Listen { address, error })
 }
 
-fn upstream(config: &UpstreamConfig) -> Settings {
+/// An upstream, as it is spoken to.
+pub(crate) fn upstream(config: &UpstreamConfig) -> Settings {
     Settings {
         name: config.name.clone(),
         base: config.base.clone(),
@@ -146,6 +148,18 @@ fn upstream(config: &UpstreamConfig) -> Settings {
         priority: config.priority,
         weight: config.weight,
         model_map: config.model_map.clone(),
+    }
+}
+
+/// An upstream, as far as it matters whether it serves a model.
+pub(crate) fn placed(config: &UpstreamConfig) -> Placed {
+    Placed {
+        name: config.name.clone(),
+        priority: config.priority,
+        models: config.models.clone(),
+        weight: config.weight,
+        model_map: config.model_map.clone(),
+        keys: config.api_keys.len(),
     }
 }
 

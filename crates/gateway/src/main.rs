@@ -53,6 +53,7 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
             let is_recognised = commands::explain::run(what, io::stdin().lock(), args.json, &mut out)?;
             Ok(if is_recognised { exit::OK } else { exit::FOUND })
         }
+        Verb::Doctor(args) => runtime()?.block_on(commands::doctor::run(&args, env, &mut out, &mut err)),
         Verb::Failures(args) => {
             commands::failures::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
         }

@@ -15,6 +15,7 @@ use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{Filter, JournalArgs, Journals, ReadError};
 use crate::observe::journal::row::AttemptRow;
+use crate::observe::journal::stacked::Stacked;
 use crate::observe::journal::when::{When, rfc3339};
 
 /// Rows of the table, unless `--limit` says otherwise.
@@ -126,20 +127,12 @@ fn list(
     if left > 0 {
         writeln!(err, "{left} older attempts are not shown: --limit {all} shows them all")?;
     }
-    if let Some(hint) = stacked(&attempts) {
-        writeln!(err, "hint: {hint}")?;
+    let stacked = Stacked::of(&attempts);
+    if stacked.count() > 0 {
+        let (count, advice) = (stacked.count(), Stacked::ADVICE);
+        writeln!(err, "hint: {count} of these belong to a client's own retries ({stacked}): {advice}")?;
     }
     Ok(())
-}
-
-/// What to do about clients that retry by themselves: two layers of retries multiply.
-fn stacked(attempts: &[AttemptRow]) -> Option<String> {
-    let stacked = || attempts.iter().filter(|row| row.facts.client_retries > 0);
-    let sdk = stacked().next()?.facts.sdk.as_deref().unwrap_or("unnamed");
-    let count = stacked().count();
-    Some(format!(
-        "{count} of these belong to a client's own retries (SDK {sdk}): switch those off, as docs/guides/sdks.md says"
-    ))
 }
 
 impl FailuresArgs {

@@ -58,6 +58,15 @@ pub(super) fn from_environment(to: &Origin, env: &Environment) -> Result<Option<
     parse(&url, format!("env {name}")).map(Some).map_err(|why| (name, why))
 }
 
+/// Names of this machine that the environment does not except from its proxies. Here they never go through
+/// one; an SDK asks its proxy for them unless they are named.
+pub(crate) fn missing_in_no_proxy(env: &Environment) -> Vec<&'static str> {
+    let list = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| env.text(name)).unwrap_or_default();
+    let origin = |host: &str| format!("http://{host}").parse().map(|uri| Origin::of(&uri));
+    let is_missing = |host: &&str| origin(host).is_ok_and(|origin| !excepts(&list, &origin));
+    ["localhost", "127.0.0.1"].into_iter().filter(is_missing).collect()
+}
+
 /// Reads `http://user:password@host:port`; the scheme may be missing, as in many environments.
 pub(super) fn parse(text: &str, origin: String) -> Result<ProxyUrl, &'static str> {
     let rest = match text.split_once("://") {

@@ -11,6 +11,7 @@
 //!
 //! [`read`] is the other direction, for the commands, whether the gateway runs or not.
 
+pub(crate) mod health;
 pub(crate) mod plain;
 pub(crate) mod read;
 pub(crate) mod row;
@@ -18,6 +19,7 @@ pub(crate) mod row;
 pub(crate) mod samples;
 mod schema;
 mod sqlite;
+pub(crate) mod stacked;
 #[cfg(test)]
 mod survival;
 pub(crate) mod when;

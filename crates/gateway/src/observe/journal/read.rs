@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, OpenFlags, named_params};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
 use super::row::{AttemptRow, RequestRow};
 use super::schema::{APPLICATION, VERSION};
@@ -21,6 +21,8 @@ use crate::data_dir::{EXEC_DIR, JOURNAL_FILE};
 pub(crate) const EXEC_JOURNALS_MAX: usize = 256;
 /// Requests that one id may lead to: a caller may send one client request id many times.
 pub(crate) const REQUESTS_MAX: usize = 20;
+/// Times of answers that are read from one journal.
+const WHOLE_ANSWERS_MAX: i64 = 100_000;
 /// Rows that one transaction reads.
 const PAGE_ROWS: usize = 256;
 /// How long a reader waits for another process that repairs the WAL's index.
@@ -138,6 +140,16 @@ impl Journals {
         self.readers.iter().map(|reader| reader.count(filter)).sum()
     }
 
+    /// How long answers took that were not streamed, to SDKs whose name begins with `sdk`; at most
+    /// [`WHOLE_ANSWERS_MAX`] of each journal.
+    pub(crate) fn whole_answers(&self, since: i64, sdk: &str) -> Result<Vec<Duration>, ReadError> {
+        let mut answers = Vec::new();
+        for reader in &self.readers {
+            answers.extend(reader.whole_answers(since, sdk)?);
+        }
+        Ok(answers)
+    }
+
     /// The requests with the id `id`, the newest first, at most [`REQUESTS_MAX`]; and whether
     /// there are more.
     pub(crate) fn requests(&self, id: &str) -> Result<(Vec<RequestRow>, bool), ReadError> {
@@ -228,6 +240,9 @@ const PAGE: &str = concat!(
     " ORDER BY began DESC, id DESC LIMIT :rows"
 );
 const COUNT: &str = concat!("SELECT count(*) FROM attempts WHERE ", filter!());
+/// The times of the newest whole answers of some SDKs.
+const WHOLE_ANSWERS: &str = "SELECT elapsed FROM requests WHERE began >= ?1 AND stream = 0 AND status < 400
+     AND substr(sdk, 1, length(?2)) = ?2 ORDER BY id DESC LIMIT ?3";
 /// Whose id `?1` is, asked in this order until there is an answer: the first two have an index.
 const REQUESTS_OF_ID: [&str; 3] = [
     "SELECT request FROM (SELECT request, began FROM attempts WHERE request = ?1
@@ -269,6 +284,25 @@ impl Reader {
         Ok(Some(Reader { connection, path: path.to_owned() }))
     }
 
+    /// Ends what is being read, from another thread.
+    pub(super) fn interrupt_handle(&self) -> InterruptHandle {
+        self.connection.get_interrupt_handle()
+    }
+
+    /// `ok`, or the first thing that is wrong with the file.
+    pub(super) fn quick_check(&self) -> rusqlite::Result<String> {
+        self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+    }
+
+    fn whole_answers(&self, since: i64, sdk: &str) -> Result<Vec<Duration>, ReadError> {
+        let read = || -> rusqlite::Result<Vec<Duration>> {
+            let mut statement = self.connection.prepare_cached(WHOLE_ANSWERS)?;
+            let rows = statement.query_map((since, sdk, WHOLE_ANSWERS_MAX), |row| row.get::<_, i64>(0))?;
+            rows.map(|micros| micros.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)))).collect()
+        };
+        read().map_err(|e| unreadable(&self.path, &e))
+    }
+
     fn page(&self, filter: &Filter, after: (i64, i64)) -> Result<VecDeque<AttemptRow>, ReadError> {
         let read = || -> rusqlite::Result<VecDeque<AttemptRow>> {
             let mut statement = self.connection.prepare_cached(PAGE)?;
@@ -286,7 +320,7 @@ impl Reader {
         read().map_err(|e| unreadable(&self.path, &e))
     }
 
-    fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
+    pub(super) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
         let count = self.connection.query_row(
             COUNT,
             named_params! {

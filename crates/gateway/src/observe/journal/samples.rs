@@ -120,7 +120,7 @@ pub(crate) fn settled(journal: &Journal, request: &Request) -> Settled {
 }
 
 /// The journal at `path`, with the defaults.
-pub(super) fn open(path: &Path) -> Journal {
+pub(crate) fn open(path: &Path) -> Journal {
     Journal::open(path, Settings::default()).unwrap().0
 }
 
