@@ -158,7 +158,7 @@ async fn alone(
     }
     let (failed, doubtful) = check::tell(&checks, args.json, out)?;
     if !args.json {
-        writeln!(err, "{failed} problems, {doubtful} doubtful")?;
+        writeln!(err, "{failed} failed, {doubtful} doubtful")?;
     }
     Ok(if failed > 0 { exit::FOUND } else { exit::OK })
 }
