@@ -7,6 +7,7 @@ use crate::commands::config::ConfigVerb;
 use crate::commands::demo::DemoArgs;
 use crate::commands::exec::ExecArgs;
 use crate::commands::failures::FailuresArgs;
+use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Chaos(ChaosArgs),
     /// Say what an error means: a status, a code, a pasted error, exception or HTTP response
     Explain(ExplainArgs),
+    /// Find what providers refuse in tool definitions and requests
+    Lint(LintArgs),
     /// List the failed attempts on record
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt

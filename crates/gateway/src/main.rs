@@ -53,6 +53,10 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
             let is_recognised = commands::explain::run(what, io::stdin().lock(), args.json, &mut out)?;
             Ok(if is_recognised { exit::OK } else { exit::FOUND })
         }
+        Verb::Lint(args) => {
+            drop(out);
+            commands::lint::run(&args, env.wants_colour())
+        }
         Verb::Failures(args) => {
             commands::failures::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
         }

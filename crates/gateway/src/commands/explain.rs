@@ -9,7 +9,6 @@
 //! taken from it, if it looks like one.
 
 mod exception;
-mod literal;
 mod pasted;
 
 use std::io::{self, Read, Write};

@@ -8,7 +8,8 @@ use http::HeaderMap;
 use seawall_core::verdict::code::{self, Meaning, status};
 use seawall_core::verdict::{Class, Fault, Whose};
 
-use super::{Explained, Kind, literal, pasted};
+use super::{Explained, Kind, pasted};
+use crate::commands::literal;
 
 /// The classes that stand for a status, in both SDKs.
 const STATUSES: &[(&str, u16)] = &[

@@ -8,6 +8,7 @@ use seawall_core::verdict::code::{self, Meaning, provider, status};
 use seawall_core::verdict::{self, Class, Fault, Reply, Verdict, body, retry_after};
 
 use super::{Explained, Kind};
+use crate::commands::literal;
 
 /// How many brackets in a prose are tried as the beginning of an error body.
 const STARTS_MAX: usize = 16;
@@ -117,7 +118,7 @@ pub(super) fn json(what: &str) -> Option<Explained> {
     match body::read(what.as_bytes()).form {
         body::Form::Json => error_in(what.as_bytes()),
         // What Python prints of a body: quotes of the other kind.
-        _ => error_in(super::literal::to_json(what)?.as_bytes()),
+        _ => error_in(literal::to_json(what)?.as_bytes()),
     }
 }
 
@@ -127,7 +128,7 @@ pub(super) fn json_inside(what: &str) -> Option<Explained> {
         let value = serde_json::Deserializer::from_str(&what[at..]).into_iter::<serde_json::Value>().next();
         let json = match value {
             Some(Ok(value)) => value.to_string(),
-            _ => super::literal::to_json(&what[at..])?,
+            _ => literal::to_json(&what[at..])?,
         };
         let before = &what[what.floor_char_boundary(at.saturating_sub(200))..at];
         match body::status_in_text(before) {

@@ -1,0 +1,1 @@
+//! What a person, a program and a pipeline are told.
