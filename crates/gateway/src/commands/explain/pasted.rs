@@ -28,7 +28,9 @@ pub(super) fn http(what: &str) -> Option<Explained> {
         }
         let judged = judge(status, &headers, content.as_bytes())?;
         let id = verdict::request_id(&headers).map(str::to_owned);
-        return Some(Explained::judged(Kind::HttpResponse, Some(status), judged).with_id(id.as_deref()));
+        return Some(
+            Explained::judged(Kind::HttpResponse, Some(status), judged).with_id(id.as_deref()).with_headers(&headers),
+        );
     }
 }
 
@@ -188,8 +190,13 @@ pub(super) fn message(what: &str) -> Option<Explained> {
     if let Some(known) = provider::of_message(what) {
         return Some(Explained::of(Kind::Message, Some(known.status), &known.meaning));
     }
-    if what.len() > 512 {
+    if what.len() > 1_024 {
         return None;
+    }
+    if let Some(rule) = super::rule::of_message(what) {
+        return super::rule::word(rule.code).map(|_| {
+            Explained::of(Kind::Message, Some(400), code::of_class(Class::CallerFault)).with_rule(Some(what))
+        });
     }
     fault_in(what).map(|fault| Explained::of(Kind::Message, None, code::of_fault(fault)))
 }

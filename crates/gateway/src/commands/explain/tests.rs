@@ -1,6 +1,24 @@
 //! What people paste, and what they must be told.
 
+use seawall_core::request::lint::rule::RULES;
+use seawall_core::verdict::Fault;
+use seawall_core::verdict::code::{Code, provider};
+
 use super::*;
+
+/// Runs the command without a journal; whether it was recognised, and what it printed.
+fn told(what: Option<&str>, stdin: impl Read, json: bool) -> (bool, String) {
+    let args = ExplainArgs {
+        what: what.into_iter().map(str::to_owned).collect(),
+        json,
+        no_journal: true,
+        ..ExplainArgs::default()
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let is_recognised = run(&args, None, stdin, &mut out, &mut err).unwrap();
+    assert!(err.is_empty());
+    (is_recognised, String::from_utf8(out).unwrap())
+}
 
 #[track_caller]
 fn is(what: &str, kind: Kind, status: impl Into<Option<u16>>, class: Class) -> Explained {
@@ -42,6 +60,92 @@ fn a_word_is_a_status_a_class_a_code_or_a_fault() {
             assert!(explain(word).recognised.is_some(), "{word}");
         }
     }
+}
+
+#[test]
+fn what_seawall_did_is_explained_and_a_word_with_two_meanings_has_both() {
+    for &outcome in Outcome::ALL {
+        let explained = explain(&format!("x-seawall-outcome: {outcome}"));
+        assert_eq!((explained.recognised, explained.word), (Some(Kind::Outcome), Some(outcome.name())));
+        assert!(explain(outcome.name()).recognised.is_some());
+    }
+    for &reason in Reason::ALL {
+        let explained = explain(&format!("X-Seawall-Reason: {reason}"));
+        let told = [explained.word, explained.also.first().map(|also| also.word)];
+        assert!(told.contains(&Some(reason.name())), "{reason}");
+        assert!(explain(reason.name()).recognised.is_some());
+    }
+    for &fault in Fault::ALL {
+        assert!(explain(fault.name()).recognised.is_some(), "{fault}");
+    }
+    let budget = explain("budget");
+    assert_eq!(
+        (budget.recognised, budget.also.len(), budget.class),
+        (Some(Kind::Outcome), 0, None),
+        "both mean the same"
+    );
+    let ambiguous = explain("ambiguous");
+    assert_eq!((ambiguous.recognised, ambiguous.also[0].taken_for), (Some(Kind::Class), Kind::Outcome));
+    let reply = "HTTP/1.1 504 x\nx-seawall-outcome: diagnosed\nx-seawall-reason: cliff\n\n";
+    let reply = is(reply, Kind::HttpResponse, 504, Class::Ambiguous);
+    assert_eq!(reply.also.iter().map(|also| also.word).collect::<Vec<_>>(), ["diagnosed", "cliff"]);
+}
+
+#[test]
+fn every_rule_is_explained_by_code_and_by_name_in_any_case() {
+    for rule in RULES {
+        for word in [rule.code.to_owned(), rule.code.to_lowercase(), rule.name.to_uppercase()] {
+            let explained = explain(&word);
+            assert_eq!(
+                (explained.recognised, explained.class),
+                (Some(Kind::LintRule), Some(Class::CallerFault)),
+                "{word}"
+            );
+            assert_eq!(explained.rule.map(|told| told.code), Some(rule.code));
+        }
+    }
+    let (is_recognised, out) = told(Some("SW9999"), io::empty(), false);
+    assert!(!is_recognised && out.contains(&format!("did you mean `{}`?", RULES[RULES.len() - 1].code)), "{out}");
+    let near = RULES[0].name.replace('-', "_");
+    assert!(told(Some(&near), io::empty(), false).1.contains(RULES[0].name));
+}
+
+#[test]
+fn a_message_about_a_tool_names_its_rule() {
+    let message = "Invalid 'tools[2].function.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.";
+    let body = serde_json::json!({"error": {"message": message, "type": "invalid_request_error", "param": "tools[2].function.name", "code": "invalid_value"}});
+    let python = format!(
+        "openai.BadRequestError: Error code: 400 - {{'error': {{'message': \"{message}\", 'type': 'invalid_request_error', 'param': 'tools[2].function.name', 'code': 'invalid_value'}}}}"
+    );
+    let node = format!("BadRequestError: 400 {message}\n    at APIError.generate (x)");
+    for pasted in [message.to_owned(), body.to_string(), python, node, format!("HTTP/1.1 400 Bad Request\n\n{body}")] {
+        let explained = explain(&pasted);
+        assert_eq!((explained.status, explained.class), (Some(400), Some(Class::CallerFault)), "{pasted}");
+        assert_eq!(explained.rule.map(|told| told.code), Some("SW101"), "{pasted}");
+        assert!(explained.next[0].contains("seawall lint"), "{pasted}");
+    }
+    assert_eq!(explain(&PYTHON.replace('\'', "\"")).rule, None);
+}
+
+#[test]
+fn an_id_alone_is_recognised() {
+    for id in [
+        "sw_000000000000000000000000000000ab",
+        "req_0123456789abcdef0123456789abcdef",
+        "0c1d2e3f-0000-4000-8000-0123456789ab",
+    ] {
+        let explained = explain(id);
+        assert_eq!((explained.recognised, explained.request_id.as_deref()), (Some(Kind::RequestId), Some(id)), "{id}");
+        assert_eq!(explained.class, None);
+    }
+    for word in ["sw_12", "req_", "0c1d2e3f-0000-4000-8000-0123456789ag"] {
+        assert_eq!(explain(word).recognised, None, "{word}");
+    }
+    let told = "The upstream failed. (seawall show sw_000000000000000000000000000000ab) HTTP 502";
+    let told = format!(
+        "openai.InternalServerError: Error code: 502 - {{'error': {{'message': '{told}', 'code': 'seawall_upstream_error'}}}}"
+    );
+    assert_eq!(explain(&told).request_id.as_deref(), Some("sw_000000000000000000000000000000ab"));
 }
 
 #[test]
@@ -291,9 +395,7 @@ fn keys_and_prompts_are_never_printed_back() {
         "HTTP/1.1 500 x\nx-request-id: \u{1b}[31mCANARY\n\n".to_owned(),
     ] {
         for json in [false, true] {
-            let mut out = Vec::new();
-            run(Some(what.clone()), io::empty(), json, &mut out).unwrap();
-            let out = String::from_utf8(out).unwrap();
+            let (_, out) = told(Some(&what), io::empty(), json);
             assert!(!out.contains("CANARY") && !out.contains('\u{1b}'), "{what}\n{out}");
         }
     }
@@ -301,11 +403,7 @@ fn keys_and_prompts_are_never_printed_back() {
 
 #[test]
 fn input_comes_from_the_argument_or_from_standard_input() {
-    let told = |what: Option<&str>, stdin: &str, json| {
-        let mut out = Vec::new();
-        let is_recognised = run(what.map(str::to_owned), stdin.as_bytes(), json, &mut out).unwrap();
-        (is_recognised, String::from_utf8(out).unwrap())
-    };
+    let told = |what: Option<&str>, stdin: &str, json| told(what, stdin.as_bytes(), json);
     assert!(told(None, "502", false).1.starts_with("502 bad_gateway\n"));
     assert!(told(Some("-"), "503", false).1.starts_with("503 overloaded\n"));
     assert!(!told(Some("what is this"), "", false).0);
@@ -326,8 +424,8 @@ fn input_comes_from_the_argument_or_from_standard_input() {
 fn input_is_read_up_to_its_limit() {
     let within = format!("502{}", " ".repeat(INPUT_BYTES_MAX - 3));
     let mut reader = within.as_bytes().chain(&b"garbage"[..]);
-    assert!(run(None, &mut reader, false, &mut Vec::new()).unwrap());
-    assert!(!run(None, format!(" {}", "x".repeat(INPUT_BYTES_MAX)).as_bytes(), false, &mut Vec::new()).unwrap());
+    assert!(told(None, &mut reader, false).0);
+    assert!(!told(None, format!(" {}", "x".repeat(INPUT_BYTES_MAX)).as_bytes(), false).0);
     let cut = format!("{}\u{20ac}", "x".repeat(INPUT_BYTES_MAX - 1));
     assert_eq!(explain(&cut).recognised, None);
 }
@@ -341,7 +439,7 @@ fn the_texts_read_well() {
     {
         let shown = what.lines().find(|line| line.contains("Error:")).unwrap_or(what);
         writeln!(book, "$ seawall explain '{shown}'").unwrap();
-        run(Some(what.to_owned()), io::empty(), false, &mut book).unwrap();
+        book.write_all(told(Some(what), io::empty(), false).1.as_bytes()).unwrap();
         writeln!(book).unwrap();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false }, {
