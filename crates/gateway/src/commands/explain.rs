@@ -13,10 +13,12 @@
 
 mod evidence;
 mod exception;
+mod log;
 mod pasted;
 mod rule;
 mod single;
 mod tell;
+mod transport;
 mod word;
 
 use std::io::{self, Read, Write};
@@ -183,17 +185,24 @@ fn look_up(
 /// What `what` means, without the record.
 pub(crate) fn explain(what: &str) -> Explained {
     let what = what[..what.floor_char_boundary(INPUT_BYTES_MAX)].trim().trim_start_matches('\u{feff}').trim_start();
+    read(what).map_or_else(|| Explained::nothing(what), |explained| explained.with_id_in(what))
+}
+
+/// Takes `what` for the first thing that it looks like.
+fn read(what: &str) -> Option<Explained> {
     single::read(what)
         .or_else(|| pasted::http(what))
+        .or_else(|| log::structured(what))
         .or_else(|| exception::python(what))
         .or_else(|| exception::node(what))
+        .or_else(|| transport::error(what))
         .or_else(|| pasted::event(what))
         .or_else(|| pasted::json(what))
         .or_else(|| pasted::page(what))
         .or_else(|| pasted::json_inside(what))
+        .or_else(|| log::access(what))
         .or_else(|| pasted::short_status(what))
         .or_else(|| pasted::message(what))
-        .map_or_else(|| Explained::nothing(what), |explained| explained.with_id_in(what))
 }
 
 impl Explained {

@@ -203,6 +203,10 @@ fn an_exception_of_python_is_read_with_and_without_its_traceback() {
         Class::Quota,
     );
     is("openai.InternalServerError: Error code: 502", Kind::PythonException, 502, Class::BadGateway);
+    // Since version 3 of the SDK: the message alone.
+    let quota = "openai.RateLimitError: Error code: 429 - You exceeded your current quota, please check your plan. (request id req_0554b049b47a84ea5f4b)";
+    let quota = is(quota, Kind::PythonException, 429, Class::Quota);
+    assert_eq!(quota.request_id.as_deref(), Some("req_0554b049b47a84ea5f4b"));
     is(
         "openai.InternalServerError: Error code: 503 - <html><title>503</title></html>",
         Kind::PythonException,
@@ -353,6 +357,92 @@ fn pages_and_messages_are_recognised() {
     is("Rate limit reached for gpt-4o in organization org-x on tokens per min", Kind::Message, 429, Class::RateLimited);
     is("curl: (6) Could not resolve host: api.example.com", Kind::Message, None, Class::NotSent);
     is("Error: read ECONNRESET", Kind::Message, None, Class::Ambiguous);
+}
+
+#[test]
+fn lines_of_logs_are_read_for_the_error_in_them() {
+    let pino = r#"{"level":50,"time":1,"err":{"type":"InternalServerError","message":"503 m","stack":"InternalServerError: 503 The server is currently overloaded.\n    at x","status":503,"requestID":"req_abc123def456"},"msg":"m"}"#;
+    let pino = is(pino, Kind::NodeException, 503, Class::Overloaded);
+    assert_eq!(pino.request_id.as_deref(), Some("req_abc123def456"));
+    is(
+        r#"{"event":"failed","level":"error","exception":"Traceback (most recent call last):\n  File \"a.py\"\nopenai.RateLimitError: Error code: 429 - You exceeded your current quota, please check your plan"}"#,
+        Kind::PythonException,
+        429,
+        Class::Quota,
+    );
+    is(
+        "{\"log\":\"all is well\",\"stream\":\"stdout\"}\n{\"log\":\"openai.APITimeoutError: Request timed out.\\n\",\"stream\":\"stderr\"}",
+        Kind::PythonException,
+        None,
+        Class::Ambiguous,
+    );
+    is(
+        "INFO:httpx:HTTP Request: POST https://api.openai.com/v1/chat/completions \"HTTP/1.1 500 Internal Server Error\"",
+        Kind::Status,
+        500,
+        Class::ServerError,
+    );
+    is("10.0.0.1 - - [x] \"POST /v1/chat/completions HTTP/1.1\" 502 157 \"-\"", Kind::Status, 502, Class::BadGateway);
+    is(
+        "2026/11/23 [error] 31#31: *1 upstream timed out (110: Connection timed out) while reading response header from upstream",
+        Kind::Message,
+        None,
+        Class::Ambiguous,
+    );
+    is(
+        "Task x raised unexpected: APIConnectionError(\"Connection error.\")",
+        Kind::PythonException,
+        None,
+        Class::Ambiguous,
+    );
+    is("error: exceeded retry limit, last status: 503 Service Unavailable", Kind::Message, 503, Class::Overloaded);
+    is(
+        "stream disconnected: The server had an error while processing your request",
+        Kind::Message,
+        500,
+        Class::ServerError,
+    );
+    assert_eq!(explain(r#"{"level":"info","msg":"started on port 500"}"#).recognised, None);
+    let deep = format!("{}\"502\"{}", "{\"level\":1,\"err\":".repeat(9), "}".repeat(9));
+    assert_eq!(explain(&deep).recognised, None, "followed to a depth");
+}
+
+#[test]
+fn errors_from_under_the_sdks_are_recognised() {
+    use Kind::{Message, NodeException, PythonException};
+    let terminated = "TypeError: terminated\n    at Fetch.onAborted (node:internal/deps/undici/undici:11472:53)\n    at Socket.emit (node:events:531:35) {\n  [cause]: SocketError: other side closed\n    code: 'UND_ERR_SOCKET',\n    socket: {\n      bytesRead: 600\n    }\n}\n\nNode.js v22.23.3";
+    is(terminated, NodeException, None, Class::Ambiguous);
+    let cut = "<anonymous_script>:1\n{\"id\":\"x\",\"choices\":[{\n\nSyntaxError: Unterminated string in JSON at position 1740\n    at JSON.parse (<anonymous>)";
+    is(cut, NodeException, None, Class::Ambiguous);
+    let empty = "Traceback (most recent call last):\n  File \"json/decoder.py\", line 355, in raw_decode\n    raise JSONDecodeError(\"Expecting value\", s, err.value) from None\njson.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)";
+    is(empty, PythonException, None, Class::ServerError);
+    let garbage = "httpcore.RemoteProtocolError: illegal status line: bytearray(b'x')\n\nTraceback (most recent call last):\nopenai.APIConnectionError: Connection error.";
+    let garbage = is(garbage, PythonException, None, Class::Ambiguous);
+    assert!(garbage.meaning.is_some_and(|says| says.contains("not HTTP")), "{garbage:?}");
+    is(
+        "requests.exceptions.HTTPError: 500 Server Error: Internal Server Error for url: https://x/v1",
+        PythonException,
+        500,
+        Class::ServerError,
+    );
+    is(
+        "AxiosError: Request failed with status code 503\n    at settle (file:///a.js:1:2)",
+        NodeException,
+        503,
+        Class::Overloaded,
+    );
+    let sdk = "AI_APICallError: Internal Server Error\n    at fn (x.js:1:1) {\n  statusCode: 500,\n  responseBody: '{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\"}}',\n}";
+    is(sdk, NodeException, 500, Class::CallerFault);
+    is(
+        "curl: (7) Failed to connect to 127.0.0.1 port 9 after 0 ms: Couldn't connect to server",
+        Message,
+        None,
+        Class::NotSent,
+    );
+    is("curl: (28) Operation timed out after 1001 milliseconds with 0 bytes received", Message, None, Class::Ambiguous);
+    // What a program prints of its source is no word of the error.
+    let source = "Traceback (most recent call last):\n  File \"a.py\", line 1\n    answer(\"connection refused\")\nValueError: no";
+    assert_eq!(explain(source).recognised, None);
 }
 
 #[test]
