@@ -9,9 +9,26 @@
 //! what a message says: a finding names tools, properties, limits and numbers, never prompts.
 //! [`Severity::Error`] is for what the target is known to refuse; a definition that works has none.
 
+mod ask;
+mod call;
+mod document;
+mod edit;
+mod fix;
+mod look;
+mod name;
+mod pattern;
+mod reference;
 pub mod rule;
+mod schema;
+mod setting;
+mod strict;
+mod tool;
+mod tree;
+mod words;
 
 use std::ops::Range;
+
+use look::Purpose;
 
 use crate::words::words;
 
@@ -137,17 +154,36 @@ impl Report {
 
 /// Looks at one document: a request, an array of tools, or one tool. It is never refused: what
 /// cannot be read has a finding too.
+///
+/// ```
+/// use seawall_core::request::lint::{Options, Severity, lint};
+///
+/// let tool = br#"{"type":"function","function":{"name":"get weather"}}"#;
+/// let report = lint(tool, Options::default());
+/// let finding = &report.findings[0];
+/// assert_eq!((finding.rule.code, finding.severity), ("SW101", Severity::Error));
+/// assert_eq!((&*finding.pointer, &tool[finding.span.clone()]), ("/function/name", &br#""get weather""#[..]));
+/// ```
 #[must_use]
 pub fn lint(document: &[u8], options: Options) -> Report {
-    let target = options.target.unwrap_or(Target::OpenaiChat);
-    let _ = document;
-    Report { kind: Kind::Unknown, target, tools: 0, findings: Vec::new(), more: 0 }
+    let (look, tools) = document::look_at(document, options, Purpose::Tell, true);
+    let (kind, target) = (look.kind, look.target);
+    let (findings, more) = look.findings();
+    Report { kind, target, tools, findings, more }
 }
 
 /// The document with every mechanical change made, until there is none left to make; `None` if there
 /// was none. What no change touches stays as it is, byte for byte.
+///
+/// ```
+/// use seawall_core::request::lint::{Options, fixed};
+///
+/// let tool = br#"{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}"#;
+/// let mended = br#"{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}"#;
+/// assert_eq!(fixed(tool, Options::default()).as_deref(), Some(&mended[..]));
+/// assert_eq!(fixed(mended, Options::default()), None);
+/// ```
 #[must_use]
 pub fn fixed(document: &[u8], options: Options) -> Option<Vec<u8>> {
-    let _ = (document, options);
-    None
+    fix::fixed(document, options)
 }

@@ -1,0 +1,6 @@
+//! The linter, rule by rule and by laws.
+
+mod checks;
+mod rules;
+
+use checks::found;
