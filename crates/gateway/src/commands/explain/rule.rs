@@ -150,8 +150,9 @@ fn wording(rule: &'static Rule) -> Option<&'static str> {
     let (before, message) = rule.reply.split_once(": ")?;
     let mut before = before.split(' ');
     let status: u16 = before.next()?.parse().ok()?;
-    // Behind a sentence in brackets or a semicolon the table speaks, and no provider.
-    let message = message.split(" (or ").next()?.split("; ").next()?;
+    // Behind these the table speaks, and no provider.
+    let message =
+        [" (or ", "; ", ". With "].iter().fold(message, |message, end| message.split(end).next().unwrap_or(message));
     (status >= 400 && before.count() <= 1).then_some(message)
 }
 
@@ -223,6 +224,73 @@ mod tests {
                 rule.code,
                 found.code
             );
+        }
+    }
+
+    #[test]
+    fn replies_seen_in_public_lead_to_their_rules() {
+        let name = |message: &str| of_message(message).map(|rule| rule.name);
+        for (message, rule) in [
+            (
+                "Invalid 'tools[3].function.name': string too long. Expected a string with maximum length 64, but got a string with length 71 instead.",
+                "tool-name-length",
+            ),
+            (
+                "Invalid 'tools[0].function.description': string too long. Expected a string with maximum length 1024, but got a string with length 1103 instead.",
+                "tool-description-length",
+            ),
+            (
+                "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 163 instead.",
+                "tools-too-many",
+            ),
+            (
+                "Invalid schema for function 'search_docs': schema must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'.",
+                "schema-root-type",
+            ),
+            (
+                "Invalid schema for function 'mcp__notion__create': schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level.",
+                "schema-root-combinator",
+            ),
+            (
+                "Invalid schema for function 'get_me': In context=(), object schema missing properties.",
+                "object-without-properties",
+            ),
+            (
+                "Invalid schema for function 'apply_config': In context=('properties', 'configs'), array schema missing items.",
+                "array-without-items",
+            ),
+            (
+                "Invalid schema for function 'create': In context=('properties', 'value', 'items'), schema must have a 'type' key.",
+                "schema-without-type",
+            ),
+            (
+                "Invalid schema for function 'bash': In context=(), 'required' is required to be supplied and to be an array including every key in properties. Missing 'timeout'.",
+                "strict-required-missing",
+            ),
+            (
+                "Invalid schema for response_format 'answer': In context=('properties', 'steps', 'items'), 'additionalProperties' is required to be supplied and to be false.",
+                "strict-additional-properties",
+            ),
+            ("Invalid schema for response_format 'tree': 6 levels of nesting exceeds limit of 5.", "strict-nesting"),
+            ("Objects provided via 'anyOf' must not share identical first keys.", "strict-any-of-keys"),
+            (
+                "Invalid JSON schema: regex lookaround is not supported. Found at $.properties.email.pattern.",
+                "pattern-lookaround",
+            ),
+            ("Tool names must be unique.", "tool-name-twice"),
+            ("Tool choice 'lookup' not found in 'tools' parameter.", "tool-choice-unknown"),
+            (
+                "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.",
+                "tool-message-without-call",
+            ),
+            (
+                "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: call_Ab3dEf, call_Gh1",
+                "tool-call-unanswered",
+            ),
+            ("No tool output found for function call call_XYZ0abc.", "function-call-without-output"),
+            ("No tool call found for function call output with call_id call_XYZ0abc.", "function-output-without-call"),
+        ] {
+            assert_eq!(name(message), Some(rule), "{message}");
         }
     }
 

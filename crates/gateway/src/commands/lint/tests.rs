@@ -78,8 +78,8 @@ fn code_scanning_gets_a_log_of_one_run() {
     let log: Value = serde_json::from_str(&told(Format::Sarif, TOOLS, two())).unwrap();
     is_sarif(&log);
     let mut shown = log.clone();
-    // Of the table one rule shows the form.
-    shown["runs"][0]["tool"]["driver"]["rules"].as_array_mut().unwrap().retain(|rule| rule["id"] == "SW101");
+    // The table is another's to show.
+    shown["runs"][0]["tool"]["driver"]["rules"] = Value::Array(Vec::new());
     shown["runs"][0]["tool"]["driver"]["version"] = "x".into();
     for result in shown["runs"][0]["results"].as_array_mut().unwrap() {
         result["ruleIndex"] = "the place of SW101".into();
@@ -240,10 +240,10 @@ fn the_summary_counts_what_there_is() {
 }
 
 /// Runs the command; exit code, stdout, stderr.
-fn run_with(args: LintArgs, stdin: &str) -> (Exit, String, String) {
+fn run_with(args: &LintArgs, stdin: &str) -> (Exit, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let streams = Streams { stdin: &mut stdin.as_bytes(), out: &mut out, err: &mut err, styled: false, watched: false };
-    let code = look(&args, streams).unwrap();
+    let code = look(args, streams).unwrap();
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
@@ -254,11 +254,11 @@ fn a_file_that_cannot_be_read_is_exit_4_and_the_others_are_looked_at() {
     std::fs::write(&good, "[]").unwrap();
     let missing = dir.path().join("missing\u{1b}.json");
     let (code, _, err) =
-        run_with(LintArgs { files: vec![missing, dir.path().to_owned(), good], ..LintArgs::default() }, "");
+        run_with(&LintArgs { files: vec![missing, dir.path().to_owned(), good], ..LintArgs::default() }, "");
     assert_eq!(code, exit::CANNOT_START);
     assert_eq!(err.matches("cannot be read").count(), 2, "{err}");
     assert!(err.contains("missing\\u{1b}.json") && err.ends_with("; 2 files failed\n"), "{err}");
-    let (code, _, err) = run_with(LintArgs { files: vec!["-".into(), "-".into()], ..LintArgs::default() }, "");
+    let (code, _, err) = run_with(&LintArgs { files: vec!["-".into(), "-".into()], ..LintArgs::default() }, "");
     assert!(code == exit::USAGE && err.starts_with("error: - is named twice"), "{err}");
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use seawall_core::request::lint::Severity;
 
 use super::place::Places;
@@ -11,6 +11,9 @@ use super::told::Finding;
 
 /// Wide enough that nothing is cut again: an excerpt is short already.
 const WIDTH: usize = 1_000;
+
+/// Bold and blue, as the line numbers are.
+const ARROW_STYLE: &str = "\u{1b}[1m\u{1b}[94m";
 
 /// What two findings share that are the same for a person: of many requests with the same tools
 /// each finding is shown once.
@@ -31,17 +34,12 @@ pub(super) fn tell(finding: &Finding, places: &Places<'_>, styled: bool, out: &m
         "" => format!("the whole document{tool}"),
         pointer => format!("{pointer}{tool}"),
     };
-    let origin = Origin::path(&*finding.file).line(finding.start.line).char_column(finding.start.column);
     let snippet = Snippet::source(&*excerpt.text)
         .line_start(finding.start.line)
         .annotation(AnnotationKind::Primary.span(excerpt.span));
     let footer = |name: &'static str, text: String| Level::NOTE.with_name(name).message(text);
-    let mut group = level
-        .primary_title(&*finding.message)
-        .id(finding.rule.code)
-        .element(origin)
-        .element(snippet)
-        .element(footer("at", place));
+    let mut group =
+        level.primary_title(&*finding.message).id(finding.rule.code).element(snippet).element(footer("at", place));
     if let Some(reply) = &finding.reply {
         group = group.element(footer("reply", reply.clone()));
     }
@@ -53,5 +51,11 @@ pub(super) fn tell(finding: &Finding, places: &Places<'_>, styled: bool, out: &m
         .element(footer("fix", fix))
         .element(footer("rule", format!("{}: `seawall explain {}`", finding.rule.name, finding.rule.code)));
     let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-    writeln!(out, "{}\n", renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH).render(&[group]))
+    let shown = renderer.decor_style(DecorStyle::Ascii).term_width(WIDTH).render(&[group]);
+    // The column is the file's and not the excerpt's, so the place is ours to write, below the title.
+    let (title, rest) = shown.split_once('\n').unwrap_or((&shown, ""));
+    let (begin, end) = if styled { (ARROW_STYLE, "\u{1b}[0m") } else { ("", "") };
+    let (file, line, column) = (&finding.file, finding.start.line, finding.start.column);
+    let width = line.to_string().len();
+    writeln!(out, "{title}\n{:width$}{begin}-->{end} {file}:{line}:{column}\n{rest}\n", "")
 }
