@@ -172,18 +172,18 @@ fn file(
             writeln!(streams.err, "note: {name}: {note}")?;
         }
     }
-    if (args.fix || args.diff) && found.is_printed {
-        writeln!(streams.err, "warning: {name}: a printed dump is not changed: mend what printed it")?;
-    } else if args.fix || args.diff {
-        let mended = mend::mended(&bytes, &found, args.target);
+    if args.fix || args.diff {
+        let mended = if found.is_printed {
+            writeln!(streams.err, "warning: {name}: a printed dump is not changed: mend what printed it")?;
+            None
+        } else {
+            mend::mended(&bytes, &found, args.target)
+        };
         let to = mended.as_ref().map_or(&bytes[..], |mended| &mended.bytes);
         if args.diff {
-            match mend::diff(name, &bytes, to) {
-                Some(diff) if streams.styled => streams.out.write_all(mend::shown(&diff).as_bytes())?,
-                Some(diff) => streams.out.write_all(diff.as_bytes())?,
-                None => writeln!(streams.err, "warning: {name}: no diff: it is not UTF-8")?,
-            }
-        } else if is_stdin(path) {
+            return shown(args, name, (&bytes, to), &found, teller, count, streams);
+        }
+        if is_stdin(path) {
             streams.out.write_all(to)?;
         } else if mended.is_some()
             && let Err(why) = mend::write(path, to)
@@ -192,16 +192,31 @@ fn file(
             writeln!(streams.err, "error: {name} cannot be written: {why}")?;
             return Ok(());
         }
-        if args.fix
-            && !args.diff
-            && let Some(mended) = mended
-        {
+        if let Some(mended) = mended {
             count.mended += mended.findings;
             bytes = mended.bytes;
             found = document::find(&bytes);
         }
     }
     documents(args, name, &bytes, &found, teller, count, streams)
+}
+
+/// Shows what would be changed, and counts what there is.
+fn shown(
+    args: &LintArgs,
+    name: &str,
+    (before, after): (&[u8], &[u8]),
+    found: &Found,
+    teller: &mut Teller,
+    count: &mut Count,
+    streams: &mut Streams<'_>,
+) -> io::Result<()> {
+    match mend::diff(name, before, after) {
+        Some(diff) if streams.styled => streams.out.write_all(mend::shown(&diff).as_bytes())?,
+        Some(diff) => streams.out.write_all(diff.as_bytes())?,
+        None => writeln!(streams.err, "warning: {name}: no diff: it is not UTF-8")?,
+    }
+    documents(args, name, before, found, teller, count, streams)
 }
 
 /// Looks at every document of a file, and tells what is found.

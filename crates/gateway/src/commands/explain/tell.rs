@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use seawall_core::verdict::{Again, Billed, Class, Whose};
 
 use super::{Explained, Kind, rule};
+use crate::observe::journal::plain::printable;
 
 /// Writes it; of what is not known, nothing.
 pub(super) fn tell(explained: &Explained, out: &mut impl Write) -> io::Result<()> {
@@ -70,8 +71,12 @@ fn tell_rule(rule: &rule::Told, kind: Kind, out: &mut impl Write) -> io::Result<
     writeln!(out, "  reply        {}", rule.reply)?;
     writeln!(out, "  known from   {}", rule.source)?;
     writeln!(out, "  last seen    {}", rule.seen)?;
-    writeln!(out, "\nrefused:\n  {}", rule.bad)?;
-    writeln!(out, "\ntaken:\n  {}", rule.good)
+    // What is no UTF-8, say, has no example that can be shown.
+    let examples = [("refused", rule.bad), ("taken", rule.good)].into_iter().filter(|(_, text)| !text.is_empty());
+    for (what, text) in examples {
+        writeln!(out, "\n{what}:\n  {}", printable(text))?;
+    }
+    Ok(())
 }
 
 fn retried(explained: &Explained) -> &'static str {

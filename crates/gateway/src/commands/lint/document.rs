@@ -176,11 +176,12 @@ fn printed(bytes: &[u8], base: usize) -> Option<Found> {
     for _ in 0..STARTS_MAX {
         let Some(at) = text[from..].find(['{', '[']).map(|at| from + at) else { break };
         from = at + 1;
-        let Some(literal) = literal::read(&text[at..]) else { continue };
-        // JSON with a mistake is sent as it is, and refused as it is.
-        if at == 0 && literal.end == text.len() && !literal.is_foreign {
+        let literal = literal::read(&text[at..]);
+        // JSON with a mistake is sent as it is, and refused as it is: nothing is picked out of it.
+        if at == 0 && begins_like_json(text) && !literal.as_ref().is_some_and(|literal| literal.is_foreign) {
             return None;
         }
+        let Some(literal) = literal else { continue };
         let json = literal.json.as_bytes();
         if !json::is_document(json) {
             continue;
@@ -208,6 +209,16 @@ fn printed(bytes: &[u8], base: usize) -> Option<Found> {
         );
     }
     Some(found)
+}
+
+/// Whether a text begins with a bracket as JSON goes on behind one; `[2026-11-23 …]` does not.
+fn begins_like_json(text: &str) -> bool {
+    let mut signs = text.chars().filter(|c| !c.is_whitespace());
+    match (signs.next(), signs.next()) {
+        (Some('{'), next) => matches!(next, Some('"' | '}') | None),
+        (Some('['), next) => matches!(next, Some('"' | '{' | '[' | ']') | None),
+        _ => false,
+    }
 }
 
 fn is_request(value: &[u8]) -> bool {
@@ -326,6 +337,19 @@ mod tests {
         let at = json.find("\"a b\"").unwrap();
         assert_eq!(&file[document.place(&(at..at + 5))], "'a b'");
         assert!(document.span().is_none());
+    }
+
+    #[test]
+    fn nothing_is_picked_out_of_json_that_is_broken() {
+        for file in [
+            r#"[{"type":"function","function":{"name":"x"}},{"type":"function","function":{"name":"y"}]"#,
+            r#"{"model":"m","tools":[{"type":"function","function":{"name":"x"}}],}"#,
+            "{",
+        ] {
+            assert_eq!(one(file), (String::new(), None, file.to_owned()));
+        }
+        let log = r#"[2026-11-23 06:30] sending request {"model":"m","messages":[]}"#;
+        assert_eq!(one(log).2, r#"{"model":"m","messages":[]}"#);
     }
 
     #[test]
