@@ -190,7 +190,7 @@ pub(super) const fn reason(reason: Reason) -> Told {
             ],
         ),
         Reason::NoUpstream => (
-            "No upstream was left to ask: none serves this model, or each has failed in its own way.",
+            "No upstream was left to ask: none serves this model, or each that does was asked.",
             &["check each upstream's `models` with `seawall config show`", SHOW],
         ),
         Reason::Hedge => {

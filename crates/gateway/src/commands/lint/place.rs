@@ -8,11 +8,11 @@ use std::ops::Range;
 use crate::observe::journal::plain::printable;
 
 /// Characters shown before a span, at most.
-const BEFORE_MAX: usize = 48;
+const BEFORE_MAX: usize = 64;
 /// Characters shown of a span, at most.
 const SPAN_MAX: usize = 60;
 /// Characters shown after a span, at most.
-const AFTER_MAX: usize = 32;
+const AFTER_MAX: usize = 40;
 /// No character of UTF-8 is longer, in bytes.
 const CHAR_BYTES_MAX: usize = 4;
 
@@ -97,7 +97,7 @@ fn last(bytes: &[u8]) -> String {
         return printable(&text);
     }
     let kept: String = text.chars().skip(count.saturating_sub(BEFORE_MAX)).collect();
-    format!("…{}", printable(&kept))
+    format!("…{}", printable(kept.trim_start()))
 }
 
 /// The beginning, up to `max` characters.
