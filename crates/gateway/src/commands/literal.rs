@@ -38,97 +38,116 @@ pub(crate) fn to_json(text: &str) -> Option<String> {
 
 /// Reads the value that `text` begins with; `None` if it is cut off or is no value.
 pub(crate) fn read(text: &str) -> Option<Literal> {
+    try_read(text).ok()
+}
+
+/// The same; of what is no value, how many bytes it took to find out.
+pub(crate) fn try_read(text: &str) -> Result<Literal, usize> {
     let mut read = Literal::default();
-    let mut open: Vec<Open> = Vec::new();
-    let mut rest = text.trim_start();
-    loop {
-        let at = text.len() - rest.len();
-        let first = rest.chars().next()?;
-        let mut piece = String::new();
-        let length = match first {
-            '{' | '[' | '(' => {
-                let (begin, close, end) = match first {
-                    '{' => ('{', '}', '}'),
-                    '[' => ('[', ']', ']'),
-                    // Of a call with names it makes an object: `Timeout(read=600)`.
-                    _ if is_named(&rest[1..]) => ('{', ')', '}'),
-                    _ => ('[', ')', ']'),
-                };
-                read.is_foreign |= first == '(';
-                read.is_cut |= first == '[' && CUTS.iter().any(|cut| rest[1..].starts_with(cut));
-                open.push((close, end));
-                piece.push(begin);
-                1
-            }
-            '}' | ']' | ')' => {
-                let (_, end) = open.pop().filter(|(close, _)| *close == first)?;
-                // Python and Node allow a comma before the end.
-                if read.json.ends_with(',') {
-                    read.json.pop();
-                    read.pieces.pop();
+    match read.take(text) {
+        Some(()) => Ok(read),
+        // A quote without an end is looked for to the end of the text.
+        None if text[read.end..].trim_start().starts_with(QUOTES) => Err(text.len()),
+        None => Err(read.end + 1),
+    }
+}
+
+/// The signs round a string.
+const QUOTES: [char; 3] = ['\'', '"', '`'];
+
+impl Literal {
+    fn take(&mut self, text: &str) -> Option<()> {
+        let mut open: Vec<Open> = Vec::new();
+        let mut rest = text.trim_start();
+        loop {
+            let at = text.len() - rest.len();
+            let first = rest.chars().next()?;
+            let mut piece = String::new();
+            let length = match first {
+                '{' | '[' | '(' => {
+                    let (begin, close, end) = match first {
+                        '{' => ('{', '}', '}'),
+                        '[' => ('[', ']', ']'),
+                        // Of a call with names it makes an object: `Timeout(read=600)`.
+                        _ if is_named(&rest[1..]) => ('{', ')', '}'),
+                        _ => ('[', ')', ']'),
+                    };
+                    self.is_foreign |= first == '(';
+                    self.is_cut |= first == '[' && CUTS.iter().any(|cut| rest[1..].starts_with(cut));
+                    open.push((close, end));
+                    piece.push(begin);
+                    1
                 }
-                piece.push(end);
-                1
-            }
-            ',' if !open.is_empty() => {
-                piece.push(',');
-                1
-            }
-            ':' | '=' if !open.is_empty() => {
-                read.is_foreign |= first == '=';
-                piece.push(':');
-                1
-            }
-            // Node breaks long strings: 'one ' +\n 'two'.
-            '+' if read.json.ends_with('"') => {
-                let after = rest[1..].trim_start();
-                let (more, left) = string(after)?;
-                read.json.pop();
-                read.json.push_str(&more[1..]);
-                let joined = read.pieces.last_mut()?;
-                joined.json.end = read.json.len();
-                joined.text.end = text.len() - left.len();
-                rest.len() - left.len()
-            }
-            '\'' | '"' | '`' => {
-                let (quoted, left) = string(rest)?;
-                read.is_foreign |= first != '"';
-                piece = quoted;
-                rest.len() - left.len()
-            }
-            // `... 3 more items`, also behind a string: nothing of it is JSON.
-            '.' if rest.starts_with("...") => {
-                read.is_cut = true;
-                rest.find([',', '\n', ']', '}'])?
-            }
-            // An object that has no other form: `<NotGiven>`.
-            '<' if !open.is_empty() => {
-                read.is_foreign = true;
-                piece.push_str("null");
-                rest.find('>')? + 1
-            }
-            _ => {
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || "_$.-+".contains(c))).unwrap_or(rest.len());
-                let word = &rest[..end];
-                // The class in front of its value: `Headers { … }`, `URL('…')`.
-                let is_class =
-                    word.starts_with(char::is_alphabetic) && rest[end..].trim_start().starts_with(['{', '(']);
-                if !is_class {
-                    piece = bare(word)?;
+                '}' | ']' | ')' => {
+                    let (_, end) = open.pop().filter(|(close, _)| *close == first)?;
+                    // Python and Node allow a comma before the end.
+                    if self.json.ends_with(',') {
+                        self.json.pop();
+                        self.pieces.pop();
+                    }
+                    piece.push(end);
+                    1
                 }
-                read.is_foreign |= piece != word;
-                end
+                ',' if !open.is_empty() => {
+                    piece.push(',');
+                    1
+                }
+                ':' | '=' if !open.is_empty() => {
+                    self.is_foreign |= first == '=';
+                    piece.push(':');
+                    1
+                }
+                // Node breaks long strings: 'one ' +\n 'two'.
+                '+' if self.json.ends_with('"') => {
+                    let after = rest[1..].trim_start();
+                    let (more, left) = string(after)?;
+                    self.json.pop();
+                    self.json.push_str(&more[1..]);
+                    let joined = self.pieces.last_mut()?;
+                    joined.json.end = self.json.len();
+                    joined.text.end = text.len() - left.len();
+                    rest.len() - left.len()
+                }
+                '\'' | '"' | '`' => {
+                    let (quoted, left) = string(rest)?;
+                    self.is_foreign |= first != '"';
+                    piece = quoted;
+                    rest.len() - left.len()
+                }
+                // `... 3 more items`, also behind a string: nothing of it is JSON.
+                '.' if rest.starts_with("...") => {
+                    self.is_cut = true;
+                    rest.find([',', '\n', ']', '}'])?
+                }
+                // An object that has no other form: `<NotGiven>`.
+                '<' if !open.is_empty() => {
+                    self.is_foreign = true;
+                    piece.push_str("null");
+                    rest.find('>')? + 1
+                }
+                _ => {
+                    let end = rest.find(|c: char| !(c.is_alphanumeric() || "_$.-+".contains(c))).unwrap_or(rest.len());
+                    let word = &rest[..end];
+                    // The class in front of its value: `Headers { … }`, `URL('…')`.
+                    let is_class =
+                        word.starts_with(char::is_alphabetic) && rest[end..].trim_start().starts_with(['{', '(']);
+                    if !is_class {
+                        piece = bare(word)?;
+                    }
+                    self.is_foreign |= piece != word;
+                    end
+                }
+            };
+            if !piece.is_empty() {
+                let begin = self.json.len();
+                self.json.push_str(&piece);
+                self.pieces.push(Piece { json: begin..self.json.len(), text: at..at + length });
             }
-        };
-        if !piece.is_empty() {
-            let begin = read.json.len();
-            read.json.push_str(&piece);
-            read.pieces.push(Piece { json: begin..read.json.len(), text: at..at + length });
-        }
-        read.end = at + length;
-        rest = text[read.end..].trim_start();
-        if open.is_empty() && !rest.starts_with('+') && !read.json.is_empty() {
-            return Some(read);
+            self.end = at + length;
+            rest = text[self.end..].trim_start();
+            if open.is_empty() && !rest.starts_with('+') && !self.json.is_empty() {
+                return Some(());
+            }
         }
     }
 }
@@ -182,7 +201,7 @@ fn bare(word: &str) -> Option<String> {
 
 /// The JSON string of the quoted one that `text` begins with, and what follows it.
 fn string(text: &str) -> Option<(String, &str)> {
-    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"' | '`'))?;
+    let quote = text.chars().next().filter(|c| QUOTES.contains(c))?;
     let mut plain = String::new();
     let mut chars = text.char_indices().skip(1);
     while let Some((at, char)) = chars.next() {
@@ -282,6 +301,13 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(to_json(text).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_value_says_what_it_cost() {
+        assert_eq!(try_read("[2026-11-23 x]"), Err(2));
+        assert_eq!(try_read("{'a': 1, <"), Err(9));
+        assert_eq!(try_read("{'a': 'no end"), Err(13));
     }
 
     #[test]

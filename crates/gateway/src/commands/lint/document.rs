@@ -15,8 +15,8 @@ use crate::commands::literal::{self, Literal};
 
 /// Records round a request are opened to this depth: `{"request": {"body": {…}}}`.
 const WRAPPERS_MAX: usize = 3;
-/// Brackets of a text that are tried as the beginning of a printed value.
-const STARTS_MAX: usize = 10_000;
+/// Bytes that are read in vain, at most, while printed values are looked for.
+const VAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A printed value that is longer is not looked for: it costs memory several times its size.
 const PRINTED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -173,15 +173,21 @@ fn printed(bytes: &[u8], base: usize) -> Option<Found> {
     let mut found = Found { is_printed: true, ..Found::default() };
     let mut is_cut = false;
     let mut from = 0;
-    for _ in 0..STARTS_MAX {
-        let Some(at) = text[from..].find(['{', '[']).map(|at| from + at) else { break };
+    let mut vain = 0;
+    while let Some(at) = text[from..].find(['{', '[']).map(|at| from + at).filter(|_| vain < VAIN_BYTES_MAX) {
         from = at + 1;
-        let literal = literal::read(&text[at..]);
+        let literal = literal::try_read(&text[at..]);
         // JSON with a mistake is sent as it is, and refused as it is: nothing is picked out of it.
-        if at == 0 && begins_like_json(text) && !literal.as_ref().is_some_and(|literal| literal.is_foreign) {
+        if at == 0 && begins_like_json(text) && !literal.as_ref().is_ok_and(|literal| literal.is_foreign) {
             return None;
         }
-        let Some(literal) = literal else { continue };
+        let literal = match literal {
+            Ok(literal) => literal,
+            Err(cost) => {
+                vain += cost;
+                continue;
+            }
+        };
         let json = literal.json.as_bytes();
         if !json::is_document(json) {
             continue;
@@ -190,6 +196,7 @@ fn printed(bytes: &[u8], base: usize) -> Option<Found> {
         let inside = &json[document.span.clone()];
         let is_tools = json::elements(inside).next().and_then(Result::ok).is_some_and(is_tool);
         if !(is_tools || is_tool(inside) || is_request(inside)) {
+            vain += literal.end;
             continue;
         }
         from = at + literal.end;
@@ -350,6 +357,12 @@ mod tests {
         }
         let log = r#"[2026-11-23 06:30] sending request {"model":"m","messages":[]}"#;
         assert_eq!(one(log).2, r#"{"model":"m","messages":[]}"#);
+    }
+
+    #[test]
+    fn looking_for_what_was_printed_has_an_end() {
+        let brackets = format!("x {}", "[".repeat(1024 * 1024));
+        assert_eq!(one(&brackets).2.len(), brackets.len(), "and takes no hours");
     }
 
     #[test]
