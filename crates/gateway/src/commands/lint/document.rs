@@ -16,7 +16,7 @@ use crate::commands::literal::{self, Literal};
 /// Records round a request are opened to this depth: `{"request": {"body": {…}}}`.
 const WRAPPERS_MAX: usize = 3;
 /// Bytes that are read in vain, at most, while printed values are looked for.
-const VAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+const VAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A printed value that is longer is not looked for: it costs memory several times its size.
 const PRINTED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -208,6 +208,9 @@ fn printed(bytes: &[u8], base: usize) -> Option<Found> {
         return None;
     }
     found.notes.push("read as what a Python or Node program printed".to_owned());
+    if vain >= VAIN_BYTES_MAX {
+        found.notes.push("it was not looked through to its end: most of it is no request".to_owned());
+    }
     if is_cut {
         found.notes.push(
             "the program left parts out (`[Object]`, `… more items`), and what is there in their place is linted: \
@@ -361,8 +364,11 @@ mod tests {
 
     #[test]
     fn looking_for_what_was_printed_has_an_end() {
-        let brackets = format!("x {}", "[".repeat(1024 * 1024));
-        assert_eq!(one(&brackets).2.len(), brackets.len(), "and takes no hours");
+        let brackets = "[".repeat(VAIN_BYTES_MAX / 16);
+        let file = format!("request {{'model': 'm'}} {brackets} {{'model': 'n'}}");
+        let (all, notes) = found(&file);
+        assert_eq!(all.len(), 1, "what is behind so many brackets is not found");
+        assert!(notes.iter().any(|note| note.contains("not looked through")), "{notes:?}");
     }
 
     #[test]
