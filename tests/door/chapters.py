@@ -14,4 +14,5 @@ import waves  # noqa: F401
 import hedges  # noqa: F401
 import streams  # noqa: F401
 import reframe  # noqa: F401
+import verbs  # noqa: F401
 import stories  # noqa: F401

@@ -40,7 +40,7 @@ pub(crate) const INPUT_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ExplainArgs {
     /// A status, a code, a class, a lint rule, a request id, or pasted text; without it, standard input
-    #[arg(value_name = "WHAT", allow_hyphen_values = true, num_args = 0..)]
+    #[arg(value_name = "WHAT", num_args = 0..)]
     pub(crate) what: Vec<String>,
     /// One JSON object
     #[arg(long)]

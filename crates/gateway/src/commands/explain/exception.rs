@@ -73,11 +73,11 @@ pub(super) fn python(what: &str) -> Option<Explained> {
         let judged = pasted::judge(status, &HeaderMap::new(), content.as_bytes())?;
         return Some(Explained::judged(Kind::PythonException, Some(status), judged));
     }
-    if let Some(repr) = repr(what) {
-        return Some(repr);
-    }
     let is_pythons = what.contains("Traceback (most recent call last)") || what.contains("openai.");
-    let (name, message) = class_line(what).filter(|(name, _)| is_pythons || !is_nodes(what, name))?;
+    let Some((name, message)) = class_line(what) else { return repr(what) };
+    if !is_pythons && is_nodes(what, name) {
+        return None;
+    }
     if let Some(known) = pasted::message(message).filter(|known| known.status.is_some()) {
         return Some(Explained { recognised: Some(Kind::PythonException), ..known });
     }
@@ -97,7 +97,7 @@ fn repr(what: &str) -> Option<Explained> {
         what.match_indices(name).any(|(at, _)| {
             let stands_alone = !what[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             let call = what[at + name.len()..].strip_prefix('(');
-            stands_alone && call.is_some_and(|rest| rest.starts_with(['\'', '"', ')']))
+            stands_alone && call.is_some_and(|rest| rest.starts_with(['\'', '"']))
         })
     })?;
     class(name)

@@ -511,6 +511,21 @@ fn input_comes_from_the_argument_or_from_standard_input() {
 }
 
 #[test]
+fn flags_are_flags_wherever_they_stand() {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ExplainArgs,
+    }
+    let parsed =
+        |line: &[&str]| <Line as clap::Parser>::try_parse_from([&["explain"], line].concat()).map(|line| line.args);
+    let args = parsed(&["Error code: 500", "-", "x", "--json", "--no-journal"]).unwrap();
+    assert_eq!((args.what.join(" ").as_str(), args.json, args.no_journal), ("Error code: 500 - x", true, true));
+    assert_eq!(parsed(&["--", "--json"]).unwrap().what, ["--json"]);
+    assert!(parsed(&["503", "--jsn"]).is_err());
+}
+
+#[test]
 fn input_is_read_up_to_its_limit() {
     let within = format!("502{}", " ".repeat(INPUT_BYTES_MAX - 3));
     let mut reader = within.as_bytes().chain(&b"garbage"[..]);
