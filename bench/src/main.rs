@@ -9,7 +9,9 @@
 //! - `load` asks, checks every byte of every answer, and counts what was wrong.
 //! - `run` starts all of them, each on its core, in interleaved rounds, and judges.
 //!
-//! It knows Seawall as a program only, never as a library: nothing inside can be tuned for it.
+//! - `lint` looks at requests with tools, beside a parser of the same bytes: it has no door to be asked at.
+//!
+//! But for `lint` it knows Seawall as a program only, never as a library: nothing inside can be tuned for it.
 //! Everything is loopback, bounded in count and time, and ends by itself; only own children are killed.
 #![expect(
     clippy::disallowed_methods,
@@ -18,6 +20,7 @@
 
 mod fixture;
 mod floor;
+mod lint;
 mod load;
 mod mock;
 mod run;
@@ -45,6 +48,8 @@ enum Command {
     Load(load::Options),
     /// The whole method: every peer, interleaved rounds, a table and a verdict on each target
     Run(run::Options),
+    /// Look at requests with tools and parse the same bytes: requests and megabytes a second of each
+    Lint(lint::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
                 Command::Floor(options) => floor::run(options).await,
                 Command::Load(options) => load::run(options).await,
                 Command::Run(options) => run::run(options).await,
+                Command::Lint(options) => lint::run(&options),
             }
         })
     });

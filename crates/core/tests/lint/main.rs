@@ -1,6 +1,11 @@
 //! The linter, rule by rule and by laws.
 
+mod calls;
 mod checks;
+mod corpus;
+mod documents;
+mod laws;
+mod mended;
 mod rules;
-
-use checks::found;
+mod schemas;
+mod tools;

@@ -3,6 +3,8 @@
 //! Its form says what it is: a request has messages or input, a tool a name and a schema. It also says
 //! which API it was written for, unless the caller knows better.
 
+use std::ops::Range;
+
 use super::look::{Api, At, Look, Purpose};
 use super::name::Names;
 use super::rule::{document as rules, tools as tool_rules};
@@ -50,7 +52,9 @@ fn unread(document: &[u8], options: Options, purpose: Purpose, broken: &Broken) 
     let target = options.target.unwrap_or(Target::OpenaiChat);
     let mut look = Look::new(target, Api::Chat, Kind::Unknown, purpose);
     match broken {
-        Broken::Syntax(at, why) => look.say_at(&rules::NOT_JSON, at.clone(), format!("this is no JSON: {why}")),
+        Broken::Syntax(at, why) => {
+            look.say_at(&rules::NOT_JSON, whole(document, at.clone()), format!("this is no JSON: {why}"));
+        }
         Broken::TooDeep(at) => {
             let message = format!("nested deeper than {} levels: not looked at", tree::DEPTH_MAX);
             look.say_at(&rules::TOO_DEEP, at.clone(), message);
@@ -61,6 +65,18 @@ fn unread(document: &[u8], options: Options, purpose: Purpose, broken: &Broken) 
         }
     }
     look
+}
+
+/// `span`, widened to the characters that it is in.
+fn whole(document: &[u8], mut span: Range<usize>) -> Range<usize> {
+    let is_within = |at: usize| document.get(at).is_some_and(|byte| (0x80..0xc0).contains(byte));
+    while span.start > 0 && is_within(span.start) {
+        span.start -= 1;
+    }
+    while is_within(span.end) {
+        span.end += 1;
+    }
+    span
 }
 
 fn flaws(look: &mut Look, tree: &Tree<'_>) {

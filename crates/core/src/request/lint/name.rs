@@ -112,10 +112,13 @@ pub(super) fn look_at<'t>(look: &mut Look, names: &Names<'t>, inner: Value<'t>, 
         });
         return;
     };
-    let is_of_gemini = look.target == Target::GeminiCompat
-        && name.chars().all(|c| c == '.' || c == ':' || is_legal(c.encode_utf8(&mut [0; 4])));
-    let severity = if is_foreign || is_of_gemini { Severity::Warning } else { Severity::Error };
-    check(look, names, field, &name, severity, [&tools::NAME_CHARACTERS, &tools::NAME_LENGTH]);
+    let is_of_gemini = |c: char| matches!(c, '.' | ':') || is_legal(c.encode_utf8(&mut [0; 4]));
+    let length = if is_foreign { Severity::Warning } else { Severity::Error };
+    let characters = match look.target {
+        Target::GeminiCompat if name.chars().all(is_of_gemini) => Severity::Warning,
+        _ => length,
+    };
+    check(look, names, field, &name, (&tools::NAME_CHARACTERS, characters), (&tools::NAME_LENGTH, length));
 }
 
 /// Looks at the name of a call in the conversation.
@@ -123,7 +126,7 @@ pub(super) fn look_at_call<'t>(look: &mut Look, names: &Names<'t>, inner: Value<
     let Some(field) = inner.field("name") else { return };
     let Some(name) = field.text() else { return };
     let severity = look.error_at_openai();
-    check(look, names, field, &name, severity, [&calls::NAME, &calls::NAME]);
+    check(look, names, field, &name, (&calls::NAME, severity), (&calls::NAME, severity));
 }
 
 fn check<'t>(
@@ -131,8 +134,8 @@ fn check<'t>(
     names: &Names<'t>,
     field: Value<'t>,
     name: &str,
-    severity: Severity,
-    [characters, length]: [&'static Rule; 2],
+    characters: (&'static Rule, Severity),
+    length: (&'static Rule, Severity),
 ) {
     let most = most(look);
     if is_legal(name) && name.len() <= most {
@@ -142,7 +145,7 @@ fn check<'t>(
     let fix = |look: &Look| names.fix(look, name);
     if !is_legal(name) {
         let fix = fix(look);
-        look.say(characters, severity, At::Value(field), |said| {
+        look.say(characters.0, characters.1, At::Value(field), |said| {
             said.message = format!("the name \"{}\" has characters other than letters, digits, _ and -", shown(name));
             said.reply = Some(format!(
                 "Invalid '{path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
@@ -152,7 +155,7 @@ fn check<'t>(
     }
     if let Some(count) = field.longer_than(most) {
         let fix = fix(look);
-        look.say(length, severity, At::Value(field), |said| {
+        look.say(length.0, length.1, At::Value(field), |said| {
             said.message = format!("the name has {count} characters, limit {most}");
             said.reply = Some(too_long(&path, most, count));
             said.fix = fix;
