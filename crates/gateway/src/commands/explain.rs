@@ -22,7 +22,7 @@ mod transport;
 mod word;
 
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use http::HeaderMap;
 use seawall_core::event::{Outcome, Reason};
@@ -30,6 +30,7 @@ use seawall_core::verdict::code::{self, Meaning, status};
 use seawall_core::verdict::{self, Again, Billed, Class, Verdict, Whose, request_id};
 use serde::Serialize;
 
+use crate::data_dir::JOURNAL_FILE;
 use crate::observe::journal::read::{JournalArgs, Journals};
 use evidence::Evidence;
 
@@ -172,7 +173,8 @@ fn look_up(
     default_dir: Option<&Path>,
     err: &mut impl Write,
 ) -> io::Result<()> {
-    let is_named = args.place.journal.is_some() || args.place.data_dir.is_some();
+    let is_there = |dir: &PathBuf| dir.join(JOURNAL_FILE).exists();
+    let is_named = args.place.journal.is_some() || args.place.data_dir.as_ref().is_some_and(is_there);
     let known = Journals::open(&args.place, default_dir).and_then(|journals| evidence::gather(explained, &journals));
     match known {
         Ok(evidence) => explained.evidence = evidence,

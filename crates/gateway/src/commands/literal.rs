@@ -234,7 +234,80 @@ fn string(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[ -~é\u{1f600}\n\t]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[a-z '\"$]{0,8}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn quoted(text: &str) -> String {
+        let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+        let inside: String = text
+            .chars()
+            .map(|c| match c {
+                '\\' => "\\\\".to_owned(),
+                '\n' => "\\n".to_owned(),
+                '\t' => "\\t".to_owned(),
+                c if c == quote => format!("\\{c}"),
+                c => c.to_string(),
+            })
+            .collect();
+        format!("{quote}{inside}{quote}")
+    }
+
+    /// As Python's `repr` prints it.
+    fn repr(value: &Value) -> String {
+        let all = |parts: Vec<String>| parts.join(", ");
+        match value {
+            Value::Null => "None".to_owned(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => quoted(text),
+            Value::Array(values) => format!("[{}]", all(values.iter().map(repr).collect())),
+            Value::Object(map) => {
+                format!(
+                    "{{{}}}",
+                    all(map.iter().map(|(key, value)| format!("{}: {}", quoted(key), repr(value))).collect())
+                )
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_python_prints_of_any_value_is_that_value(value in value(), after in "[ \n,x]{0,3}") {
+            let printed = repr(&value);
+            let read = read(&format!("{printed}{}", if value.is_number() || value.is_boolean() || value.is_null() { "" } else { &after }));
+            let read = read.expect("it is read");
+            prop_assert_eq!(serde_json::from_str::<Value>(&read.json).expect("JSON"), value);
+            prop_assert_eq!(read.end, printed.len());
+            prop_assert_eq!(read.place(&(0..read.json.len())), 0..printed.len());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic_or_point_outside(text in "[\\[\\]{}()'\"`\\\\:=,+.<>a-cxu0-9é\n ]{0,60}", from in 0..80usize, length in 0..80usize) {
+            let Some(read) = read(&text) else { return Ok(()) };
+            let from = from.min(read.json.len());
+            let place = read.place(&(from..(from + length).min(read.json.len())));
+            prop_assert!(place.start <= place.end && place.end <= text.len(), "{place:?}");
+        }
+    }
 
     #[test]
     fn what_was_read_knows_where_it_stood() {

@@ -153,14 +153,14 @@ fn often(explained: &Explained, alike: &[&AttemptRow], of: usize) -> Option<Evid
     }
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let more = places.len().saturating_sub(PLACES_MAX);
+    let more: usize = places.iter().skip(PLACES_MAX).map(|(_, count)| count).sum();
     let mut named: Vec<String> = places
         .iter()
         .take(PLACES_MAX)
         .map(|((upstream, model), count)| format!("{count} at {upstream} with {model}"))
         .collect();
     if more > 0 {
-        named.push(format!("{more} more places"));
+        named.push(format!("{more} elsewhere"));
     }
     let lists = match explained.class {
         Some(class) => format!("`seawall failures --class {class}`"),

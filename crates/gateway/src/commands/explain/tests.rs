@@ -408,6 +408,21 @@ fn lines_of_logs_are_read_for_the_error_in_them() {
 }
 
 #[test]
+fn prose_and_logs_are_read_up_to_their_limits() {
+    let prose = |length: usize| format!("{:length$}", "read ECONNRESET", length = length).replace("  ", " x");
+    assert_eq!(explain(&format!("{}.", prose(1_023))).recognised, Some(Kind::Message));
+    assert_eq!(explain(&format!("{}.", prose(1_024))).recognised, None);
+    let log = |quiet: usize| {
+        format!(
+            "{{\"level\":1,\"msg\":\"Error code: 500\"}}\n{}",
+            "{\"level\":1,\"msg\":\"all is well\"}\n".repeat(quiet)
+        )
+    };
+    assert_eq!(explain(&log(49)).recognised, Some(Kind::PythonException));
+    assert_eq!(log::structured(&log(50)), None);
+}
+
+#[test]
 fn errors_from_under_the_sdks_are_recognised() {
     use Kind::{Message, NodeException, PythonException};
     let terminated = "TypeError: terminated\n    at Fetch.onAborted (node:internal/deps/undici/undici:11472:53)\n    at Socket.emit (node:events:531:35) {\n  [cause]: SocketError: other side closed\n    code: 'UND_ERR_SOCKET',\n    socket: {\n      bytesRead: 600\n    }\n}\n\nNode.js v22.23.3";

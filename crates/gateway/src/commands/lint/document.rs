@@ -277,7 +277,27 @@ fn trimmed(bytes: &[u8], span: Range<usize>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_file_holds_its_documents_lie_inside(
+            file in prop_oneof![
+                "[\\[\\]{}'\":,a-c\\n ]{0,80}".prop_map(String::into_bytes),
+                "(\\{\"(body|request|tools|messages)\":[\\[{}\\]]{0,2}|[}\\]]{1,3}|\\n|, |x){0,12}".prop_map(String::into_bytes),
+                prop::collection::vec(any::<u8>(), 0..60),
+            ],
+        ) {
+            let found = find(&file);
+            prop_assert!(!found.documents.is_empty());
+            for document in &found.documents {
+                let place = document.place(&(0..document.bytes(&file).len()));
+                prop_assert!(place.start <= place.end && place.end <= file.len());
+            }
+        }
+    }
 
     /// What is linted of a file: pointer, target, text.
     type Seen = (String, Option<Target>, String);

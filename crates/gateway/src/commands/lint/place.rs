@@ -111,7 +111,27 @@ fn first(bytes: &[u8], max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_excerpt_is_short_safe_and_has_its_span_inside(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(0xc3), Just(0x1b)], 0..600),
+            start in 0..700usize,
+            length in 0..300usize,
+        ) {
+            let mut places = Places::new(&bytes);
+            let excerpt = places.excerpt(&(start..start + length));
+            prop_assert!(excerpt.text.get(excerpt.span.clone()).is_some(), "{excerpt:?}");
+            prop_assert!(excerpt.text.chars().all(|c| !c.is_control()));
+            let max = (BEFORE_MAX + SPAN_MAX + AFTER_MAX + 3) * "\\u{ffff}".len();
+            prop_assert!(excerpt.text.len() <= max);
+            let (start, end) = (places.position(start), places.position(start + length));
+            prop_assert!((start.line, start.column) <= (end.line, end.column) && start.line >= 1 && start.column >= 1);
+        }
+    }
 
     #[test]
     fn a_position_counts_lines_and_characters_from_one() {

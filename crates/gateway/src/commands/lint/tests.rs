@@ -271,3 +271,24 @@ fn a_file_is_read_up_to_its_limit() {
     std::fs::File::options().append(true).open(&file).unwrap().write_all(b"x").unwrap();
     assert!(bytes(&file, &mut io::empty()).unwrap_err().to_string().contains("256 MiB"));
 }
+
+#[test]
+fn progress_is_shown_to_a_person_who_waits_for_many_documents() {
+    let log = |lines: usize| "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"model\":\"m\"}\n".repeat(lines);
+    let told = |lines, watched, quiet| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let text = log(lines);
+        let streams = Streams { stdin: &mut text.as_bytes(), out: &mut out, err: &mut err, styled: false, watched };
+        let args = LintArgs { files: vec!["-".into()], quiet, ..LintArgs::default() };
+        assert_eq!(look(&args, streams).unwrap(), exit::OK);
+        String::from_utf8(err).unwrap()
+    };
+    assert!(told(PROGRESS_DOCUMENTS + 1, true, false).contains("\r1000 of 1001 documents\r\u{1b}[K"));
+    for (lines, watched, quiet) in [
+        (PROGRESS_DOCUMENTS, true, false),
+        (PROGRESS_DOCUMENTS + 1, false, false),
+        (PROGRESS_DOCUMENTS + 1, true, true),
+    ] {
+        assert!(!told(lines, watched, quiet).contains('\r'));
+    }
+}

@@ -116,6 +116,37 @@ fn times_that_differ_and_times_that_are_short_are_no_wall() {
 }
 
 #[test]
+fn of_a_form_the_newest_are_compared_and_most_of_them_have_to_agree() {
+    let wall = |ends: &[u64]| {
+        let dir = tempfile::tempdir().unwrap();
+        let count = i64::try_from(ends.len()).unwrap();
+        fill(dir.path(), count, |n, _, tried| tried.elapsed = Duration::from_millis(ends[usize::try_from(n).unwrap()]));
+        on_record(dir.path(), "503")
+            .lines()
+            .find_map(|line| Some(line.split_once("- ")?.1.split_once(": that")?.0.to_owned()))
+    };
+    let form = "failures of the form chat/stream/1k/tools";
+    assert_eq!(
+        wall(&[9_000, 60_100, 60_200, 12_000, 60_000, 60_100]),
+        Some(format!("4 of your last {OF_A_FORM} {form} ended at 60.1 s"))
+    );
+    assert_eq!(wall(&[30_000; ALIKE_MIN]), Some(format!("3 of your last 3 {form} ended at 30.0 s")));
+    assert_eq!(wall(&[30_000; ALIKE_MIN - 1]), None, "two may be chance");
+    assert_eq!(wall(&[1_000; 3]), Some(format!("3 of your last 3 {form} ended at 1.0 s")));
+    assert_eq!(wall(&[999; 3]), None, "nobody waited for that");
+}
+
+#[test]
+fn of_many_places_the_most_frequent_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 9, |n, asked, _| {
+        asked.model = Some(format!("m{}", [0, 1, 2, 3, 0, 1, 2, 0, 1][usize::try_from(n).unwrap()]));
+    });
+    let told = on_record(dir.path(), "503");
+    assert!(told.contains("3 at openai with m0, 3 at openai with m1, 2 at openai with m2, 1 elsewhere"), "{told}");
+}
+
+#[test]
 fn only_the_newest_are_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path(), i64::try_from(ROWS_MAX).unwrap() + 1, |n, _, tried| {
