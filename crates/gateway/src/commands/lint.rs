@@ -33,6 +33,8 @@ use told::{Finding, Teller};
 pub(crate) const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// So many documents are looked at between two signs of progress.
 const PROGRESS_DOCUMENTS: usize = 1_000;
+/// Makes a terminal forget what is on its line.
+const CLEAR_LINE: &str = "\r\u{1b}[K";
 
 /// How to tell what was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -145,6 +147,7 @@ pub(crate) fn look(args: &LintArgs, mut streams: Streams<'_>) -> io::Result<Exit
         let is_taken = args.fix && args.files.iter().any(|file| is_stdin(file));
         teller.finish(if is_taken { &mut streams.err } else { &mut streams.out })?;
     }
+    streams.out.flush()?;
     if !args.quiet {
         writeln!(streams.err, "{}", count.summary(args))?;
     }
@@ -237,6 +240,10 @@ fn documents(
             write!(streams.err, "\r{at} of {} documents", found.documents.len())?;
         }
         let report = lint::lint(document.bytes(bytes), options(document, args.target));
+        if shows_progress && !report.findings.is_empty() {
+            // Both may be the same terminal: findings begin on a line of their own.
+            write!(streams.err, "{CLEAR_LINE}")?;
+        }
         for finding in &report.findings {
             count.add(finding.severity, finding.fix.is_some() && !found.is_printed);
             if !args.diff {
@@ -244,12 +251,15 @@ fn documents(
                 teller.tell(&told, &places, if is_taken { &mut streams.err } else { &mut streams.out })?;
             }
         }
+        if shows_progress {
+            streams.out.flush()?;
+        }
         if report.more > 0 && !args.quiet {
             writeln!(streams.err, "note: {name}: {} more findings are not shown", report.more)?;
         }
     }
     if shows_progress {
-        write!(streams.err, "\r\u{1b}[K")?;
+        write!(streams.err, "{CLEAR_LINE}")?;
     }
     if !args.diff {
         teller.end_of_file(if is_taken { &mut streams.err } else { &mut streams.out })?;
