@@ -189,6 +189,20 @@ fn a_log_has_a_document_a_line_and_only_what_is_wrong_is_changed() {
 }
 
 #[test]
+fn a_request_that_stands_in_a_record_as_text_is_looked_at_and_left_alone() {
+    let request = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"get weather"}}]}"#;
+    let log = format!("{}\n", serde_json::json!({"level": 30, "body": request}));
+    let dir = tempfile::tempdir().unwrap();
+    let found = findings(dir.path(), &["-"], &log);
+    assert_eq!((codes(&found), &found[0]["pointer"]), (vec!["SW101"], &"/body/tools/0/function/name".into()));
+    let at = usize::try_from(found[0]["offset"].as_u64().unwrap()).unwrap();
+    assert!(log[at..].starts_with(r#"\"get weather\""#));
+    let (code, out, err) = lint(dir.path(), &["--fix", "-"], &log);
+    assert_eq!((code, out), (1, log), "{err}");
+    assert!(err.contains("a request that stands in a record as text is not changed"), "{err}");
+}
+
+#[test]
 fn the_url_of_a_record_says_who_is_to_take_it() {
     let dir = tempfile::tempdir().unwrap();
     let record = |url: &str| {

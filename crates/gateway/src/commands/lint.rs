@@ -176,12 +176,12 @@ fn file(
         }
     }
     if args.fix || args.diff {
-        let mended = if found.is_printed {
+        if found.is_printed {
             writeln!(streams.err, "warning: {name}: a printed dump is not changed: mend what printed it")?;
-            None
-        } else {
-            mend::mended(&bytes, &found, args.target)
-        };
+        } else if found.documents.iter().any(|document| document.span().is_none()) {
+            writeln!(streams.err, "warning: {name}: a request that stands in a record as text is not changed")?;
+        }
+        let mended = mend::mended(&bytes, &found, args.target);
         let to = mended.as_ref().map_or(&bytes[..], |mended| &mended.bytes);
         if args.diff {
             return shown(args, name, (&bytes, to), &found, teller, count, streams);
@@ -245,7 +245,7 @@ fn documents(
             write!(streams.err, "{CLEAR_LINE}")?;
         }
         for finding in &report.findings {
-            count.add(finding.severity, finding.fix.is_some() && !found.is_printed);
+            count.add(finding.severity, finding.fix.is_some() && document.span().is_some());
             if !args.diff {
                 let told = Finding::new(name, document, &report, finding, &mut places);
                 teller.tell(&told, &places, if is_taken { &mut streams.err } else { &mut streams.out })?;

@@ -52,6 +52,35 @@ pub(crate) fn try_read(text: &str) -> Result<Literal, usize> {
     }
 }
 
+/// The text of a JSON string, in which JSON stands as text: `"{\\"model\\":…}"`. `None` for what is no
+/// string. What it holds is not looked at.
+pub(crate) fn embedded(raw: &str) -> Option<Literal> {
+    let mut rest = raw.strip_prefix('"')?.strip_suffix('"')?;
+    let mut read = Literal { end: raw.len(), ..Literal::default() };
+    let mut at = 1;
+    while !rest.is_empty() {
+        let length = match rest.find('\\') {
+            Some(0) if rest.starts_with("\\u") => {
+                let is_high =
+                    matches!(rest.as_bytes().get(2..4), Some([b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B']));
+                if is_high { 12 } else { 6 }
+            }
+            Some(0) => 2,
+            Some(plain) => plain,
+            None => rest.len(),
+        };
+        let part = rest.get(..length)?;
+        let text =
+            if part.starts_with('\\') { serde_json::from_str(&format!("\"{part}\"")).ok()? } else { part.to_owned() };
+        let begin = read.json.len();
+        read.json.push_str(&text);
+        read.pieces.push(Piece { json: begin..read.json.len(), text: at..at + length });
+        at += length;
+        rest = &rest[length..];
+    }
+    Some(read)
+}
+
 /// The signs round a string.
 const QUOTES: [char; 3] = ['\'', '"', '`'];
 
@@ -374,6 +403,19 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(to_json(text).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn json_inside_of_a_string_knows_where_it_stood() {
+        let raw = r#""{\"a\":\"\u00e9\ud83d\ude00\\n\"}""#;
+        let read = embedded(raw).unwrap();
+        assert_eq!(read.json, "{\"a\":\"é\u{1f600}\\n\"}");
+        let at = read.json.find("\"é").unwrap();
+        assert_eq!(&raw[read.place(&(at..read.json.len() - 1))], r#"\"\u00e9\ud83d\ude00\\n\""#);
+        for broken in ["", "\"", "{}", r#""\""#, r#""\q""#, r#""\u12""#, r#""\ud83d""#] {
+            assert_eq!(embedded(broken), None, "{broken}");
+        }
+        assert_eq!(embedded("\"\"").map(|read| read.json), Some(String::new()));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) struct Document {
     pub(super) target: Option<Target>,
     /// Its bytes, in the file or in what was read from it.
     span: Range<usize>,
-    /// What was read of a printed value, and where in the file that began.
+    /// What was read of a printed value or of a string with JSON in it, and where in the file that began.
     printed: Option<(usize, Literal)>,
 }
 
@@ -116,6 +116,28 @@ impl Document {
         }
         document
     }
+
+    /// The same; and where a record holds its request as text, the request in that text.
+    fn of_record(number: usize, file: &[u8], span: Range<usize>) -> Document {
+        let outer = Document::inside(number, file, span);
+        let value = &file[outer.span.clone()];
+        if is_request(value) || is_tool(value) {
+            return outer;
+        }
+        let text = WRAPPERS.into_iter().find_map(|name| {
+            let raw = json::field(value, name).filter(|raw| raw.starts_with(b"\"{") || raw.starts_with(b"\"["))?;
+            let literal = literal::embedded(std::str::from_utf8(raw).ok()?)?;
+            json::is_document(literal.json.as_bytes()).then(|| (name, within(value, raw).start, literal))
+        });
+        let Some((name, at, literal)) = text else { return outer };
+        let inner = Document::inside(number, literal.json.as_bytes(), 0..literal.json.len());
+        Document {
+            pointer: format!("{}/{name}{}", outer.pointer, inner.pointer),
+            target: outer.target.or(inner.target),
+            printed: Some((outer.span.start + at, literal)),
+            ..inner
+        }
+    }
 }
 
 /// The documents of a file that is one JSON value.
@@ -126,14 +148,14 @@ fn of_value(file: &[u8], whole: Range<usize>) -> Found {
             !is_tool(first)
                 && (json::field(first, "messages").is_some()
                     || json::field(first, "input").is_some()
-                    || wrapped(first).is_some())
+                    || WRAPPERS.iter().any(|name| json::field(first, name).is_some()))
         });
     if !is_log {
-        return Found { documents: vec![Document::inside(1, file, whole)], ..Found::default() };
+        return Found { documents: vec![Document::of_record(1, file, whole)], ..Found::default() };
     }
     let spans = json::elements(value).filter_map(Result::ok).map(|element| within(value, element));
     let documents = spans.enumerate().map(|(at, span)| {
-        let mut document = Document::inside(at + 1, file, whole.start + span.start..whole.start + span.end);
+        let mut document = Document::of_record(at + 1, file, whole.start + span.start..whole.start + span.end);
         document.pointer = format!("/{at}{}", document.pointer);
         document
     });
@@ -162,7 +184,7 @@ fn lines(file: &[u8], whole: &Range<usize>) -> Option<Found> {
         return None;
     }
     let documents: Vec<Document> =
-        spans.into_iter().enumerate().map(|(at, span)| Document::inside(at + 1, file, span)).collect();
+        spans.into_iter().enumerate().map(|(at, span)| Document::of_record(at + 1, file, span)).collect();
     let notes = vec![format!("read as {} documents, one a line", documents.len())];
     Some(Found { documents, notes, ..Found::default() })
 }
@@ -342,6 +364,11 @@ mod tests {
         let deep = r#"{"request":{"url":"https://x.openai.azure.com/a","body":{"messages":[]}}}"#;
         assert_eq!(one(deep), ("/request/body".into(), Some(Target::Azure), r#"{"messages":[]}"#.into()));
         assert_eq!(one(r#"{"body":"text"}"#).0, "");
+        let text = r#"{"url":"/v1/responses","body":"{\"model\":\"m\",\"input\":\"x\"}"}"#;
+        assert_eq!(one(text), ("/body".into(), responses, r#"{"model":"m","input":"x"}"#.into()));
+        let all = find(text.as_bytes());
+        assert_eq!(&text[all.documents[0].place(&(9..12))], r#"\"m\""#);
+        assert!(all.documents[0].span().is_none(), "and is not changed");
         let too_deep = format!("{}{{\"messages\":[]}}{}", "{\"body\":".repeat(4), "}".repeat(4));
         assert_eq!(one(&too_deep).0, "/body/body/body");
     }
