@@ -192,13 +192,13 @@ fn formats(look: &mut Look, request: Value<'_>) {
 
 fn json_schema<'t>(look: &mut Look, format: Value<'t>, is_flat: bool) {
     let openai = look.error_at_openai();
-    let path = look.path(format);
+    let path = look.paths.of(format);
     let inner = if is_flat { Some(format) } else { format.object("json_schema") };
     let Some(inner) = inner else {
         incomplete(look, format, "json_schema", &path, openai);
         return;
     };
-    let path = look.path(inner);
+    let path = look.paths.of(inner);
     match inner.set("name").and_then(|name| Some((name, name.text()?))) {
         None => incomplete(look, inner, "name", &path, openai),
         Some((name, text)) => format_name(look, name, &text, openai),
@@ -226,7 +226,7 @@ fn incomplete(look: &mut Look, at: Value<'_>, part: &str, path: &str, severity: 
 }
 
 fn format_name(look: &mut Look, site: Value<'_>, text: &str, severity: Severity) {
-    let path = look.path(site);
+    let path = look.paths.of(site);
     let is_legal = name::is_legal(text) && !text.is_empty();
     if is_legal && text.len() <= name::CHAT_MAX {
         return;

@@ -49,6 +49,7 @@ pub(super) struct Look {
     pub(super) target: Target,
     pub(super) api: Api,
     pub(super) kind: Kind,
+    pub(super) paths: Paths,
     pub(super) purpose: Purpose,
     /// Whether `$ref`s are put in by a fix.
     pub(super) is_inlining: bool,
@@ -69,6 +70,7 @@ impl Look {
             target,
             api,
             kind,
+            paths: Paths(kind),
             purpose,
             is_inlining: true,
             is_fine_tuned: false,
@@ -154,10 +156,16 @@ impl Look {
         let more = self.total.saturating_sub(all.len());
         (all, more)
     }
+}
 
-    /// What the provider calls the place of `value`: `tools[0].function.name`.
-    pub(super) fn path(&self, value: Value<'_>) -> String {
-        let mut path = match self.kind {
+/// How the provider names places, in a document of some kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paths(Kind);
+
+impl Paths {
+    /// What it calls the place of `value`: `tools[0].function.name`.
+    pub(super) fn of(self, value: Value<'_>) -> String {
+        let mut path = match self.0 {
             Kind::Tools => "tools".to_owned(),
             Kind::Tool => "tools[0]".to_owned(),
             Kind::Request | Kind::Unknown => String::new(),

@@ -100,7 +100,7 @@ pub(super) fn look_at<'t>(look: &mut Look, names: &Names<'t>, inner: Value<'t>, 
     let field = inner.field("name");
     let Some((field, name)) = field.and_then(|field| Some((field, field.text().filter(|name| !name.is_empty())?)))
     else {
-        let path = format!("{}.name", look.path(inner));
+        let path = format!("{}.name", look.paths.of(inner));
         look.say(&tools::NAME_MISSING, Severity::Error, At::Value(field.unwrap_or(inner)), |said| {
             let (is, reply) = match field {
                 None => ("has no name", format!("Missing required parameter: '{path}'.")),
@@ -141,7 +141,7 @@ fn check<'t>(
     if is_legal(name) && name.len() <= most {
         return;
     }
-    let path = look.path(field);
+    let path = look.paths.of(field);
     let fix = |look: &Look| names.fix(look, name);
     if !is_legal(name) {
         let fix = fix(look);

@@ -237,8 +237,7 @@ fn required<'t>(
             });
         });
     }
-    let named = Names::of(required.into_iter().flat_map(Value::elements).filter_map(Value::text));
-    let mut missing: Vec<_> = properties.members().filter(|property| !named.has(&property.key())).collect();
+    let mut missing = absent(properties, required);
     // Of a key that is there twice the last one counts, and it is named once.
     if missing.len() < properties.len() || missing.len() > 1 {
         let mut seen = std::collections::BTreeSet::new();
@@ -259,8 +258,27 @@ fn required<'t>(
     });
 }
 
+/// Lists whose product is not above this are compared one by one.
+const PAIRS_FEW: usize = 256;
+
+/// The properties that `required` does not name.
+fn absent<'t>(properties: Value<'t>, required: Option<Value<'t>>) -> Vec<Value<'t>> {
+    let Some(required) = required else { return properties.members().collect() };
+    if properties.len() * required.len() <= PAIRS_FEW {
+        let is_named = |property: &Value<'t>| required.elements().any(|name| property.is_named(name));
+        return properties.members().filter(|property| !is_named(property)).collect();
+    }
+    let named = Names::of(required.elements().filter_map(Value::text));
+    properties.members().filter(|property| !named.has(&property.key())).collect()
+}
+
 /// Each name of `required` that `properties` does not have.
 pub(super) fn each_unknown<'t>(properties: Value<'t>, required: Value<'t>, mut each: impl FnMut(Value<'t>)) {
+    if properties.len() * required.len() <= PAIRS_FEW {
+        let is_known = |name: &Value<'t>| properties.members().any(|property| property.is_named(*name));
+        required.elements().filter(|name| !is_known(name)).for_each(each);
+        return;
+    }
     let known = Names::of(properties.members().map(Value::key));
     for name in required.elements() {
         if name.text().is_some_and(|text| !known.has(&text)) {
