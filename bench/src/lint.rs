@@ -28,6 +28,9 @@ pub(crate) struct Options {
 /// Rounds, in which each of them takes its turn.
 const ROUNDS: u32 = 10;
 
+/// A name, the bytes, and what is done with them.
+type Run<'a> = (&'static str, &'a str, &'a dyn Fn(&str));
+
 /// Prints requests and bytes a second.
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let clean = request(options.tools, false);
@@ -47,7 +50,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let mend = |text: &str| {
         black_box(fixed(black_box(text.as_bytes()), target));
     };
-    let runs: [(&str, &str, &dyn Fn(&str)); 5] = [
+    let runs: [Run<'_>; 5] = [
         ("parse", &clean, &parse),
         ("lint", &clean, &look),
         ("lint_strict", &strict, &look),

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::look::{At, Look, counted, shown};
+use super::look::{At, Look};
 use super::name;
 use super::rule::request as rules;
 use super::setting::{Home, Setting};
 use super::tree::Value;
+use super::wording::{counted, shown, too_long};
 use super::{Severity, Target, schema, tool};
 
 /// The most pairs of `metadata`.
@@ -235,7 +236,7 @@ fn format_name(look: &mut Look, site: Value<'_>, text: &str, severity: Severity)
         (said.message, said.reply) = match is_legal {
             true => (
                 format!("the name of the format has {} characters, limit {}", text.len(), name::CHAT_MAX),
-                Some(name::too_long(&path, name::CHAT_MAX, text.len())),
+                Some(too_long(&path, name::CHAT_MAX, text.len())),
             ),
             false => (
                 "the name of the format is empty or has characters other than letters, digits, _ and -".to_owned(),

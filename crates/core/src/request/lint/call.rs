@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::look::{At, Look, counted};
+use super::look::{At, Look};
 use super::name::{self, Names};
 use super::rule::{Rule, calls};
 use super::tree::{self, Value};
+use super::wording::{counted, too_long};
 use super::{Severity, Target, tool};
 
 /// The most calls of one message.
@@ -175,7 +176,7 @@ fn output<'t>(look: &mut Look, item: Value<'t>, open: &mut Calls<'t>, is_known: 
         let (severity, path) = (look.error_at_openai(), look.paths.of(output));
         look.say(&calls::OUTPUT_LENGTH, severity, At::Value(output), |said| {
             said.message = format!("the output has {} characters, limit {}", counted(count), counted(OUTPUT_MAX));
-            said.reply = Some(name::too_long(&path, OUTPUT_MAX, count));
+            said.reply = Some(too_long(&path, OUTPUT_MAX, count));
         });
     }
     let Some((site, id)) = id_of(look, item, "call_id") else { return };
@@ -252,7 +253,7 @@ fn id_length(look: &mut Look, site: Value<'_>, most: usize, severity: Severity) 
         said.message = format!("the id has {count} characters, limit 1 to {most}");
         said.reply = Some(match count {
             0 => format!("Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead."),
-            _ => name::too_long(&path, most, count),
+            _ => too_long(&path, most, count),
         });
     });
 }

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::look::{At, Look, shown};
+use super::look::{At, Look};
 use super::rule::{Rule, calls, tools};
 use super::tree::Value;
+use super::wording::{shown, too_long};
 use super::{Edit, Fix, Severity, Target, edit};
 
 /// The longest name of a tool in Chat, in characters.
@@ -161,13 +162,6 @@ fn check<'t>(
             said.fix = fix;
         });
     }
-}
-
-/// OpenAI's words for a string that is too long.
-pub(super) fn too_long(path: &str, most: usize, count: usize) -> String {
-    format!(
-        "Invalid '{path}': string too long. Expected a string with maximum length {most}, but got a string with length {count} instead."
-    )
 }
 
 #[cfg(test)]

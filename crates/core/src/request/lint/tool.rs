@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::look::{At, Look, counted, shown};
+use super::look::{At, Look};
 use super::name::{self, Names};
 use super::rule::{calls, tools};
 use super::setting::{Home, Setting};
 use super::tree::Value;
+use super::wording::{counted, shown, too_long};
 use super::{NAME_BYTES_MAX, Severity, Target, schema};
 
 /// The most tools of one request.
@@ -310,7 +311,7 @@ fn description(look: &mut Look, inner: Value<'_>) {
                 counted(count),
                 counted(DESCRIPTION_MAX)
             );
-            said.reply = Some(name::too_long(&path, DESCRIPTION_MAX, count));
+            said.reply = Some(too_long(&path, DESCRIPTION_MAX, count));
         });
     }
 }
@@ -332,7 +333,7 @@ pub(super) fn namespace_name(look: &mut Look, value: Value<'_>) {
     look.say(&calls::NAMESPACE, severity, At::Value(value), |said| {
         if name::is_legal(&text) && !text.is_empty() {
             said.message = format!("the namespace has {} characters, limit {}", text.len(), name::CHAT_MAX);
-            said.reply = Some(name::too_long(&path, name::CHAT_MAX, text.len()));
+            said.reply = Some(too_long(&path, name::CHAT_MAX, text.len()));
         } else {
             said.message = "the namespace has characters other than letters, digits, _ and -".to_owned();
             said.reply = Some(format!(

@@ -321,7 +321,7 @@ impl<'t> Value<'t> {
         for value in self.path_from(0) {
             if value.is_member() {
                 let key = value.key();
-                if key.len() > POINTER_KEY_BYTES_MAX || key.chars().any(super::look::acts_up) {
+                if key.len() > POINTER_KEY_BYTES_MAX || key.chars().any(super::wording::acts_up) {
                     break;
                 }
                 pointer.push('/');
