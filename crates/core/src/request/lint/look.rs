@@ -56,6 +56,8 @@ pub(super) struct Look {
     pub(super) is_inlining: bool,
     /// Whether the model is a fine-tuned one.
     pub(super) is_fine_tuned: bool,
+    /// Whether it was told that tools are in a form that is changed before they are sent.
+    pub(super) has_told_form: bool,
     /// The tool that is being looked at.
     pub(super) tool: Option<String>,
     /// While a schema is only tried: how many errors, and the first.
@@ -75,6 +77,7 @@ impl Look {
             purpose,
             is_inlining: true,
             is_fine_tuned: false,
+            has_told_form: false,
             tool: None,
             trial: None,
             fixes: Vec::new(),

@@ -206,9 +206,12 @@ fn type_missing<'t>(look: &mut Look, tool: Value<'t>, kind: Option<Value<'t>>, p
 
 fn foreign_form<'t>(look: &mut Look, tool: Value<'t>, schema: Value<'t>, place: Place) {
     let is_of_mcp = schema.is_key("inputSchema");
-    if !is_of_mcp && look.target == Target::AnthropicCompat {
+    let is_fine = !is_of_mcp && look.target == Target::AnthropicCompat;
+    // A server's whole list is told once.
+    if is_fine || (place == Place::Alone && look.has_told_form) {
         return;
     }
+    look.has_told_form = true;
     let severity = match place {
         Place::Alone => Severity::Note,
         _ => look.error_at_openai(),
