@@ -13,6 +13,7 @@ mod github;
 mod lines;
 mod mend;
 mod place;
+mod printed;
 mod sarif;
 mod text;
 mod told;
