@@ -16,4 +16,5 @@ import hedges  # noqa: F401
 import diagnoses  # noqa: F401
 import streams  # noqa: F401
 import reframe  # noqa: F401
+import verbs  # noqa: F401
 import stories  # noqa: F401

@@ -7,7 +7,9 @@ use crate::commands::config::ConfigVerb;
 use crate::commands::demo::DemoArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::exec::ExecArgs;
+use crate::commands::explain::ExplainArgs;
 use crate::commands::failures::FailuresArgs;
+use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
@@ -39,10 +41,12 @@ pub(crate) enum Verb {
     Exec(ExecArgs),
     /// Run a misbehaving upstream, for tests
     Chaos(ChaosArgs),
-    /// Say what an error means: a status, a code, a pasted error, exception or HTTP response
+    /// Say what an error means: a status, a code, a lint rule, a pasted error, exception or response
     Explain(ExplainArgs),
     /// Look for what is wrong: with this machine and its set-up, or with a request that fails
     Doctor(DoctorArgs),
+    /// Find what providers refuse in tool definitions and requests
+    Lint(LintArgs),
     /// List the failed attempts on record
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt
@@ -57,15 +61,4 @@ pub(crate) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
-}
-
-/// What `explain` was told.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct ExplainArgs {
-    /// A status, a code, a class, or pasted text; without it, standard input
-    #[arg(value_name = "WHAT", allow_hyphen_values = true, num_args = 0..)]
-    pub(crate) what: Vec<String>,
-    /// One JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }

@@ -7,6 +7,8 @@ pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod failures;
+pub(crate) mod lint;
+pub(crate) mod literal;
 pub(crate) mod rehearse;
 pub(crate) mod serve;
 pub(crate) mod show;

@@ -49,11 +49,15 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
             runtime()?.block_on(commands::chaos::run(&args, env))
         }
         Verb::Explain(args) => {
-            let what = (!args.what.is_empty()).then(|| args.what.join(" "));
-            let is_recognised = commands::explain::run(what, io::stdin().lock(), args.json, &mut out)?;
+            let dir = config::default_data_dir(env);
+            let is_recognised = commands::explain::run(&args, dir.as_deref(), io::stdin().lock(), &mut out, &mut err)?;
             Ok(if is_recognised { exit::OK } else { exit::FOUND })
         }
         Verb::Doctor(args) => runtime()?.block_on(commands::doctor::run(&args, env, &mut out, &mut err)),
+        Verb::Lint(args) => {
+            drop(out);
+            commands::lint::run(&args, env.wants_colour())
+        }
         Verb::Failures(args) => {
             commands::failures::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
         }

@@ -11,8 +11,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const VERBS: [&str; 10] =
-    ["serve", "demo", "exec", "chaos", "explain", "doctor", "failures", "show", "config", "completions"];
+use seawall_core::event::{Outcome, Reason};
+use seawall_core::request::lint::rule::{RULES, Rule};
+use seawall_core::verdict::Class;
+use seawall_core::verdict::code::Code;
+use serde_json::Value;
+
+const VERBS: [&str; 12] = [
+    "serve",
+    "demo",
+    "exec",
+    "chaos",
+    "explain",
+    "lint",
+    "doctor",
+    "failures",
+    "show",
+    "rehearse",
+    "config",
+    "completions",
+];
 
 /// What the program prints, with nothing of this machine's environment in it.
 fn says(arguments: &[&str]) -> String {
@@ -66,44 +84,84 @@ fn the_schema_is_what_the_program_prints() {
 
 #[test]
 fn the_page_of_errors_is_what_explain_says() {
-    let words = [
-        "ok",
-        "not_sent",
-        "stale_connection",
-        "bad_gateway",
-        "server_error",
-        "overloaded",
-        "ambiguous",
-        "rate_limited",
-        "quota",
-        "auth",
-        "caller_fault",
-        "mid_stream",
-        "cancelled",
-        "seawall_connect",
-        "seawall_tls",
-        "seawall_upstream_protocol",
-        "seawall_bad_reply",
-        "seawall_upstream_error",
-        "seawall_deadline",
-        "seawall_timeout",
-        "seawall_unavailable",
-        "seawall_shed",
-        "seawall_draining",
-        "seawall_body_too_large",
-        "seawall_headers_too_large",
-        "seawall_uri_too_long",
-        "seawall_malformed",
-        "seawall_request_timeout",
-        "seawall_unauthorized",
-        "seawall_origin",
-        "seawall_loop",
-        "seawall_stream_interrupted",
-        "seawall_internal",
-    ];
+    let classes = Class::ALL.iter().map(|class| class.name());
+    let codes = Code::ALL.iter().map(|code| code.name());
     let mut page = String::from("# Classes and codes\n\nGenerated from `seawall explain`; do not edit.\n");
-    for word in words {
+    for word in classes.chain(codes) {
         write!(page, "\n## {word}\n\n```text\n{}```\n", says(&["explain", word])).unwrap();
     }
+    let outcomes: Vec<&str> = Outcome::ALL.iter().map(|word| word.name()).collect();
+    let reasons: Vec<&str> = Reason::ALL.iter().map(|word| word.name()).collect();
+    for (header, words) in [("x-seawall-outcome", outcomes), ("x-seawall-reason", reasons)] {
+        write!(page, "\n## {header}\n\n| word | meaning | what to do |\n|---|---|---|\n").unwrap();
+        for word in words {
+            let told: Value =
+                serde_json::from_str(&says(&["explain", "--json", &format!("{header}: {word}")])).unwrap();
+            let also = |also: &&Value| also["word"] == word && told["word"] != word;
+            let meaning = told["also"].as_array().into_iter().flatten().find(also).unwrap_or(&told)["meaning"].clone();
+            let next: Vec<&str> = told["next"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
+            writeln!(page, "| `{word}` | {} | {} |", meaning.as_str().unwrap(), next.join("; ")).unwrap();
+        }
+    }
     keep("errors.md", &page);
+}
+
+/// What the first digit of a rule's code says.
+const CHAPTERS: [(char, &str); 6] = [
+    ('0', "The document"),
+    ('1', "Tools"),
+    ('2', "Schemas"),
+    ('3', "Strict schemas"),
+    ('4', "Messages and calls"),
+    ('5', "The request"),
+];
+
+#[test]
+fn the_page_of_rules_is_the_table_of_lint() {
+    let mut page = String::from(
+        "# The rules of `seawall lint`\n\nGenerated from the table that the linter and `seawall explain SW…` read; do not \
+         edit. *Error* is what the target is known to refuse, *warning* what was refused at some time or by some, or is taken \
+         and means something else, *note* what could be better. How to use it: [the guide](../guides/tools.md).\n",
+    );
+    let mut count = 0;
+    for (digit, chapter) in CHAPTERS {
+        let rules = || RULES.iter().filter(move |rule| rule.code[2..].starts_with(digit));
+        write!(page, "\n## {chapter}\n\n| code | name | severity | what is wrong |\n|---|---|---|---|\n").unwrap();
+        for rule in rules() {
+            let anchor = format!("{}-{}", rule.code.to_lowercase(), rule.name);
+            let (code, name, says) = (rule.code, rule.name, cell(rule.says));
+            writeln!(page, "| [{code}](#{anchor}) | {name} | {} | {says} |", rule.severity).unwrap();
+        }
+        rules().for_each(|rule| tell_rule(rule, &mut page));
+        count += rules().count();
+    }
+    assert_eq!(count, RULES.len(), "every rule has its chapter");
+    keep("lint.md", &page);
+}
+
+fn tell_rule(rule: &Rule, page: &mut String) {
+    let refused_by: Vec<&str> = rule.targets.iter().map(|target| target.name()).collect();
+    let refused_by = if refused_by.is_empty() { "all".to_owned() } else { refused_by.join(", ") };
+    write!(page, "\n### {} {}\n\n{}\n\n", rule.code, rule.name, rule.says).unwrap();
+    writeln!(page, "- **severity**: {}, for {refused_by}", rule.severity).unwrap();
+    if let Some(limit) = rule.limit {
+        writeln!(page, "- **limit**: `{limit}`").unwrap();
+    }
+    writeln!(page, "- **reply**: {}", code_span(rule.reply)).unwrap();
+    writeln!(page, "- **known from**: {} (last seen {})", rule.source, rule.seen).unwrap();
+    writeln!(page, "- **fix**: {}", rule.fix).unwrap();
+    for (what, text) in [("Refused", rule.bad), ("Taken", rule.good)].into_iter().filter(|(_, text)| !text.is_empty()) {
+        let shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        write!(page, "\n{what}:\n\n```json\n{shown}\n```\n").unwrap();
+    }
+}
+
+/// Text for a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// Text as code, whatever quotes of that kind it has.
+fn code_span(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }

@@ -18,12 +18,15 @@ mod look;
 mod name;
 mod pattern;
 mod reference;
+mod root;
 pub mod rule;
 mod schema;
 mod setting;
 mod strict;
 mod tool;
+mod total;
 mod tree;
+mod wording;
 mod words;
 
 use std::ops::Range;

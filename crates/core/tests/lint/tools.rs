@@ -154,6 +154,16 @@ fn forms() -> Vec<Case> {
             r#"{"tools":[{"name":"a.b","inputSchema":{"type":"object"}}]}"#,
             "SW101W /tools/0/name; SW116N /tools/0/inputSchema; SW203W /tools/0/inputSchema",
         ),
+        Case::new(
+            r#"[{"name":"f","inputSchema":{"type":"object","properties":{}}},{"name":"g","inputSchema":{"type":"object","properties":{}}}]"#,
+            "SW116N /0/inputSchema",
+        ),
+        Case::new(
+            chat(
+                r#","tools":[{"name":"f","inputSchema":{"type":"object","properties":{}}},{"name":"g","inputSchema":{"type":"object","properties":{}}}]"#,
+            ),
+            "SW116E /tools/0/inputSchema; SW116E /tools/1/inputSchema",
+        ),
         Case::new(format!(r#"{{"name":"f","input_schema":{schema}}}"#), ""),
         Case::at(
             Target::OpenaiChat,

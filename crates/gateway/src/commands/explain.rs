@@ -5,24 +5,54 @@
 //! for one of these by its looks, then judged by the very function that judges replies in the
 //! gateway, so that the two never disagree.
 //!
+//! A message about tools or schemas is matched to the rule of `seawall lint` that finds its place,
+//! and where a journal is at hand, what it knows of failures like this one is told as evidence.
+//!
 //! What was pasted is never printed back: it may hold a key or a prompt. Only a request id is
 //! taken from it, if it looks like one.
 
+mod evidence;
 mod exception;
-mod literal;
+mod log;
 mod pasted;
+mod rule;
+mod single;
+mod tell;
+mod transport;
+mod word;
 
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
-use seawall_core::verdict::code::{self, Code, Meaning, provider, status};
-use seawall_core::verdict::{self, Again, Billed, Class, Fault, Verdict, Whose, request_id};
+use http::HeaderMap;
+use seawall_core::event::{Outcome, Reason};
+use seawall_core::verdict::code::{self, Meaning, status};
+use seawall_core::verdict::{self, Again, Billed, Class, Verdict, Whose, request_id};
 use serde::Serialize;
+
+use crate::data_dir::JOURNAL_FILE;
+use crate::observe::journal::read::{JournalArgs, Journals};
+use evidence::Evidence;
 
 /// The longest input that is looked at, in bytes; what follows is cut off.
 pub(crate) const INPUT_BYTES_MAX: usize = 1024 * 1024;
 
-/// The longest word that is taken for a status, code or class, in bytes.
-const WORD_BYTES_MAX: usize = 80;
+/// What `seawall explain` was told.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// A status, a code, a class, a lint rule, a request id, or pasted text; without it, standard input
+    #[arg(value_name = "WHAT", num_args = 0..)]
+    pub(crate) what: Vec<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave out what the record knows
+    #[arg(long)]
+    pub(crate) no_journal: bool,
+    /// Where the journal is.
+    #[command(flatten)]
+    pub(crate) place: JournalArgs,
+}
 
 /// What an input was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +64,14 @@ pub(crate) enum Kind {
     Code,
     /// One of Seawall's classes.
     Class,
+    /// A word of `x-seawall-outcome`.
+    Outcome,
+    /// A word of `x-seawall-reason`.
+    Reason,
+    /// A rule of `seawall lint`, by code or name.
+    LintRule,
+    /// An id of Seawall or of an upstream, alone.
+    RequestId,
     /// An error body, or text with one inside.
     ErrorJson,
     /// An error event of a stream.
@@ -51,7 +89,7 @@ pub(crate) enum Kind {
 }
 
 /// What an input means. The keys of `--json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Explained {
     /// What it was taken for; `None` if for nothing, and then only `next` says something.
     pub(crate) recognised: Option<Kind>,
@@ -72,73 +110,101 @@ pub(crate) struct Explained {
     /// The request id found in the input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
+    /// The lint rule that it names, or that its message comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<rule::Told>,
+    /// What the same input means besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) also: Vec<Also>,
+    /// What the record knows of it.
+    pub(crate) evidence: Vec<Evidence>,
     #[serde(skip)]
     again: Again,
+    /// The word that it was known by, to be looked for in the record.
+    #[serde(skip)]
+    word: Option<&'static str>,
 }
 
-/// Explains `what`, or what `stdin` holds if that is missing or `-`; writes to `out`. Whether it was
-/// recognised: the exit code is 0 if so, else 1.
-pub(crate) fn run(what: Option<String>, stdin: impl Read, json: bool, out: &mut impl Write) -> io::Result<bool> {
-    let what = match what {
-        Some(what) if what.trim() != "-" => what,
+/// A second meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Also {
+    /// What it was taken for.
+    taken_for: Kind,
+    /// The word.
+    word: &'static str,
+    /// One sentence.
+    meaning: &'static str,
+}
+
+/// Explains what `args` name, or what `stdin` holds if that is nothing or `-`; writes to `out`.
+/// Whether it was recognised: the exit code is 0 if so, else 1. `default_dir` is the data directory
+/// where nothing else is named; without a journal there nothing is said of one.
+pub(crate) fn run(
+    args: &ExplainArgs,
+    default_dir: Option<&Path>,
+    stdin: impl Read,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<bool> {
+    let what = match args.what.join(" ") {
+        what if !what.is_empty() && what.trim() != "-" => what,
         _ => {
             let mut bytes = Vec::new();
             stdin.take(INPUT_BYTES_MAX as u64).read_to_end(&mut bytes)?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
     };
-    let explained = explain(&what);
-    if json {
-        serde_json::to_writer(&mut *out, &explained)?;
-        writeln!(out)?;
+    let mut explained = explain(&what);
+    if !args.no_journal && explained.recognised.is_some() {
+        look_up(&mut explained, args, default_dir, err)?;
+    }
+    if args.json {
+        out.write_all(crate::observe::journal::plain::json_line(&explained)?.as_bytes())?;
     } else {
-        tell(&explained, out)?;
+        tell::tell(&explained, out)?;
     }
     Ok(explained.recognised.is_some())
 }
 
-/// What `what` means.
+/// Adds what the record knows. A journal that was not asked for by name may be missing or broken.
+fn look_up(
+    explained: &mut Explained,
+    args: &ExplainArgs,
+    default_dir: Option<&Path>,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    let is_there = |dir: &PathBuf| dir.join(JOURNAL_FILE).exists();
+    let is_named = args.place.journal.is_some() || args.place.data_dir.as_ref().is_some_and(is_there);
+    let known = Journals::open(&args.place, default_dir).and_then(|journals| evidence::gather(explained, &journals));
+    match known {
+        Ok(evidence) => explained.evidence = evidence,
+        Err(e) if is_named => writeln!(err, "warning: {e}: nothing is said of the record\nhint: {}", e.hint())?,
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// What `what` means, without the record.
 pub(crate) fn explain(what: &str) -> Explained {
     let what = what[..what.floor_char_boundary(INPUT_BYTES_MAX)].trim().trim_start_matches('\u{feff}').trim_start();
-    word(what)
+    read(what).map_or_else(|| Explained::nothing(what), |explained| explained.with_id_in(what))
+}
+
+/// Takes `what` for the first thing that it looks like.
+fn read(what: &str) -> Option<Explained> {
+    single::read(what)
         .or_else(|| pasted::http(what))
+        .or_else(|| log::structured(what))
         .or_else(|| exception::python(what))
         .or_else(|| exception::node(what))
+        .or_else(|| transport::error(what))
         .or_else(|| pasted::event(what))
         .or_else(|| pasted::json(what))
         .or_else(|| pasted::page(what))
         .or_else(|| pasted::json_inside(what))
+        .or_else(|| log::access(what))
         .or_else(|| pasted::short_status(what))
         .or_else(|| pasted::message(what))
-        .map_or_else(|| Explained::nothing(what), |explained| explained.with_id_in(what))
-}
-
-/// A single word: status, code, class, fault, or an exception's class.
-fn word(what: &str) -> Option<Explained> {
-    let word = what.trim_matches(|c: char| matches!(c, '"' | '\'' | '`' | ',' | ':'));
-    if word.is_empty() || word.len() > WORD_BYTES_MAX || word.contains(char::is_whitespace) {
-        return None;
-    }
-    if let Ok(number) = word.parse() {
-        return (100..=599).contains(&number).then(|| {
-            let meaning = status::of_status(number, false);
-            Explained::of(Kind::Status, Some(number), meaning)
-        });
-    }
-    let lower = word.to_ascii_lowercase();
-    if let Some(class) = Class::from_name(&lower) {
-        return Some(Explained::of(Kind::Class, class.status(), code::of_class(class)));
-    }
-    if let Some(code) = Code::from_name(&lower) {
-        return Some(Explained::of(Kind::Code, Some(code.status()), code.meaning()));
-    }
-    if let Some(known) = provider::of_word(word) {
-        return Some(Explained::of(Kind::Code, Some(known.status), &known.meaning));
-    }
-    if let Some(fault) = Fault::from_name(&lower) {
-        return Some(Explained::of(Kind::Code, None, code::of_fault(fault)));
-    }
-    exception::class(word)
 }
 
 impl Explained {
@@ -154,8 +220,29 @@ impl Explained {
             meaning: Some(meaning.says),
             next: meaning.next.iter().map(|step| (*step).to_owned()).collect(),
             request_id: None,
+            rule: None,
+            also: Vec::new(),
+            evidence: Vec::new(),
             again: meaning.again,
+            word: None,
         }
+    }
+
+    /// What a word of Seawall's says about what it did: no class belongs to it.
+    fn own(kind: Kind, name: &'static str, (says, next): word::Told) -> Explained {
+        let nothing = Explained::nothing("");
+        Explained {
+            recognised: Some(kind),
+            meaning: Some(says),
+            next: next.iter().map(|step| (*step).to_owned()).collect(),
+            word: Some(name),
+            ..nothing
+        }
+    }
+
+    fn known_by(mut self, word: &'static str) -> Explained {
+        self.word = Some(word);
+        self
     }
 
     /// What the judge made of a reply: like the row, but for what the reply itself asked for.
@@ -167,14 +254,53 @@ impl Explained {
         if let Some(wait) = verdict.wait {
             explained.next.insert(0, format!("wait {wait:?}: that long the provider asked to be left alone"));
         }
-        explained.with_id(said.and_then(|said| said.request_id.as_deref()))
+        explained
+            .with_rule(said.and_then(|said| said.message.as_deref()))
+            .with_id(said.and_then(|said| said.request_id.as_deref()))
+    }
+
+    /// Adds the lint rule that a provider's message comes from.
+    fn with_rule(mut self, message: Option<&str>) -> Explained {
+        if let Some(rule) = message.and_then(rule::of_message) {
+            self.next.insert(
+                0,
+                format!("run `seawall lint` on the request: it finds the place ({}, {})", rule.code, rule.name),
+            );
+            self.next.insert(1, rule.fix.to_owned());
+            self.rule = Some(rule::Told::of(rule));
+        }
+        self
+    }
+
+    /// Adds what Seawall's own headers say.
+    fn with_headers(mut self, headers: &HeaderMap) -> Explained {
+        let word = |name: &str| headers.get(name)?.to_str().ok();
+        let outcome = word("x-seawall-outcome").and_then(Outcome::from_name);
+        let reason = word("x-seawall-reason").and_then(Reason::from_name);
+        let outcome = outcome.map(|o| Also { taken_for: Kind::Outcome, word: o.name(), meaning: word::outcome(o).0 });
+        let reason = reason.map(|r| Also { taken_for: Kind::Reason, word: r.name(), meaning: word::reason(r).0 });
+        self.also.extend(outcome.into_iter().chain(reason));
+        self
+    }
+
+    /// What the record knows of an id becomes what is explained.
+    fn learn(&mut self, status: Option<u16>, class: Option<Class>) {
+        if self.recognised != Some(Kind::RequestId) {
+            return;
+        }
+        let Some(class) = class else { return };
+        let meaning = status.map_or_else(|| code::of_class(class), |status| status::of_status(status, false));
+        let meaning = if meaning.class == class { meaning } else { code::of_class(class) };
+        let (request_id, recognised) = (self.request_id.take(), self.recognised);
+        *self = Explained { request_id, recognised, ..Explained::of(Kind::RequestId, status, meaning) };
     }
 
     fn nothing(what: &str) -> Explained {
-        let mut next: Vec<String> = nearest(what).map(|word| format!("did you mean `{word}`?")).into_iter().collect();
+        let mut next: Vec<String> =
+            single::nearest(what).map(|word| format!("did you mean `{word}`?")).into_iter().collect();
         next.push(
-            "give a status (500), a code (insufficient_quota), a class (overloaded), or paste an error body, \
-             an exception or an HTTP response: `seawall explain < error.txt`"
+            "give a status (500), a code (insufficient_quota), a class (overloaded), a lint rule (SW101), a request id, \
+             or paste an error body, an exception or an HTTP response: `seawall explain < error.txt`"
                 .to_owned(),
         );
         Explained {
@@ -187,7 +313,11 @@ impl Explained {
             meaning: None,
             next,
             request_id: None,
+            rule: None,
+            also: Vec::new(),
+            evidence: Vec::new(),
             again: Again::No,
+            word: None,
         }
     }
 
@@ -208,7 +338,7 @@ impl Explained {
             let end = rest.find(|c: char| c.is_whitespace() || "'\",;)}".contains(c)).unwrap_or(rest.len());
             Some(&rest[..end]).filter(|id| id.len() >= 8 && id.bytes().any(|b| b.is_ascii_digit()))
         });
-        self.with_id(field).with_id(verdict::request_id::in_message(what))
+        self.with_id(field).with_id(verdict::request_id::in_message(what)).with_id(single::own_id(what))
     }
 }
 
@@ -218,80 +348,6 @@ fn is_plain_id(id: &str) -> bool {
     let is_key =
         ["sk-", "sk_", "gsk_", "xai-", "aiza", "bearer"].iter().any(|key| id.to_ascii_lowercase().contains(key));
     request_id::is_id(id) && id.bytes().all(is_plain) && !is_key
-}
-
-/// The known word that `what` may be a misspelling of.
-fn nearest(what: &str) -> Option<&'static str> {
-    if what.len() > WORD_BYTES_MAX || what.contains(char::is_whitespace) {
-        return None;
-    }
-    let what = what.to_ascii_lowercase();
-    let ours = Code::ALL.iter().map(|code| code.name()).chain(Class::ALL.iter().map(|class| class.name()));
-    let theirs = provider::TABLE.iter().flat_map(|row| row.words.iter().copied());
-    let near = ours.chain(theirs).map(|word| (strsim::jaro_winkler(&what, &word.to_ascii_lowercase()), word));
-    near.filter(|(likeness, _)| *likeness > 0.88).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
-}
-
-/// Writes it for a person.
-fn tell(explained: &Explained, out: &mut impl Write) -> io::Result<()> {
-    let (Some(kind), Some(class), Some(whose), Some(billed), Some(meaning)) =
-        (explained.recognised, explained.class, explained.whose, explained.billed, explained.meaning)
-    else {
-        writeln!(out, "not recognised")?;
-        return explained.next.iter().try_for_each(|step| writeln!(out, "hint: {step}"));
-    };
-    let status = explained.status.map(|status| format!("{status} ")).unwrap_or_default();
-    let retried = match explained.again {
-        Again::Anywhere if class == Class::Ambiguous => "yes, by Seawall, once at most",
-        Again::Anywhere => "yes, by Seawall, within its budget",
-        Again::Elsewhere => "only where another key or upstream answers",
-        Again::No => "no",
-    };
-    writeln!(out, "{status}{class}")?;
-    writeln!(out, "{meaning}\n")?;
-    writeln!(out, "  taken for    {}", kind.in_words())?;
-    writeln!(out, "  whose fault  {}", in_words(whose))?;
-    writeln!(out, "  retried      {retried}")?;
-    writeln!(out, "  billed       {}", price(billed))?;
-    if let Some(id) = &explained.request_id {
-        writeln!(out, "  request id   {id}")?;
-    }
-    writeln!(out, "\nwhat to do:")?;
-    explained.next.iter().enumerate().try_for_each(|(at, step)| writeln!(out, "  {}. {step}", at + 1))
-}
-
-const fn in_words(whose: Whose) -> &'static str {
-    match whose {
-        Whose::Provider => "the provider's",
-        Whose::Network => "the network's",
-        Whose::Caller => "the caller's",
-        Whose::Seawall => "Seawall's, or its configuration's",
-    }
-}
-
-const fn price(billed: Billed) -> &'static str {
-    match billed {
-        Billed::No => "no",
-        Billed::Possibly => "possibly: work may have begun, and providers publish no rule",
-        Billed::Yes => "yes, for what was produced",
-    }
-}
-
-impl Kind {
-    const fn in_words(self) -> &'static str {
-        match self {
-            Kind::Status => "an HTTP status",
-            Kind::Code => "an error code",
-            Kind::Class => "a class of Seawall's",
-            Kind::ErrorJson => "an error body",
-            Kind::StreamEvent => "an error event of a stream",
-            Kind::HttpResponse => "an HTTP response",
-            Kind::HtmlPage => "a web page",
-            Kind::PythonException => "an exception of Python",
-            Kind::NodeException => "an error of Node",
-            Kind::Message => "an error message",
-        }
-    }
 }
 
 #[cfg(test)]

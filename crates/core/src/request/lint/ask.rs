@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::look::{At, Look, counted, shown};
+use super::look::{At, Look};
 use super::name;
 use super::rule::request as rules;
 use super::setting::{Home, Setting};
 use super::tree::Value;
+use super::wording::{counted, shown, too_long};
 use super::{Severity, Target, schema, tool};
 
 /// The most pairs of `metadata`.
@@ -192,13 +193,13 @@ fn formats(look: &mut Look, request: Value<'_>) {
 
 fn json_schema<'t>(look: &mut Look, format: Value<'t>, is_flat: bool) {
     let openai = look.error_at_openai();
-    let path = look.path(format);
+    let path = look.paths.of(format);
     let inner = if is_flat { Some(format) } else { format.object("json_schema") };
     let Some(inner) = inner else {
         incomplete(look, format, "json_schema", &path, openai);
         return;
     };
-    let path = look.path(inner);
+    let path = look.paths.of(inner);
     match inner.set("name").and_then(|name| Some((name, name.text()?))) {
         None => incomplete(look, inner, "name", &path, openai),
         Some((name, text)) => format_name(look, name, &text, openai),
@@ -226,7 +227,7 @@ fn incomplete(look: &mut Look, at: Value<'_>, part: &str, path: &str, severity: 
 }
 
 fn format_name(look: &mut Look, site: Value<'_>, text: &str, severity: Severity) {
-    let path = look.path(site);
+    let path = look.paths.of(site);
     let is_legal = name::is_legal(text) && !text.is_empty();
     if is_legal && text.len() <= name::CHAT_MAX {
         return;
@@ -235,7 +236,7 @@ fn format_name(look: &mut Look, site: Value<'_>, text: &str, severity: Severity)
         (said.message, said.reply) = match is_legal {
             true => (
                 format!("the name of the format has {} characters, limit {}", text.len(), name::CHAT_MAX),
-                Some(name::too_long(&path, name::CHAT_MAX, text.len())),
+                Some(too_long(&path, name::CHAT_MAX, text.len())),
             ),
             false => (
                 "the name of the format is empty or has characters other than letters, digits, _ and -".to_owned(),

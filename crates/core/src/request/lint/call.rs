@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::look::{At, Look, counted};
+use super::look::{At, Look};
 use super::name::{self, Names};
 use super::rule::{Rule, calls};
 use super::tree::{self, Value};
+use super::wording::{counted, too_long};
 use super::{Severity, Target, tool};
 
 /// The most calls of one message.
@@ -47,13 +48,14 @@ pub(super) fn look_at_messages<'t>(look: &mut Look, names: &Names<'t>, messages:
 }
 
 fn look_at_calls<'t>(look: &mut Look, names: &Names<'t>, list: Value<'t>) -> Calls<'t> {
-    let (openai, path) = (look.error_at_openai(), look.path(list));
+    let (openai, paths) = (look.error_at_openai(), look.paths);
     let count = list.len();
     if count == 0 {
         look.say(&calls::NONE, openai, At::Value(list), |said| {
             said.message = "tool_calls is empty".to_owned();
             said.reply = Some(format!(
-                "Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead."
+                "Invalid '{}': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+                paths.of(list)
             ));
         });
     }
@@ -61,7 +63,8 @@ fn look_at_calls<'t>(look: &mut Look, names: &Names<'t>, list: Value<'t>) -> Cal
         look.say(&calls::TOO_MANY, openai, At::Key(list), |said| {
             said.message = format!("the message has {} calls, limit {CALLS_MAX}", counted(count));
             said.reply = Some(format!(
-                "Invalid '{path}': array too long. Expected an array with maximum length {CALLS_MAX}, but got an array with length {count} instead."
+                "Invalid '{}': array too long. Expected an array with maximum length {CALLS_MAX}, but got an array with length {count} instead.",
+                paths.of(list)
             ));
         });
     }
@@ -170,10 +173,10 @@ fn output<'t>(look: &mut Look, item: Value<'t>, open: &mut Calls<'t>, is_known: 
     if let Some(output) = item.field("output")
         && let Some(count) = output.longer_than(OUTPUT_MAX)
     {
-        let (severity, path) = (look.error_at_openai(), look.path(output));
+        let (severity, path) = (look.error_at_openai(), look.paths.of(output));
         look.say(&calls::OUTPUT_LENGTH, severity, At::Value(output), |said| {
             said.message = format!("the output has {} characters, limit {}", counted(count), counted(OUTPUT_MAX));
-            said.reply = Some(name::too_long(&path, OUTPUT_MAX, count));
+            said.reply = Some(too_long(&path, OUTPUT_MAX, count));
         });
     }
     let Some((site, id)) = id_of(look, item, "call_id") else { return };
@@ -199,7 +202,7 @@ fn chat_message(look: &mut Look, item: Value<'_>) {
     let role = item.field("role").filter(|role| role.is_text("tool"));
     let found = role.map(At::Value).or_else(|| item.set("tool_calls").map(At::Key));
     let Some(at) = found else { return };
-    let path = look.path(item);
+    let path = look.paths.of(item);
     look.say(&calls::CHAT_MESSAGE, Severity::Error, at, |said| {
         (said.message, said.reply) = match role {
             Some(_) => (
@@ -223,7 +226,7 @@ fn id_of<'t>(look: &mut Look, of: Value<'t>, field: &str) -> Option<(Value<'t>, 
     if let Some((site, text)) = site.and_then(|site| Some((site, site.text()?))) {
         return Some((site, text));
     }
-    let path = look.path(of);
+    let path = look.paths.of(of);
     look.say(&calls::ID_MISSING, Severity::Error, At::Value(site.unwrap_or(of)), |said| {
         said.message = format!("{field} is missing, or no string");
         said.reply = Some(match field {
@@ -245,12 +248,12 @@ fn id_length(look: &mut Look, site: Value<'_>, most: usize, severity: Severity) 
         None if site.is_text("") => 0,
         None => return,
     };
-    let path = look.path(site);
+    let path = look.paths.of(site);
     look.say(&calls::ID_LENGTH, severity, At::Value(site), |said| {
         said.message = format!("the id has {count} characters, limit 1 to {most}");
         said.reply = Some(match count {
             0 => format!("Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead."),
-            _ => name::too_long(&path, most, count),
+            _ => too_long(&path, most, count),
         });
     });
 }
@@ -263,12 +266,13 @@ fn twice(look: &mut Look, site: Value<'_>, message: &str) {
 /// The arguments of a call: the text of a JSON object.
 fn arguments(look: &mut Look, of: Value<'_>) {
     let Some(arguments) = of.set("arguments") else { return };
-    let path = look.path(arguments);
+    let paths = look.paths;
     let Some(text) = arguments.text() else {
         look.say(&calls::ARGUMENTS_TYPE, Severity::Error, At::Value(arguments), |said| {
             said.message = format!("arguments must be a string, and is {}", arguments.form().phrase());
             said.reply = Some(format!(
-                "Invalid type for '{path}': expected a string, but got {} instead.",
+                "Invalid type for '{}': expected a string, but got {} instead.",
+                paths.of(arguments),
                 arguments.form().phrase()
             ));
         });
@@ -285,7 +289,7 @@ fn arguments(look: &mut Look, of: Value<'_>) {
 fn result(look: &mut Look, of: Value<'_>, field: &str) {
     let Some(result) = of.set(field) else { return };
     if !result.is_string() && !result.is_array() {
-        let path = look.path(result);
+        let path = look.paths.of(result);
         look.say(&calls::CONTENT_TYPE, Severity::Error, At::Value(result), |said| {
             let is = result.form().phrase();
             said.message = format!("{field} must be a string or an array of parts, and is {is}");

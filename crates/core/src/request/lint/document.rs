@@ -60,7 +60,7 @@ fn unread(document: &[u8], options: Options, purpose: Purpose, broken: &Broken) 
             look.say_at(&rules::TOO_DEEP, at.clone(), message);
         }
         Broken::TooLarge => {
-            let message = format!("more than {} values: not looked at", super::look::counted(tree::VALUES_MAX));
+            let message = format!("more than {} values: not looked at", super::wording::counted(tree::VALUES_MAX));
             look.say_at(&rules::TOO_LARGE, 0..document.len(), message);
         }
     }

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::rule::Rule;
 use super::tree::Value;
-use super::{FINDINGS_MAX, Finding, Fix, Kind, NAME_BYTES_MAX, Severity, Target};
+use super::wording::shown;
+use super::{FINDINGS_MAX, Finding, Fix, Kind, Severity, Target};
 
 /// Which of OpenAI's two APIs a document is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +50,14 @@ pub(super) struct Look {
     pub(super) target: Target,
     pub(super) api: Api,
     pub(super) kind: Kind,
+    pub(super) paths: Paths,
     pub(super) purpose: Purpose,
     /// Whether `$ref`s are put in by a fix.
     pub(super) is_inlining: bool,
     /// Whether the model is a fine-tuned one.
     pub(super) is_fine_tuned: bool,
+    /// Whether it was told that tools are in a form that is changed before they are sent.
+    pub(super) has_told_form: bool,
     /// The tool that is being looked at.
     pub(super) tool: Option<String>,
     /// While a schema is only tried: how many errors, and the first.
@@ -69,9 +73,11 @@ impl Look {
             target,
             api,
             kind,
+            paths: Paths(kind),
             purpose,
             is_inlining: true,
             is_fine_tuned: false,
+            has_told_form: false,
             tool: None,
             trial: None,
             fixes: Vec::new(),
@@ -154,10 +160,16 @@ impl Look {
         let more = self.total.saturating_sub(all.len());
         (all, more)
     }
+}
 
-    /// What the provider calls the place of `value`: `tools[0].function.name`.
-    pub(super) fn path(&self, value: Value<'_>) -> String {
-        let mut path = match self.kind {
+/// How the provider names places, in a document of some kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paths(Kind);
+
+impl Paths {
+    /// What it calls the place of `value`: `tools[0].function.name`.
+    pub(super) fn of(self, value: Value<'_>) -> String {
+        let mut path = match self.0 {
             Kind::Tools => "tools".to_owned(),
             Kind::Tool => "tools[0]".to_owned(),
             Kind::Request | Kind::Unknown => String::new(),
@@ -173,57 +185,5 @@ impl Look {
             }
         }
         path
-    }
-}
-
-/// A name that a caller chose, as it may be repeated: short and harmless.
-pub(super) fn shown(name: &str) -> String {
-    let end = name.floor_char_boundary(NAME_BYTES_MAX);
-    let mut shown: String = name[..end].chars().map(|c| if acts_up(c) { ' ' } else { c }).collect();
-    if end < name.len() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Whether a character would move a cursor, end a line or turn text around.
-pub(super) fn acts_up(character: char) -> bool {
-    let is_format = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
-    character.is_control() || is_format || character == '\u{feff}'
-}
-
-/// A number as people write it: `10,485,760`.
-pub(super) fn counted(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_repeated_short_and_harmless() {
-        assert_eq!(shown("get_weather"), "get_weather");
-        assert_eq!(shown("a\u{1b}[2J\u{202e}b\n"), "a [2J b ");
-        assert_eq!(shown(&"x".repeat(NAME_BYTES_MAX)), "x".repeat(NAME_BYTES_MAX));
-        assert_eq!(
-            shown(&format!("{}é", "x".repeat(NAME_BYTES_MAX - 1))),
-            format!("{}…", "x".repeat(NAME_BYTES_MAX - 1))
-        );
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_024, "1,024"), (10_485_760, "10,485,760")] {
-            assert_eq!(counted(number), text);
-        }
     }
 }

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::look::{At, Look, shown};
+use super::look::{At, Look};
 use super::rule::{Rule, calls, tools};
 use super::tree::Value;
+use super::wording::{shown, too_long};
 use super::{Edit, Fix, Severity, Target, edit};
 
 /// The longest name of a tool in Chat, in characters.
@@ -100,7 +101,7 @@ pub(super) fn look_at<'t>(look: &mut Look, names: &Names<'t>, inner: Value<'t>, 
     let field = inner.field("name");
     let Some((field, name)) = field.and_then(|field| Some((field, field.text().filter(|name| !name.is_empty())?)))
     else {
-        let path = format!("{}.name", look.path(inner));
+        let path = format!("{}.name", look.paths.of(inner));
         look.say(&tools::NAME_MISSING, Severity::Error, At::Value(field.unwrap_or(inner)), |said| {
             let (is, reply) = match field {
                 None => ("has no name", format!("Missing required parameter: '{path}'.")),
@@ -141,7 +142,7 @@ fn check<'t>(
     if is_legal(name) && name.len() <= most {
         return;
     }
-    let path = look.path(field);
+    let path = look.paths.of(field);
     let fix = |look: &Look| names.fix(look, name);
     if !is_legal(name) {
         let fix = fix(look);
@@ -161,13 +162,6 @@ fn check<'t>(
             said.fix = fix;
         });
     }
-}
-
-/// OpenAI's words for a string that is too long.
-pub(super) fn too_long(path: &str, most: usize, count: usize) -> String {
-    format!(
-        "Invalid '{path}': string too long. Expected a string with maximum length {most}, but got a string with length {count} instead."
-    )
 }
 
 #[cfg(test)]

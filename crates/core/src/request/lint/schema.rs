@@ -7,16 +7,17 @@ use super::look::{At, Look};
 use super::pattern::{self, Problem};
 use super::reference::{self, Leads};
 use super::rule::{Rule, schemas, strict as strict_rules};
-use super::setting::{Home, Setting, dollar_path};
-use super::strict::{self, Totals};
+use super::setting::{Home, Setting, Spot, dollar_path};
+use super::strict;
+use super::total::Totals;
 use super::tree::{Form, Value};
 use super::words::{Word, Words};
-use super::{Severity, Target, edit};
+use super::{Severity, Target, edit, root};
 
 /// Looks at the schema that `setting` tells of, whose root is an object.
 pub(super) fn look_at<'t>(look: &mut Look, setting: Setting<'t>) {
     let mut walk = Walk { look, setting, steps: 0, totals: Totals::default() };
-    walk.root();
+    root::look_at(walk.look, &setting);
     walk.visit(setting.root, Spot::ROOT);
     let totals = walk.totals;
     if setting.is_strict {
@@ -44,26 +45,6 @@ pub(super) fn look_at_unset<'t>(look: &mut Look, setting: Setting<'t>, tool: Val
     });
 }
 
-/// Where in a schema one of its parts stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Spot {
-    pub(super) is_root: bool,
-    /// Objects that it is in.
-    pub(super) objects: usize,
-    /// Objects and arrays that it is in.
-    pub(super) levels: usize,
-    /// Whether providers are known to look here as they do at properties.
-    is_certain: bool,
-}
-
-impl Spot {
-    const ROOT: Spot = Spot { is_root: true, objects: 0, levels: 0, is_certain: true };
-
-    fn aside(self) -> Spot {
-        Spot { is_root: false, is_certain: false, ..self }
-    }
-}
-
 struct Walk<'l, 't> {
     look: &'l mut Look,
     setting: Setting<'t>,
@@ -73,50 +54,6 @@ struct Walk<'l, 't> {
 }
 
 impl<'t> Walk<'_, 't> {
-    /// What holds for the root alone, but for its combinators.
-    fn root(&mut self) {
-        let Setting { root, is_strict, .. } = self.setting;
-        if let Some(dialect) = root.field("$schema")
-            && self.look.target == Target::AnthropicCompat
-        {
-            self.look.say(&schemas::DIALECT, Severity::Warning, At::Key(dialect), |said| {
-                said.message = "$schema made Anthropic answer 500 in 2025".to_owned();
-                said.fix = edit::remove(dialect).map(|edit| edit::one("remove $schema", edit));
-            });
-        }
-        let named = root.field("type");
-        let (says, is_certain) = match named {
-            Some(word) if word.is_text("object") => return,
-            Some(word) if word.is_string() && self.look.target == Target::GeminiCompat => {
-                if word.text().is_some_and(|text| text.eq_ignore_ascii_case("object")) {
-                    return;
-                }
-                ("another word", true)
-            }
-            Some(word) if word.is_string() => ("another word", true),
-            Some(word) if word.elements().any(|word| word.is_text("object")) => ("a list of types", false),
-            Some(_) => ("something else", true),
-            None if root.len() == 0 => ("missing: the schema is empty", false),
-            None => ("missing", true),
-        };
-        let format_is_free = self.setting.home == Home::Format && !is_strict;
-        let severity = match self.look.error_at_openai() {
-            Severity::Error if (is_certain || is_strict) && !format_is_free => Severity::Error,
-            _ => Severity::Warning,
-        };
-        let setting = self.setting;
-        self.look.say(&schemas::ROOT_TYPE, severity, At::Value(named.unwrap_or(root)), |said| {
-            said.message = format!("the type of a root must be \"object\", and is {says}");
-            let got = if named.is_some() { "…" } else { "type: \"None\"" };
-            said.reply =
-                Some(setting.reply(&format!("schema must be a JSON Schema of 'type: \"object\"', got '{got}'.")));
-            if named.is_none() && root.object("properties").is_some() {
-                said.fix = edit::insert_member(root, "\"type\"", "\"object\"")
-                    .map(|edit| edit::one("add \"type\": \"object\"", edit));
-            }
-        });
-    }
-
     fn visit(&mut self, schema: Value<'t>, spot: Spot) {
         match schema.form() {
             Form::Object => {}
@@ -139,7 +76,7 @@ impl<'t> Walk<'_, 't> {
         }
         let words = Words::read(self.look, &self.setting, schema);
         if spot.is_root {
-            self.combinators(schema, &words);
+            root::combinators(self.look, &self.setting, schema, &words);
         }
         self.object(schema, &words, spot);
         self.array(schema, &words, spot);
@@ -208,32 +145,6 @@ impl<'t> Walk<'_, 't> {
         }
     }
 
-    fn combinators(&mut self, schema: Value<'t>, words: &Words<'t>) {
-        let all = [Word::OneOf, Word::AnyOf, Word::AllOf, Word::Enum, Word::Not];
-        let Some((word, value)) = all.into_iter().find_map(|word| words.of(word).map(|value| (word, value))) else {
-            return;
-        };
-        let Setting { is_strict, home, .. } = self.setting;
-        let is_named = matches!(word, Word::OneOf | Word::AnyOf | Word::AllOf);
-        let severity = match self.look.target {
-            _ if home == Home::Format && !is_strict => Severity::Warning,
-            Target::AnthropicCompat if is_named => Severity::Error,
-            Target::AnthropicCompat | Target::GeminiCompat => Severity::Warning,
-            _ if is_strict || self.look.is_responses() => Severity::Error,
-            _ => Severity::Warning,
-        };
-        let setting = self.setting;
-        self.look.say(&schemas::ROOT_COMBINATOR, severity, At::Key(value), |said| {
-            said.message = format!("the root of a schema must not have {}", word.name());
-            let top =
-                "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level.";
-            said.reply = Some(setting.reply(top));
-            if is_strict && word == Word::AllOf {
-                said.fix = strict::merged(schema, value);
-            }
-        });
-    }
-
     fn object(&mut self, schema: Value<'t>, words: &Words<'t>, spot: Spot) {
         let properties = words.of(Word::Properties);
         if properties.is_none() && words.types.has("object") {
@@ -246,7 +157,7 @@ impl<'t> Walk<'_, 't> {
         let severity = if self.look.target == Target::GeminiCompat { Severity::Error } else { Severity::Note };
         strict::each_unknown(properties, required, |name| {
             self.look.say(&schemas::REQUIRED_UNKNOWN, severity, At::Value(name), |said| {
-                let shown = super::look::shown(&name.text().unwrap_or_default());
+                let shown = super::wording::shown(&name.text().unwrap_or_default());
                 said.message = format!("required names \"{shown}\", which properties does not have");
             });
         });

@@ -1,7 +1,7 @@
 //! What a schema is for, and how the provider speaks of it.
 
-use super::look::shown;
 use super::tree::Value;
+use super::wording::shown;
 
 /// Where a schema stands in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,27 @@ impl Setting<'_> {
     /// What the provider says of a part of it: `In context=('properties', 'x'), …`.
     pub(super) fn reply_at(&self, part: Value<'_>, rest: &str) -> String {
         self.reply(&format!("In context={}, {rest}", context(self.root, part)))
+    }
+}
+
+/// Where in a schema one of its parts stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) is_root: bool,
+    /// Objects that it is in.
+    pub(super) objects: usize,
+    /// Objects and arrays that it is in.
+    pub(super) levels: usize,
+    /// Whether providers are known to look here as they do at properties.
+    pub(super) is_certain: bool,
+}
+
+impl Spot {
+    pub(super) const ROOT: Spot = Spot { is_root: true, objects: 0, levels: 0, is_certain: true };
+
+    /// A part of it where providers may look less closely.
+    pub(super) fn aside(self) -> Spot {
+        Spot { is_root: false, is_certain: false, ..self }
     }
 }
 

@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::look::{At, Look, counted, shown};
+use super::look::{At, Look};
 use super::name::{self, Names};
 use super::rule::{calls, tools};
 use super::setting::{Home, Setting};
 use super::tree::Value;
+use super::wording::{counted, shown, too_long};
 use super::{NAME_BYTES_MAX, Severity, Target, schema};
 
 /// The most tools of one request.
@@ -69,12 +70,13 @@ pub(super) fn inside<'t>(tool: Value<'t>) -> Option<Value<'t>> {
 /// Looks at `tools` or `functions`: an array, or what stands in its place.
 pub(super) fn look_at_all<'t>(look: &mut Look, names: &Names<'t>, list: Value<'t>, place: Place) {
     let openai = look.error_at_openai();
-    let path = look.path(list);
+    let paths = look.paths;
     if !list.is_array() {
         look.say(&tools::NOT_AN_ARRAY, Severity::Error, At::Value(list), |said| {
             said.message = format!("{} must be an array, and is {}", key_of(list), list.form().phrase());
             said.reply = Some(format!(
-                "Invalid type for '{path}': expected an array of objects, but got {} instead.",
+                "Invalid type for '{}': expected an array of objects, but got {} instead.",
+                paths.of(list),
                 list.form().phrase()
             ));
         });
@@ -85,7 +87,8 @@ pub(super) fn look_at_all<'t>(look: &mut Look, names: &Names<'t>, list: Value<'t
         look.say(&tools::NONE, openai, At::Value(list), |said| {
             said.message = format!("{} is empty", key_of(list));
             said.reply = Some(format!(
-                "Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead."
+                "Invalid '{}': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+                paths.of(list)
             ));
         });
     }
@@ -93,7 +96,8 @@ pub(super) fn look_at_all<'t>(look: &mut Look, names: &Names<'t>, list: Value<'t
         look.say(&tools::TOO_MANY, openai, At::Key(list), |said| {
             said.message = format!("there are {} tools, limit {TOOLS_MAX}", counted(count));
             said.reply = Some(format!(
-                "Invalid '{path}': array too long. Expected an array with maximum length {TOOLS_MAX}, but got an array with length {count} instead."
+                "Invalid '{}': array too long. Expected an array with maximum length {TOOLS_MAX}, but got an array with length {count} instead.",
+                paths.of(list)
             ));
         });
     } else if count > TOOLS_ADVISED && look.is_openai() {
@@ -114,7 +118,7 @@ fn key_of(list: Value<'_>) -> Cow<'_, str> {
 /// Looks at one tool.
 pub(super) fn look_at<'t>(look: &mut Look, names: &Names<'t>, tool: Value<'t>, place: Place) {
     if !tool.is_object() {
-        let path = look.path(tool);
+        let path = look.paths.of(tool);
         look.say(&tools::NOT_AN_OBJECT, Severity::Error, At::Value(tool), |said| {
             said.message = format!("a tool must be an object, and is {}", tool.form().phrase());
             said.reply = Some(format!(
@@ -190,7 +194,7 @@ fn type_missing<'t>(look: &mut Look, tool: Value<'t>, kind: Option<Value<'t>>, p
         Place::Alone => Severity::Note,
         _ => look.error_at_openai(),
     };
-    let path = look.path(tool);
+    let path = look.paths.of(tool);
     look.say(&tools::TYPE_MISSING, severity, At::Value(kind.unwrap_or(tool)), |said| {
         said.message = match place {
             Place::Alone => "the tool has no type: only `functions`, which is deprecated, takes it so".to_owned(),
@@ -202,14 +206,17 @@ fn type_missing<'t>(look: &mut Look, tool: Value<'t>, kind: Option<Value<'t>>, p
 
 fn foreign_form<'t>(look: &mut Look, tool: Value<'t>, schema: Value<'t>, place: Place) {
     let is_of_mcp = schema.is_key("inputSchema");
-    if !is_of_mcp && look.target == Target::AnthropicCompat {
+    let is_fine = !is_of_mcp && look.target == Target::AnthropicCompat;
+    // A server's whole list is told once.
+    if is_fine || (place == Place::Alone && look.has_told_form) {
         return;
     }
+    look.has_told_form = true;
     let severity = match place {
         Place::Alone => Severity::Note,
         _ => look.error_at_openai(),
     };
-    let path = look.path(tool);
+    let path = look.paths.of(tool);
     look.say(&tools::FOREIGN_FORM, severity, At::Key(schema), |said| {
         let whose = if is_of_mcp { "MCP servers list it" } else { "Anthropic takes it" };
         said.message = format!("the tool is as {whose}: it is another form that is sent");
@@ -219,13 +226,13 @@ fn foreign_form<'t>(look: &mut Look, tool: Value<'t>, schema: Value<'t>, place: 
 
 /// Where the parts of a function are.
 fn function<'t>(look: &mut Look, tool: Value<'t>, has_type: bool) -> Option<Value<'t>> {
-    let path = look.path(tool);
+    let paths = look.paths;
     let openai = look.error_at_openai();
     let Some(function) = tool.field("function") else {
         if has_type && !look.is_responses() {
             look.say(&tools::RESPONSES_FORM, openai, At::Value(tool), |said| {
                 said.message = "the tool has no object `function`: it is in the form of Responses".to_owned();
-                said.reply = Some(format!("Missing required parameter: '{path}.function'."));
+                said.reply = Some(format!("Missing required parameter: '{}.function'.", paths.of(tool)));
             });
         }
         return Some(tool);
@@ -233,7 +240,7 @@ fn function<'t>(look: &mut Look, tool: Value<'t>, has_type: bool) -> Option<Valu
     if has_type && look.is_responses() {
         look.say(&tools::CHAT_FORM, openai, At::Key(function), |said| {
             said.message = "the tool is in the form of Chat: name and parameters stand beside type here".to_owned();
-            said.reply = Some(format!("Missing required parameter: '{path}.name'."));
+            said.reply = Some(format!("Missing required parameter: '{}.name'.", paths.of(tool)));
         });
     }
     if function.is_object() {
@@ -244,7 +251,7 @@ fn function<'t>(look: &mut Look, tool: Value<'t>, has_type: bool) -> Option<Valu
 }
 
 fn field_type(look: &mut Look, value: Value<'_>, wants: &str) {
-    let (severity, path) = (look.error_at_openai(), look.path(value));
+    let (severity, path) = (look.error_at_openai(), look.paths.of(value));
     look.say(&tools::FIELD_TYPE, severity, At::Value(value), |said| {
         said.message = format!("{} must be {wants}, and is {}", shown(&value.key()), value.form().phrase());
         said.reply =
@@ -282,7 +289,7 @@ fn look_inside<'t>(look: &mut Look, names: &Names<'t>, parts: Parts<'t>) {
 
 /// Reports a schema that is no object.
 pub(super) fn not_a_schema(look: &mut Look, value: Value<'_>) {
-    let path = look.path(value);
+    let path = look.paths.of(value);
     look.say(&tools::PARAMETERS_TYPE, Severity::Error, At::Value(value), |said| {
         said.message = format!("{} must be an object, and is {}", shown(&value.key()), value.form().phrase());
         said.reply =
@@ -300,14 +307,14 @@ fn description(look: &mut Look, inner: Value<'_>) {
         return;
     }
     if let Some(count) = description.longer_than(DESCRIPTION_MAX) {
-        let path = look.path(description);
+        let path = look.paths.of(description);
         look.say(&tools::DESCRIPTION_LENGTH, Severity::Warning, At::Value(description), |said| {
             said.message = format!(
                 "the description has {} characters; until 2025 the limit was {}",
                 counted(count),
                 counted(DESCRIPTION_MAX)
             );
-            said.reply = Some(name::too_long(&path, DESCRIPTION_MAX, count));
+            said.reply = Some(too_long(&path, DESCRIPTION_MAX, count));
         });
     }
 }
@@ -322,14 +329,14 @@ fn namespace(look: &mut Look, tool: Value<'_>) {
 /// Looks at a namespace, where it is defined and where a call names it.
 pub(super) fn namespace_name(look: &mut Look, value: Value<'_>) {
     let Some(text) = value.text() else { return };
-    let (severity, path) = (look.error_at_openai(), look.path(value));
+    let (severity, path) = (look.error_at_openai(), look.paths.of(value));
     if !text.is_empty() && name::is_legal(&text) && text.len() <= name::CHAT_MAX {
         return;
     }
     look.say(&calls::NAMESPACE, severity, At::Value(value), |said| {
         if name::is_legal(&text) && !text.is_empty() {
             said.message = format!("the namespace has {} characters, limit {}", text.len(), name::CHAT_MAX);
-            said.reply = Some(name::too_long(&path, name::CHAT_MAX, text.len()));
+            said.reply = Some(too_long(&path, name::CHAT_MAX, text.len()));
         } else {
             said.message = "the namespace has characters other than letters, digits, _ and -".to_owned();
             said.reply = Some(format!(

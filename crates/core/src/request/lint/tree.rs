@@ -209,6 +209,17 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Whether its key is the string `name`.
+    pub(super) fn is_named(self, name: Value<'_>) -> bool {
+        let node = name.node();
+        match self.plain_key() {
+            Some(key) if node.form == Form::String && !node.is_escaped => {
+                *key == name.tree.bytes[node.start as usize + 1..node.end as usize - 1]
+            }
+            _ => name.text().is_some_and(|text| text == self.key()),
+        }
+    }
+
     /// Whether it is a string of more than `most` characters: how many, if so.
     pub(super) fn longer_than(self, most: usize) -> Option<usize> {
         if !self.is_string() || self.raw().len() <= most {
@@ -310,7 +321,7 @@ impl<'t> Value<'t> {
         for value in self.path_from(0) {
             if value.is_member() {
                 let key = value.key();
-                if key.len() > POINTER_KEY_BYTES_MAX || key.chars().any(super::look::acts_up) {
+                if key.len() > POINTER_KEY_BYTES_MAX || key.chars().any(super::wording::acts_up) {
                     break;
                 }
                 pointer.push('/');

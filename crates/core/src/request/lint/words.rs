@@ -10,7 +10,7 @@ use super::tree::{Form, Value};
 use super::{Severity, Target};
 
 macro_rules! keywords {
-    ($( $word:ident = $name:literal, )+) => {
+    ($( $word:ident = $name:literal $bytes:literal, )+) => {
         /// A keyword that is looked at.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Word { $( $word, )+ }
@@ -19,14 +19,11 @@ macro_rules! keywords {
             const COUNT: usize = [$( Word::$word, )+].len();
 
             fn of(key: &[u8]) -> Option<Word> {
-                const {
-                    $( assert!($name.len() <= NAME_BYTES_MAX); )+
+                // Patterns and not comparisons: they are told apart by their length first.
+                match key {
+                    $( $bytes => Some(Word::$word), )+
+                    _ => None,
                 }
-                if key.len() > NAME_BYTES_MAX {
-                    return None;
-                }
-                $( if key == $name.as_bytes() { return Some(Word::$word); } )+
-                None
             }
 
             /// As it is written.
@@ -37,54 +34,51 @@ macro_rules! keywords {
     };
 }
 
-/// The longest keyword, in bytes.
-const NAME_BYTES_MAX: usize = 21;
-
 keywords! {
-    Type = "type",
-    Description = "description",
-    Properties = "properties",
-    Required = "required",
-    AdditionalProperties = "additionalProperties",
-    Items = "items",
-    Enum = "enum",
-    Const = "const",
-    Default = "default",
-    Title = "title",
-    AnyOf = "anyOf",
-    OneOf = "oneOf",
-    AllOf = "allOf",
-    Not = "not",
-    If = "if",
-    Then = "then",
-    Else = "else",
-    Ref = "$ref",
-    Defs = "$defs",
-    Definitions = "definitions",
-    Schema = "$schema",
-    Pattern = "pattern",
-    Format = "format",
-    Examples = "examples",
-    Minimum = "minimum",
-    Maximum = "maximum",
-    ExclusiveMinimum = "exclusiveMinimum",
-    ExclusiveMaximum = "exclusiveMaximum",
-    MultipleOf = "multipleOf",
-    MinLength = "minLength",
-    MaxLength = "maxLength",
-    MinItems = "minItems",
-    MaxItems = "maxItems",
-    UniqueItems = "uniqueItems",
-    MinProperties = "minProperties",
-    MaxProperties = "maxProperties",
-    PrefixItems = "prefixItems",
-    PatternProperties = "patternProperties",
-    PropertyNames = "propertyNames",
-    DependentRequired = "dependentRequired",
-    DependentSchemas = "dependentSchemas",
-    Contains = "contains",
-    UnevaluatedProperties = "unevaluatedProperties",
-    UnevaluatedItems = "unevaluatedItems",
+    Type = "type" b"type",
+    Description = "description" b"description",
+    Properties = "properties" b"properties",
+    Required = "required" b"required",
+    AdditionalProperties = "additionalProperties" b"additionalProperties",
+    Items = "items" b"items",
+    Enum = "enum" b"enum",
+    Const = "const" b"const",
+    Default = "default" b"default",
+    Title = "title" b"title",
+    AnyOf = "anyOf" b"anyOf",
+    OneOf = "oneOf" b"oneOf",
+    AllOf = "allOf" b"allOf",
+    Not = "not" b"not",
+    If = "if" b"if",
+    Then = "then" b"then",
+    Else = "else" b"else",
+    Ref = "$ref" b"$ref",
+    Defs = "$defs" b"$defs",
+    Definitions = "definitions" b"definitions",
+    Schema = "$schema" b"$schema",
+    Pattern = "pattern" b"pattern",
+    Format = "format" b"format",
+    Examples = "examples" b"examples",
+    Minimum = "minimum" b"minimum",
+    Maximum = "maximum" b"maximum",
+    ExclusiveMinimum = "exclusiveMinimum" b"exclusiveMinimum",
+    ExclusiveMaximum = "exclusiveMaximum" b"exclusiveMaximum",
+    MultipleOf = "multipleOf" b"multipleOf",
+    MinLength = "minLength" b"minLength",
+    MaxLength = "maxLength" b"maxLength",
+    MinItems = "minItems" b"minItems",
+    MaxItems = "maxItems" b"maxItems",
+    UniqueItems = "uniqueItems" b"uniqueItems",
+    MinProperties = "minProperties" b"minProperties",
+    MaxProperties = "maxProperties" b"maxProperties",
+    PrefixItems = "prefixItems" b"prefixItems",
+    PatternProperties = "patternProperties" b"patternProperties",
+    PropertyNames = "propertyNames" b"propertyNames",
+    DependentRequired = "dependentRequired" b"dependentRequired",
+    DependentSchemas = "dependentSchemas" b"dependentSchemas",
+    Contains = "contains" b"contains",
+    UnevaluatedProperties = "unevaluatedProperties" b"unevaluatedProperties",
+    UnevaluatedItems = "unevaluatedItems" b"unevaluatedItems",
 }
 
 /// The types that a schema names.
@@ -108,8 +102,9 @@ impl Types {
 
     /// Adds a word; whether it is one and was not there.
     fn add(&mut self, word: Value<'_>, is_any_case: bool) -> bool {
-        let text = word.text().unwrap_or_default();
-        let same = |own: &&str| **own == *text || (is_any_case && own.eq_ignore_ascii_case(&text));
+        let same = |own: &&str| {
+            word.is_text(own) || (is_any_case && word.text().is_some_and(|text| own.eq_ignore_ascii_case(&text)))
+        };
         match TYPES.iter().position(same) {
             Some(at) if self.bits & (1 << at) == 0 => self.bits |= 1 << at,
             _ => return false,

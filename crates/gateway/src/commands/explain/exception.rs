@@ -1,14 +1,15 @@
 //! Reads the exceptions of the official SDKs as Python and Node print them.
 //!
-//! Python puts status and body into the last line (`Error code: 500 - {'error': …}`), Node the
-//! status and the message into the first and the rest into a dump of the object. An exception
+//! Python puts status and body into the last line (`Error code: 500 - {'error': …}`; since version 3
+//! the status and the message only), Node the status and the message into the first and the rest into a dump of the object. An exception
 //! without a status says by its class, or by its cause further up, what became of the connection.
 
 use http::HeaderMap;
 use seawall_core::verdict::code::{self, Meaning, status};
 use seawall_core::verdict::{Class, Fault, Whose};
 
-use super::{Explained, Kind, literal, pasted};
+use super::{Explained, Kind, pasted};
+use crate::commands::literal;
 
 /// The classes that stand for a status, in both SDKs.
 const STATUSES: &[(&str, u16)] = &[
@@ -20,6 +21,8 @@ const STATUSES: &[(&str, u16)] = &[
     ("UnprocessableEntityError", 422),
     ("RateLimitError", 429),
     ("InternalServerError", 500),
+    // Of LiteLLM and of openai-python before 1.0.
+    ("ServiceUnavailableError", 503),
 ];
 
 /// The classes without a status.
@@ -62,12 +65,19 @@ pub(super) fn python(what: &str) -> Option<Explained> {
         let rest = &what[at + MARK.len()..];
         let status = rest.get(..3)?.parse().ok()?;
         let content = rest[3..].trim_start().strip_prefix('-').unwrap_or_default().trim();
-        let content = literal::to_json(content).filter(|json| json.len() > 2).unwrap_or_else(|| content.to_owned());
+        let content = match literal::to_json(content).filter(|json| json.len() > 2 && content.starts_with(['{', '['])) {
+            Some(json) => json,
+            None if content.is_empty() || content.starts_with(['<', '{', '[']) => content.to_owned(),
+            None => serde_json::json!({ "error": { "message": content } }).to_string(),
+        };
         let judged = pasted::judge(status, &HeaderMap::new(), content.as_bytes())?;
         return Some(Explained::judged(Kind::PythonException, Some(status), judged));
     }
     let is_pythons = what.contains("Traceback (most recent call last)") || what.contains("openai.");
-    let (name, message) = class_line(what).filter(|(name, _)| is_pythons || !is_nodes(what, name))?;
+    let Some((name, message)) = class_line(what) else { return repr(what) };
+    if !is_pythons && is_nodes(what, name) {
+        return None;
+    }
     if let Some(known) = pasted::message(message).filter(|known| known.status.is_some()) {
         return Some(Explained { recognised: Some(Kind::PythonException), ..known });
     }
@@ -78,6 +88,19 @@ pub(super) fn python(what: &str) -> Option<Explained> {
         }
         None => without_status(name, what, Kind::PythonException),
     }
+}
+
+/// An exception as a log names it: `raised unexpected: APIConnectionError("Connection error.")`.
+fn repr(what: &str) -> Option<Explained> {
+    let names = STATUSES.iter().map(|(name, _)| *name).chain(OTHERS.iter().copied());
+    let name = names.into_iter().find(|name| {
+        what.match_indices(name).any(|(at, _)| {
+            let stands_alone = !what[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let call = what[at + name.len()..].strip_prefix('(');
+            stands_alone && call.is_some_and(|rest| rest.starts_with(['\'', '"']))
+        })
+    })?;
+    class(name)
 }
 
 /// What Node prints: the line of the error, its stack, and the dump of the object.

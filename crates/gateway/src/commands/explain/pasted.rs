@@ -8,8 +8,12 @@ use seawall_core::verdict::code::{self, Meaning, provider, status};
 use seawall_core::verdict::{self, Class, Fault, Reply, Verdict, body, retry_after};
 
 use super::{Explained, Kind};
+use crate::commands::literal;
 
-/// How many brackets in a prose are tried as the beginning of an error body.
+/// A longer text is no message.
+const PROSE_BYTES_MAX: usize = 1_024;
+
+/// How many brackets or colons in a prose are tried as the beginning of an error body or a message.
 const STARTS_MAX: usize = 16;
 
 /// A response: as sent, or as `curl -i` and `curl -v` print it.
@@ -27,7 +31,9 @@ pub(super) fn http(what: &str) -> Option<Explained> {
         }
         let judged = judge(status, &headers, content.as_bytes())?;
         let id = verdict::request_id(&headers).map(str::to_owned);
-        return Some(Explained::judged(Kind::HttpResponse, Some(status), judged).with_id(id.as_deref()));
+        return Some(
+            Explained::judged(Kind::HttpResponse, Some(status), judged).with_id(id.as_deref()).with_headers(&headers),
+        );
     }
 }
 
@@ -117,7 +123,7 @@ pub(super) fn json(what: &str) -> Option<Explained> {
     match body::read(what.as_bytes()).form {
         body::Form::Json => error_in(what.as_bytes()),
         // What Python prints of a body: quotes of the other kind.
-        _ => error_in(super::literal::to_json(what)?.as_bytes()),
+        _ => error_in(literal::to_json(what)?.as_bytes()),
     }
 }
 
@@ -127,9 +133,11 @@ pub(super) fn json_inside(what: &str) -> Option<Explained> {
         let value = serde_json::Deserializer::from_str(&what[at..]).into_iter::<serde_json::Value>().next();
         let json = match value {
             Some(Ok(value)) => value.to_string(),
-            _ => super::literal::to_json(&what[at..])?,
+            _ => literal::to_json(&what[at..])?,
         };
-        let before = &what[what.floor_char_boundary(at.saturating_sub(200))..at];
+        // On the same line: a stack above it is full of numbers.
+        let before = what[what.floor_char_boundary(at.saturating_sub(200))..at].trim_end();
+        let before = before.rsplit('\n').next().unwrap_or(before);
         match body::status_in_text(before) {
             Some(status) => {
                 error_in(json.as_bytes())?;
@@ -149,8 +157,8 @@ fn error_in(json: &[u8]) -> Option<Explained> {
     }
     let said = body::read(json).said;
     let is_error = said.kind.is_some() || said.code.is_some() || said.message.is_some();
-    // A whole answer may have a `type` or a `status` too, but it has content.
-    let is_answer = ["choices", "output", "content", "data", "model"]
+    // A whole answer may have a `type` or a `status` too, but it has content; a line of a log a level.
+    let is_answer = ["choices", "output", "content", "data", "model", "level"]
         .iter()
         .any(|name| seawall_core::json::field(json, name).is_some());
     if !is_error || is_answer {
@@ -161,7 +169,7 @@ fn error_in(json: &[u8]) -> Option<Explained> {
 
 /// A web page: of an error if its title names one, else of something that is no API.
 pub(super) fn page(what: &str) -> Option<Explained> {
-    if !what.starts_with('<') {
+    if !what.starts_with('<') || !(what.contains("</") || what.to_ascii_lowercase().starts_with("<!doctype")) {
         return None;
     }
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
@@ -175,22 +183,47 @@ pub(super) fn page(what: &str) -> Option<Explained> {
 
 /// `HTTP 502`, `error code: 520`, `503 Service Unavailable`, `status=500`: one short line with a status.
 pub(super) fn short_status(what: &str) -> Option<Explained> {
-    if what.len() > 64 || what.contains('\n') {
+    if what.len() > 64 || what.contains('\n') || what.starts_with(['{', '[']) {
         return None;
     }
     let status = body::status_in_text(what)?;
     Some(Explained::of(Kind::Status, Some(status), status::of_status(status, false)))
 }
 
-/// A message that is known by how it begins, or by the fault that it names.
+/// A message that is known by how it begins, by the rule that it comes from, by the status that it
+/// speaks of, or by the fault that it names.
 pub(super) fn message(what: &str) -> Option<Explained> {
     if let Some(known) = provider::of_message(what) {
         return Some(Explained::of(Kind::Message, Some(known.status), &known.meaning));
     }
-    if what.len() > 512 {
+    if what.len() > PROSE_BYTES_MAX {
         return None;
     }
-    fault_in(what).map(|fault| Explained::of(Kind::Message, None, code::of_fault(fault)))
+    if super::rule::of_message(what).is_some() {
+        return Some(Explained::of(Kind::Message, Some(400), code::of_class(Class::CallerFault)).with_rule(Some(what)));
+    }
+    // What stands in a traceback besides its errors is source.
+    if what.contains("Traceback (most recent call last)") {
+        return None;
+    }
+    in_prose(what).or_else(|| fault_in(what).map(|fault| Explained::of(Kind::Message, None, code::of_fault(fault))))
+}
+
+/// A message behind a colon (`stream disconnected: The server had an error…`, `Error: 500 The …`), or
+/// a status that is called one (`last status: 503`).
+fn in_prose(what: &str) -> Option<Explained> {
+    for (at, _) in what.match_indices(": ").take(STARTS_MAX) {
+        let rest = what[at + 2..].trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+        if let Some(known) = provider::of_message(rest) {
+            return Some(Explained::of(Kind::Message, Some(known.status), &known.meaning));
+        }
+    }
+    let lower = what.to_ascii_lowercase();
+    let status = ["status code ", "status code: ", "status: ", "status "].iter().find_map(|mark| {
+        let rest = lower.split_once(mark)?.1;
+        body::status_in_text(rest.get(..3)?).filter(|_| !rest[3..].starts_with(|c: char| c.is_ascii_digit()))
+    })?;
+    Some(Explained::of(Kind::Message, Some(status), status::of_status(status, false)))
 }
 
 /// What operating systems and libraries say, and which fault it is; the more telling first.
@@ -208,6 +241,8 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "sslerror",
             "ssl handshake",
             "tls handshake",
+            "ssl certificate problem",
+            "ssl_error_syscall",
             "err_tls",
             "cert_has_expired",
         ],
@@ -236,13 +271,32 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "enetunreach",
             "network is unreachable",
             "all connection attempts failed",
+            "couldn't connect to server",
+            "cannot connect to host",
+            "max retries exceeded with url",
+            "error: bad port",
         ],
     ),
+    // Before the next one, whose words nginx uses for a connection that stood.
+    (Fault::FirstContentTimeout, &["upstream timed out (110"]),
     (Fault::ConnectTimeout, &["connecttimeout", "connect timeout", "connection timed out", "etimedout"]),
+    (
+        Fault::Garbage,
+        &[
+            "illegal status line",
+            "badstatusline",
+            "httpparsererror",
+            "hpe_invalid",
+            "received http/0.9",
+            "does not match the http/1.1 protocol",
+        ],
+    ),
     (
         Fault::Truncated,
         &[
             "incomplete chunked read",
+            "with outstanding read data remaining",
+            "was not closed cleanly",
             "without sending complete message body",
             "incompleteread",
             "premature close",
@@ -260,6 +314,8 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "remotedisconnected",
             "remote end closed connection",
             "socket hang up",
+            "empty reply from server",
+            "upstream prematurely closed",
             "other side closed",
             "und_err_socket",
             "broken pipe",
@@ -268,7 +324,17 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::Deadline,
-        &["readtimeout", "read timed out", "request timed out", "headers_timeout", "body_timeout", "deadline exceeded"],
+        &[
+            "readtimeout",
+            "timeouterror",
+            "read timed out",
+            "request timed out",
+            "readtimeouterror",
+            "headers_timeout",
+            "body_timeout",
+            "deadline exceeded",
+            "operation timed out after",
+        ],
     ),
 ];
 

@@ -1,6 +1,24 @@
 //! What people paste, and what they must be told.
 
+use seawall_core::request::lint::rule::RULES;
+use seawall_core::verdict::Fault;
+use seawall_core::verdict::code::{Code, provider};
+
 use super::*;
+
+/// Runs the command without a journal; whether it was recognised, and what it printed.
+fn told(what: Option<&str>, stdin: impl Read, json: bool) -> (bool, String) {
+    let args = ExplainArgs {
+        what: what.into_iter().map(str::to_owned).collect(),
+        json,
+        no_journal: true,
+        ..ExplainArgs::default()
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let is_recognised = run(&args, None, stdin, &mut out, &mut err).unwrap();
+    assert!(err.is_empty());
+    (is_recognised, String::from_utf8(out).unwrap())
+}
 
 #[track_caller]
 fn is(what: &str, kind: Kind, status: impl Into<Option<u16>>, class: Class) -> Explained {
@@ -42,6 +60,92 @@ fn a_word_is_a_status_a_class_a_code_or_a_fault() {
             assert!(explain(word).recognised.is_some(), "{word}");
         }
     }
+}
+
+#[test]
+fn what_seawall_did_is_explained_and_a_word_with_two_meanings_has_both() {
+    for &outcome in Outcome::ALL {
+        let explained = explain(&format!("x-seawall-outcome: {outcome}"));
+        assert_eq!((explained.recognised, explained.word), (Some(Kind::Outcome), Some(outcome.name())));
+        assert!(explain(outcome.name()).recognised.is_some());
+    }
+    for &reason in Reason::ALL {
+        let explained = explain(&format!("X-Seawall-Reason: {reason}"));
+        let told = [explained.word, explained.also.first().map(|also| also.word)];
+        assert!(told.contains(&Some(reason.name())), "{reason}");
+        assert!(explain(reason.name()).recognised.is_some());
+    }
+    for &fault in Fault::ALL {
+        assert!(explain(fault.name()).recognised.is_some(), "{fault}");
+    }
+    let budget = explain("budget");
+    assert_eq!(
+        (budget.recognised, budget.also.len(), budget.class),
+        (Some(Kind::Outcome), 0, None),
+        "both mean the same"
+    );
+    let ambiguous = explain("ambiguous");
+    assert_eq!((ambiguous.recognised, ambiguous.also[0].taken_for), (Some(Kind::Class), Kind::Outcome));
+    let reply = "HTTP/1.1 504 x\nx-seawall-outcome: diagnosed\nx-seawall-reason: cliff\n\n";
+    let reply = is(reply, Kind::HttpResponse, 504, Class::Ambiguous);
+    assert_eq!(reply.also.iter().map(|also| also.word).collect::<Vec<_>>(), ["diagnosed", "cliff"]);
+}
+
+#[test]
+fn every_rule_is_explained_by_code_and_by_name_in_any_case() {
+    for rule in RULES {
+        for word in [rule.code.to_owned(), rule.code.to_lowercase(), rule.name.to_uppercase()] {
+            let explained = explain(&word);
+            assert_eq!(
+                (explained.recognised, explained.class),
+                (Some(Kind::LintRule), Some(Class::CallerFault)),
+                "{word}"
+            );
+            assert_eq!(explained.rule.map(|told| told.code), Some(rule.code));
+        }
+    }
+    let (is_recognised, out) = told(Some("SW9999"), io::empty(), false);
+    assert!(!is_recognised && out.contains(&format!("did you mean `{}`?", RULES[RULES.len() - 1].code)), "{out}");
+    let near = RULES[0].name.replace('-', "_");
+    assert!(told(Some(&near), io::empty(), false).1.contains(RULES[0].name));
+}
+
+#[test]
+fn a_message_about_a_tool_names_its_rule() {
+    let message = "Invalid 'tools[2].function.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.";
+    let body = serde_json::json!({"error": {"message": message, "type": "invalid_request_error", "param": "tools[2].function.name", "code": "invalid_value"}});
+    let python = format!(
+        "openai.BadRequestError: Error code: 400 - {{'error': {{'message': \"{message}\", 'type': 'invalid_request_error', 'param': 'tools[2].function.name', 'code': 'invalid_value'}}}}"
+    );
+    let node = format!("BadRequestError: 400 {message}\n    at APIError.generate (x)");
+    for pasted in [message.to_owned(), body.to_string(), python, node, format!("HTTP/1.1 400 Bad Request\n\n{body}")] {
+        let explained = explain(&pasted);
+        assert_eq!((explained.status, explained.class), (Some(400), Some(Class::CallerFault)), "{pasted}");
+        assert_eq!(explained.rule.map(|told| told.code), Some("SW101"), "{pasted}");
+        assert!(explained.next[0].contains("seawall lint"), "{pasted}");
+    }
+    assert_eq!(explain(&PYTHON.replace('\'', "\"")).rule, None);
+}
+
+#[test]
+fn an_id_alone_is_recognised() {
+    for id in [
+        "sw_000000000000000000000000000000ab",
+        "req_0123456789abcdef0123456789abcdef",
+        "0c1d2e3f-0000-4000-8000-0123456789ab",
+    ] {
+        let explained = explain(id);
+        assert_eq!((explained.recognised, explained.request_id.as_deref()), (Some(Kind::RequestId), Some(id)), "{id}");
+        assert_eq!(explained.class, None);
+    }
+    for word in ["sw_12", "req_", "0c1d2e3f-0000-4000-8000-0123456789ag"] {
+        assert_eq!(explain(word).recognised, None, "{word}");
+    }
+    let told = "The upstream failed. (seawall show sw_000000000000000000000000000000ab) HTTP 502";
+    let told = format!(
+        "openai.InternalServerError: Error code: 502 - {{'error': {{'message': '{told}', 'code': 'seawall_upstream_error'}}}}"
+    );
+    assert_eq!(explain(&told).request_id.as_deref(), Some("sw_000000000000000000000000000000ab"));
 }
 
 #[test]
@@ -99,6 +203,10 @@ fn an_exception_of_python_is_read_with_and_without_its_traceback() {
         Class::Quota,
     );
     is("openai.InternalServerError: Error code: 502", Kind::PythonException, 502, Class::BadGateway);
+    // Since version 3 of the SDK: the message alone.
+    let quota = "openai.RateLimitError: Error code: 429 - You exceeded your current quota, please check your plan. (request id req_0554b049b47a84ea5f4b)";
+    let quota = is(quota, Kind::PythonException, 429, Class::Quota);
+    assert_eq!(quota.request_id.as_deref(), Some("req_0554b049b47a84ea5f4b"));
     is(
         "openai.InternalServerError: Error code: 503 - <html><title>503</title></html>",
         Kind::PythonException,
@@ -252,6 +360,107 @@ fn pages_and_messages_are_recognised() {
 }
 
 #[test]
+fn lines_of_logs_are_read_for_the_error_in_them() {
+    let pino = r#"{"level":50,"time":1,"err":{"type":"InternalServerError","message":"503 m","stack":"InternalServerError: 503 The server is currently overloaded.\n    at x","status":503,"requestID":"req_abc123def456"},"msg":"m"}"#;
+    let pino = is(pino, Kind::NodeException, 503, Class::Overloaded);
+    assert_eq!(pino.request_id.as_deref(), Some("req_abc123def456"));
+    is(
+        r#"{"event":"failed","level":"error","exception":"Traceback (most recent call last):\n  File \"a.py\"\nopenai.RateLimitError: Error code: 429 - You exceeded your current quota, please check your plan"}"#,
+        Kind::PythonException,
+        429,
+        Class::Quota,
+    );
+    is(
+        "{\"log\":\"all is well\",\"stream\":\"stdout\"}\n{\"log\":\"openai.APITimeoutError: Request timed out.\\n\",\"stream\":\"stderr\"}",
+        Kind::PythonException,
+        None,
+        Class::Ambiguous,
+    );
+    is(
+        "INFO:httpx:HTTP Request: POST https://api.openai.com/v1/chat/completions \"HTTP/1.1 500 Internal Server Error\"",
+        Kind::Status,
+        500,
+        Class::ServerError,
+    );
+    is("10.0.0.1 - - [x] \"POST /v1/chat/completions HTTP/1.1\" 502 157 \"-\"", Kind::Status, 502, Class::BadGateway);
+    is(
+        "2026/11/23 [error] 31#31: *1 upstream timed out (110: Connection timed out) while reading response header from upstream",
+        Kind::Message,
+        None,
+        Class::Ambiguous,
+    );
+    is(
+        "Task x raised unexpected: APIConnectionError(\"Connection error.\")",
+        Kind::PythonException,
+        None,
+        Class::Ambiguous,
+    );
+    is("error: exceeded retry limit, last status: 503 Service Unavailable", Kind::Message, 503, Class::Overloaded);
+    is(
+        "stream disconnected: The server had an error while processing your request",
+        Kind::Message,
+        500,
+        Class::ServerError,
+    );
+    assert_eq!(explain(r#"{"level":"info","msg":"started on port 500"}"#).recognised, None);
+    let deep = format!("{}\"502\"{}", "{\"level\":1,\"err\":".repeat(9), "}".repeat(9));
+    assert_eq!(explain(&deep).recognised, None, "followed to a depth");
+}
+
+#[test]
+fn prose_and_logs_are_read_up_to_their_limits() {
+    let prose = |length: usize| format!("{:length$}", "read ECONNRESET", length = length).replace("  ", " x");
+    assert_eq!(explain(&format!("{}.", prose(1_023))).recognised, Some(Kind::Message));
+    assert_eq!(explain(&format!("{}.", prose(1_024))).recognised, None);
+    let log = |quiet: usize| {
+        format!(
+            "{{\"level\":1,\"msg\":\"Error code: 500\"}}\n{}",
+            "{\"level\":1,\"msg\":\"all is well\"}\n".repeat(quiet)
+        )
+    };
+    assert_eq!(explain(&log(49)).recognised, Some(Kind::PythonException));
+    assert_eq!(log::structured(&log(50)), None);
+}
+
+#[test]
+fn errors_from_under_the_sdks_are_recognised() {
+    use Kind::{Message, NodeException, PythonException};
+    let terminated = "TypeError: terminated\n    at Fetch.onAborted (node:internal/deps/undici/undici:11472:53)\n    at Socket.emit (node:events:531:35) {\n  [cause]: SocketError: other side closed\n    code: 'UND_ERR_SOCKET',\n    socket: {\n      bytesRead: 600\n    }\n}\n\nNode.js v22.23.3";
+    is(terminated, NodeException, None, Class::Ambiguous);
+    let cut = "<anonymous_script>:1\n{\"id\":\"x\",\"choices\":[{\n\nSyntaxError: Unterminated string in JSON at position 1740\n    at JSON.parse (<anonymous>)";
+    is(cut, NodeException, None, Class::Ambiguous);
+    let empty = "Traceback (most recent call last):\n  File \"json/decoder.py\", line 355, in raw_decode\n    raise JSONDecodeError(\"Expecting value\", s, err.value) from None\njson.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)";
+    is(empty, PythonException, None, Class::ServerError);
+    let garbage = "httpcore.RemoteProtocolError: illegal status line: bytearray(b'x')\n\nTraceback (most recent call last):\nopenai.APIConnectionError: Connection error.";
+    let garbage = is(garbage, PythonException, None, Class::Ambiguous);
+    assert!(garbage.meaning.is_some_and(|says| says.contains("not HTTP")), "{garbage:?}");
+    is(
+        "requests.exceptions.HTTPError: 500 Server Error: Internal Server Error for url: https://x/v1",
+        PythonException,
+        500,
+        Class::ServerError,
+    );
+    is(
+        "AxiosError: Request failed with status code 503\n    at settle (file:///a.js:1:2)",
+        NodeException,
+        503,
+        Class::Overloaded,
+    );
+    let sdk = "AI_APICallError: Internal Server Error\n    at fn (x.js:1:1) {\n  statusCode: 500,\n  responseBody: '{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\"}}',\n}";
+    is(sdk, NodeException, 500, Class::CallerFault);
+    is(
+        "curl: (7) Failed to connect to 127.0.0.1 port 9 after 0 ms: Couldn't connect to server",
+        Message,
+        None,
+        Class::NotSent,
+    );
+    is("curl: (28) Operation timed out after 1001 milliseconds with 0 bytes received", Message, None, Class::Ambiguous);
+    // What a program prints of its source is no word of the error.
+    let source = "Traceback (most recent call last):\n  File \"a.py\", line 1\n    answer(\"connection refused\")\nValueError: no";
+    assert_eq!(explain(source).recognised, None);
+}
+
+#[test]
 fn what_is_no_error_is_not_recognised() {
     for what in [
         "",
@@ -291,9 +500,7 @@ fn keys_and_prompts_are_never_printed_back() {
         "HTTP/1.1 500 x\nx-request-id: \u{1b}[31mCANARY\n\n".to_owned(),
     ] {
         for json in [false, true] {
-            let mut out = Vec::new();
-            run(Some(what.clone()), io::empty(), json, &mut out).unwrap();
-            let out = String::from_utf8(out).unwrap();
+            let (_, out) = told(Some(&what), io::empty(), json);
             assert!(!out.contains("CANARY") && !out.contains('\u{1b}'), "{what}\n{out}");
         }
     }
@@ -301,11 +508,7 @@ fn keys_and_prompts_are_never_printed_back() {
 
 #[test]
 fn input_comes_from_the_argument_or_from_standard_input() {
-    let told = |what: Option<&str>, stdin: &str, json| {
-        let mut out = Vec::new();
-        let is_recognised = run(what.map(str::to_owned), stdin.as_bytes(), json, &mut out).unwrap();
-        (is_recognised, String::from_utf8(out).unwrap())
-    };
+    let told = |what: Option<&str>, stdin: &str, json| told(what, stdin.as_bytes(), json);
     assert!(told(None, "502", false).1.starts_with("502 bad_gateway\n"));
     assert!(told(Some("-"), "503", false).1.starts_with("503 overloaded\n"));
     assert!(!told(Some("what is this"), "", false).0);
@@ -323,11 +526,26 @@ fn input_comes_from_the_argument_or_from_standard_input() {
 }
 
 #[test]
+fn flags_are_flags_wherever_they_stand() {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ExplainArgs,
+    }
+    let parsed =
+        |line: &[&str]| <Line as clap::Parser>::try_parse_from([&["explain"], line].concat()).map(|line| line.args);
+    let args = parsed(&["Error code: 500", "-", "x", "--json", "--no-journal"]).unwrap();
+    assert_eq!((args.what.join(" ").as_str(), args.json, args.no_journal), ("Error code: 500 - x", true, true));
+    assert_eq!(parsed(&["--", "--json"]).unwrap().what, ["--json"]);
+    assert!(parsed(&["503", "--jsn"]).is_err());
+}
+
+#[test]
 fn input_is_read_up_to_its_limit() {
     let within = format!("502{}", " ".repeat(INPUT_BYTES_MAX - 3));
     let mut reader = within.as_bytes().chain(&b"garbage"[..]);
-    assert!(run(None, &mut reader, false, &mut Vec::new()).unwrap());
-    assert!(!run(None, format!(" {}", "x".repeat(INPUT_BYTES_MAX)).as_bytes(), false, &mut Vec::new()).unwrap());
+    assert!(told(None, &mut reader, false).0);
+    assert!(!told(None, format!(" {}", "x".repeat(INPUT_BYTES_MAX)).as_bytes(), false).0);
     let cut = format!("{}\u{20ac}", "x".repeat(INPUT_BYTES_MAX - 1));
     assert_eq!(explain(&cut).recognised, None);
 }
@@ -341,7 +559,7 @@ fn the_texts_read_well() {
     {
         let shown = what.lines().find(|line| line.contains("Error:")).unwrap_or(what);
         writeln!(book, "$ seawall explain '{shown}'").unwrap();
-        run(Some(what.to_owned()), io::empty(), false, &mut book).unwrap();
+        book.write_all(told(Some(what), io::empty(), false).1.as_bytes()).unwrap();
         writeln!(book).unwrap();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false }, {

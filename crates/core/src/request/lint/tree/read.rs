@@ -12,6 +12,11 @@ use super::{DEPTH_MAX, Flaw, Form, Node, Tree, VALUES_MAX, Wrong};
 /// Objects with at most this many members have each key compared with each; larger ones are sorted.
 const FEW: usize = 12;
 
+/// Bytes of a document to each value of it, where tools are most of it.
+const NODE_BYTES: usize = 14;
+/// Room for no more nodes than this is made ahead: most of a large document are prompts.
+const NODES_FIRST: usize = 1 << 14;
+
 /// Why a document could not be read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Broken {
@@ -31,7 +36,7 @@ pub(in super::super) fn read(bytes: &[u8]) -> Result<Tree<'_>, Broken> {
     let mut reader = Reader {
         bytes,
         at: 0,
-        nodes: Vec::with_capacity(bytes.len() / 24 + 8),
+        nodes: Vec::with_capacity((bytes.len() / NODE_BYTES).min(NODES_FIRST)),
         open: Vec::new(),
         flaws: Vec::new(),
         keys: Vec::new(),
@@ -46,7 +51,8 @@ pub(in super::super) fn read(bytes: &[u8]) -> Result<Tree<'_>, Broken> {
 /// The text between the quotes of a string or key.
 pub(super) fn unescaped(inner: &[u8], is_escaped: bool) -> Cow<'_, str> {
     if !is_escaped {
-        return String::from_utf8_lossy(inner);
+        // Whole and borrowed is what nearly all are: the lossy way is slow at finding that out.
+        return std::str::from_utf8(inner).map_or_else(|_| String::from_utf8_lossy(inner), Cow::Borrowed);
     }
     let mut text = String::with_capacity(inner.len());
     let mut at = 0;
@@ -408,6 +414,7 @@ impl Reader<'_> {
             b"None" | b"True" | b"False" => "a value as Python writes it, not JSON",
             b"undefined" => "undefined is no JSON",
             _ if rest[0] == b'\'' => "single quotes where JSON has double ones",
+            _ if rest.starts_with(b"\xef\xbb\xbf") => "it begins with a byte order mark",
             _ if rest[0] == b'/' => "a comment, which JSON does not have",
             _ => "a value is missing",
         };
@@ -458,6 +465,7 @@ mod tests {
             (r#"["\x41"]"#, 2..4, "an escape that JSON does not know"),
             (r#"["\u12"]"#, 2..8, "an escape without its four hexadecimal digits"),
             ("[1] 2", 4..5, "more follows after the end"),
+            ("\u{feff}{}", 0..1, "it begins with a byte order mark"),
             ("// x", 0..1, "a comment, which JSON does not have"),
         ] {
             assert_eq!(why(text.as_bytes()), Some((at, expected)), "{text}");
