@@ -14,6 +14,7 @@ mod call;
 mod document;
 mod edit;
 mod fix;
+mod join;
 mod look;
 mod name;
 mod pattern;

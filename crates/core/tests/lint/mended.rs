@@ -145,7 +145,7 @@ fn what_would_change_the_meaning_is_left_alone() {
         r#"{"type":"array"}"#,
         r#"{"oneOf":[{"type":"string"}]}"#,
         r#"{"allOf":[{"type":"string"},{"type":"string"}]}"#,
-        r#"{"allOf":[{"title":"a"}],"title":"b","type":"string"}"#,
+        r#"{"allOf":[{"pattern":"a"}],"pattern":"b","type":"string"}"#,
         r#"{"type":"object","properties":{},"additionalProperties":true}"#,
         r#"{"type":"string","format":"uri"}"#,
         "{}",

@@ -104,6 +104,8 @@ impl Scan<'_> {
             }
             Some('P') if self.rest.peek() == Some(&'=') => self.note(Problem::Backreference),
             None => return Err("a group is not closed"),
+            // What follows is the expression itself.
+            Some(':' | '>' | '|') => {}
             Some(_) => {
                 // A name or flags: up to what ends them, so that they are not read as expressions.
                 while let Some(next) = self.rest.peek() {
@@ -198,6 +200,7 @@ mod tests {
             "^[a-z0-9_-]+$",
             r"^\d{4}-\d{2}-\d{2}T[0-9:.]+(Z|[+-]\d{2}:\d{2})$",
             r"^(?:[a-z]+|\w{1,})?$",
+            "(?:a*)|(?:b{2})|(?:c+?d)",
             r"(?i)^x$",
             r"(?P<year>\d+)(?<month>\d+)",
             r"[\w.%+-]+@[a-z-]+\.[a-z]{2,}",

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::join;
 use super::look::{At, Look};
 use super::reference;
 use super::rule::strict as rules;
@@ -111,21 +112,10 @@ fn keywords<'t>(look: &mut Look, setting: &Setting<'t>, schema: Value<'t>, words
     });
 }
 
-/// The fix that puts the one schema of an allOf in its place, if nothing collides.
+/// The fix that puts the one schema of an allOf in its place.
 pub(super) fn merged(schema: Value<'_>, all_of: Value<'_>) -> Option<Fix> {
     let only = all_of.elements().next().filter(|only| all_of.len() == 1 && only.is_object())?;
-    let collides = only.members().any(|member| {
-        let key = member.key();
-        key != "allOf" && schema.field(&key).is_some()
-    });
-    if collides {
-        return None;
-    }
-    let edit = match only.len() {
-        0 => edit::remove(all_of)?,
-        _ => edit::replace(all_of.key_span().start..all_of.span().end, edit::members_text(only, &[])?),
-    };
-    Some(edit::one("merge the only schema of allOf", edit))
+    join::put_in("merge the only schema of allOf", schema, all_of, only)
 }
 
 fn required<'t>(
@@ -272,19 +262,7 @@ pub(super) fn siblings<'t>(
         said.message = format!("a $ref in a strict schema stands alone, and here is \"{}\" beside it", shown(&beside));
         said.reply = Some(setting.reply_at(schema, &format!("$ref cannot have keywords {{'{}'}}.", shown(&beside))));
         if is_fixable && reference::is_finite(setting.root, schema, target, steps) {
-            said.fix = put_in(schema, reference, target);
+            said.fix = join::put_in("put in what $ref points at", schema, reference, target);
         }
     });
-}
-
-/// The fix that puts the members of `target` in the place of a reference; those beside it win.
-fn put_in(schema: Value<'_>, reference: Value<'_>, target: Value<'_>) -> Option<Fix> {
-    let beside: Vec<_> = schema.members().filter(|member| *member != reference).map(Value::key).collect();
-    let beside: Vec<&str> = beside.iter().map(|key| &**key).collect();
-    let text = edit::members_text(target, &beside)?;
-    let edit = match text.is_empty() {
-        true => edit::remove(reference)?,
-        false => edit::replace(reference.key_span().start..reference.span().end, text),
-    };
-    Some(edit::one("put in what $ref points at", edit))
 }
