@@ -60,8 +60,8 @@ async fn a_reply_that_began_is_on_record_with_its_request_id_wherever_it_broke()
         let bench = bench(policy()).await;
         let _ = bench.client.run(bench.call(&format!("{fault}*1"), stream)).await;
         let failed = bench.notes.failed.lock().unwrap();
-        let found = failed.iter().map(|attempt| (attempt.status, attempt.upstream_request_id.as_deref()));
-        let Some((Some(200), Some(id))) = found.last() else { panic!("{fault}: {failed:?}") };
+        let found = failed.last().map(|attempt| (attempt.status, attempt.upstream_request_id.as_deref()));
+        let Some((Some(200), Some(id))) = found else { panic!("{fault}: {failed:?}") };
         assert!(id.starts_with("req_"), "{fault}: {id}");
     }
 }
