@@ -261,6 +261,8 @@ fn the_work_is_linear_in_a_hostile_document() {
         )),
         format!(r#"{{"model":"m",{}}}"#, many(n, &|at| format!(r#""k{}":1"#, at % (n / 2)))),
         format!("[{}]", many(n, &|n| format!(r#"{{"type":"function","function":{{"name":"a b{n}"}}}}"#))),
+        // As deep as a document may be, by the keywords that nest without anything between.
+        strict(&(0..253).fold("7".to_owned(), |inner, _| format!(r#"{{"not":{inner}}}"#))),
         strict(&(0..120).fold(r#"{"type":"string"}"#.to_owned(), |inner, _| format!(r#"{{"allOf":[{inner}]}}"#))),
         strict(&format!(
             r##"{{"type":"object","properties":{{"x":{{"$ref":"#/$defs/d0","title":"t"}}}},"$defs":{{{}}}}}"##,

@@ -389,6 +389,7 @@ fn targets() -> Vec<Case> {
         at(gemini, dialect, ""),
         at(anthropic, r#"{"type":"object"}"#, ""),
         at(gemini, r#"{"type":"object"}"#, "SW203W "),
+        at(gemini, &x(r#"{"type":"object"}"#), ""),
         at(anthropic, &x(r#"{"type":"array"}"#), ""),
         at(gemini, &x(r#"{"type":"array"}"#), "SW204E /properties/x"),
         at(anthropic, r#"{"type":"object","properties":{},"anyOf":[{"required":["a"]}]}"#, "SW202E /anyOf"),

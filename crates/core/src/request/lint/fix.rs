@@ -30,7 +30,7 @@ fn settled(document: &[u8], options: Options, is_inlining: bool) -> Option<Optio
     for _ in 0..ROUNDS_MAX {
         let now = changed.as_deref().unwrap_or(document);
         let (look, _) = document::look_at(now, options, Purpose::Mend, is_inlining);
-        let edits = compatible(look.fixes);
+        let edits = compatible(look.fixes());
         if edits.is_empty() {
             return Some(changed);
         }

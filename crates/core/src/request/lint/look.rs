@@ -62,7 +62,7 @@ pub(super) struct Look {
     pub(super) tool: Option<String>,
     /// While a schema is only tried: how many errors, and the first.
     pub(super) trial: Option<(usize, Option<&'static Rule>)>,
-    pub(super) fixes: Vec<Fix>,
+    fixes: [Vec<(Range<usize>, Fix)>; 3],
     found: [Vec<Finding>; 3],
     total: usize,
 }
@@ -80,7 +80,7 @@ impl Look {
             has_told_form: false,
             tool: None,
             trial: None,
-            fixes: Vec::new(),
+            fixes: [Vec::new(), Vec::new(), Vec::new()],
             found: [Vec::new(), Vec::new(), Vec::new()],
             total: 0,
         }
@@ -109,10 +109,15 @@ impl Look {
             }
             return;
         }
+        let (At::Value(value) | At::Key(value)) = at;
+        let span = match at {
+            At::Key(value) if value.is_member() => value.key_span(),
+            _ => value.span(),
+        };
         if self.purpose == Purpose::Mend {
             let mut said = Said::default();
             tell(&mut said);
-            self.fixes.extend(said.fix);
+            self.fixes[severity as usize].extend(said.fix.map(|fix| (span, fix)));
             return;
         }
         self.total += 1;
@@ -122,11 +127,6 @@ impl Look {
         }
         let mut said = Said::default();
         tell(&mut said);
-        let (At::Value(value) | At::Key(value)) = at;
-        let span = match at {
-            At::Key(value) if value.is_member() => value.key_span(),
-            _ => value.span(),
-        };
         let reply = said.reply.filter(|_| !matches!(self.target, Target::AnthropicCompat | Target::GeminiCompat));
         let (pointer, tool) = (value.pointer(), self.tool.clone());
         found.push(Finding { rule, severity, pointer, span, tool, message: said.message, reply, fix: said.fix });
@@ -149,6 +149,13 @@ impl Look {
         let (severity, pointer) = (rule.severity, String::new());
         let finding = Finding { rule, severity, pointer, span, tool: None, message, reply: None, fix: None };
         self.found[severity as usize].push(finding);
+    }
+
+    /// The fixes of what was found, in the order of [`Look::findings`], and without a limit on their number.
+    pub(super) fn fixes(self) -> Vec<Fix> {
+        let mut all: Vec<_> = self.fixes.into_iter().flatten().collect();
+        all.sort_by_key(|(span, _)| (span.start, span.end));
+        all.into_iter().map(|(_, fix)| fix).collect()
     }
 
     /// What was found, in the order of the document, and how many more there were. Errors go before

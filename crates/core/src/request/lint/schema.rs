@@ -173,16 +173,20 @@ impl<'t> Walk<'_, 't> {
         let Setting { is_strict, is_foreign, home, .. } = self.setting;
         let severity = match self.look.target {
             Target::AnthropicCompat => return,
-            Target::GeminiCompat => Severity::Warning,
             _ if is_strict => Severity::Error,
             _ if !spot.is_root || home == Home::Format => return,
+            Target::GeminiCompat => Severity::Warning,
             _ if self.look.is_responses() && !is_foreign => Severity::Error,
             _ => Severity::Warning,
         };
-        let setting = self.setting;
+        // Gemini refused empty ones as well.
+        let (setting, can_add) = (self.setting, self.look.is_openai());
         self.look.say(&schemas::NO_PROPERTIES, severity, At::Value(schema), |said| {
             said.message = "the schema of an object has no properties".to_owned();
             said.reply = Some(setting.reply_at(schema, "object schema missing properties."));
+            if !can_add {
+                return;
+            }
             said.fix = edit::insert_member(schema, "\"properties\"", "{}")
                 .map(|edit| edit::one("add \"properties\": {}", edit));
         });
