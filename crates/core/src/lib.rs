@@ -10,6 +10,7 @@
 //! - [`verdict`]: what came back, and what it means.
 //! - [`reframe`]: a whole answer as a stream, and a stream as a whole answer.
 //! - [`event`]: what happened and why, as facts for a record.
+//! - [`incident`]: when failures amount to trouble, and what they have in common.
 //! - [`redact`]: what may be written down.
 //! - [`json`]: the top of a JSON document, looked at without parsing the rest.
 //! - [`window`]: how long things took in the last while.
@@ -18,6 +19,7 @@ mod words;
 
 pub mod dice;
 pub mod event;
+pub mod incident;
 pub mod json;
 pub mod plan;
 pub mod redact;

@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::time::{Time, micros};
 
 /// How long one half collects: a duration is remembered for this long at least, for less than twice as long.
@@ -43,7 +45,7 @@ type Counts = Box<[u32; BUCKETS]>;
 /// }
 /// assert_eq!(latencies.quantile(Time::ZERO, 500), Some(Duration::from_millis(52)));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Latencies {
     /// Which half is being filled, counted from [`Time::ZERO`].
     turn: u64,
@@ -51,7 +53,7 @@ pub struct Latencies {
     before: Half,
 }
 
-/// Durations of five minutes.
+/// Durations of five minutes. Saved as the buckets that hold something.
 #[derive(Debug, Clone, Default)]
 struct Half {
     counts: Option<Counts>,
@@ -127,6 +129,26 @@ impl Half {
     }
 }
 
+impl Serialize for Half {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.counts.iter().flat_map(|counts| counts.iter());
+        serializer.collect_seq(counts.enumerate().filter(|(_, count)| **count > 0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Half {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut half = Half::default();
+        for (at, count) in Vec::<(usize, u32)>::deserialize(deserializer)? {
+            let counts = half.counts.get_or_insert_with(|| Box::new([0; BUCKETS]));
+            let place = counts.get_mut(at).ok_or_else(|| serde::de::Error::custom("no such bucket"))?;
+            *place = count;
+        }
+        half.total = half.counts.iter().flat_map(|counts| counts.iter()).map(|&count| u64::from(count)).sum();
+        Ok(half)
+    }
+}
+
 /// What so many parts of a thousand did not exceed, of the `count` durations in `halves`.
 fn quantile(halves: &[&Half], count: u64, parts_per_thousand: u32) -> Option<Duration> {
     if count == 0 {
@@ -198,6 +220,22 @@ mod tests {
         half.total = u64::from(u32::MAX);
         half.record(7);
         assert_eq!((half.at(7), half.total), (u32::MAX, u64::from(u32::MAX)));
+    }
+
+    #[test]
+    fn what_was_saved_is_known_again() {
+        let mut latencies = Latencies::default();
+        for millis in [0, 1, 70, 71, 4_000, 600_000] {
+            latencies.record(at(millis * 500), Duration::from_millis(millis));
+        }
+        let saved = serde_json::to_string(&latencies).unwrap();
+        let mut again: Latencies = serde_json::from_str(&saved).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), saved);
+        for parts in 0..=1_000 {
+            assert_eq!(again.quantile(at(0), parts), latencies.quantile(at(0), parts));
+        }
+        let far = format!(r#"{{"turn":0,"filling":[[{BUCKETS},1]],"before":[]}}"#);
+        assert!(serde_json::from_str::<Latencies>(&far).is_err());
     }
 
     #[test]
