@@ -12,6 +12,7 @@
 mod again;
 mod ask;
 pub mod backoff;
+mod beside;
 pub mod breaker;
 pub mod budget;
 mod choice;
@@ -27,12 +28,12 @@ pub mod route;
 pub mod shapes;
 pub mod suspects;
 pub mod upgrade;
+mod waiting;
 
 use std::time::Duration;
 
 use crate::dice::Dice;
 use crate::event::{Outcome, Reason};
-use crate::request::Repeatable;
 use crate::time::Time;
 use crate::upstream::UpstreamId;
 use crate::verdict::{Again, Class, Verdict};
@@ -444,66 +445,6 @@ impl Plan {
         }
     }
 
-    /// A place in the queue, where nobody can be asked now and waiting is wanted; else the end.
-    fn queue_instead(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, nobody: Nobody) -> State {
-        let is_curable = matches!(nobody.reason, Reason::Breaker | Reason::Budget);
-        if is_curable && now < self.expires(policy) {
-            let queue = fleet.queue(self.ask.candidates.group());
-            let ticket = if self.visits.has_queued { queue.rejoin() } else { queue.join() };
-            if let Some(ticket) = ticket {
-                self.visits.has_queued = true;
-                return State::Queued { ticket, look: now + queue::LOOK_MIN };
-            }
-        }
-        State::Over(nobody)
-    }
-
-    /// When it has waited long enough: an attempt must still be of use then.
-    fn expires(&self, policy: &Policy) -> Time {
-        let latest = Time::ZERO + self.deadline.since(Time::ZERO + policy.retry.min_useful);
-        (self.arrived + policy.wait.max).min(latest)
-    }
-
-    /// Looks whether its turn has come: whenever a breaker lets somebody through, the first in the
-    /// queue may go, and while all is well they go at the queue's own pace.
-    fn look(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, ticket: Ticket) -> Step {
-        let group = self.ask.candidates.group();
-        if now >= self.expires(policy) {
-            fleet.queue(group).leave(ticket);
-            return self.fail(Reason::Queue.into());
-        }
-        let choice = self.choice(now, policy, fleet);
-        let look = match choice.best(dice, |at| self.visits.not_before[at] <= now) {
-            Ok(at) => {
-                let is_well = matches!(choice.state(at), BreakerState::Closed | BreakerState::Guarded);
-                let usual = fleet.budget(group).usual(now);
-                let queue = fleet.queue(group);
-                let turn = match queue.turn(now, ticket, usual) {
-                    Err(_) if !is_well && queue.is_first(ticket) => Ok(()),
-                    turn => turn,
-                };
-                match turn {
-                    Ok(()) => {
-                        queue.launched(now, ticket);
-                        if self.attempts == 0 {
-                            fleet.budget(group).resume(now);
-                        }
-                        return self.send(now, policy, fleet, at, false);
-                    }
-                    Err(look) => look,
-                }
-            }
-            Err(nobody) => {
-                fleet.queue(group).begin_anew();
-                let at = nobody.retry_at.unwrap_or(now + queue::LOOK_MAX);
-                at.max(now + queue::LOOK_MIN).min(now + queue::LOOK_MAX)
-            }
-        };
-        let look = look.min(self.expires(policy));
-        self.state = State::Queued { ticket, look };
-        Step::Wait { until: look, upstream: None }
-    }
-
     /// The moment of a retry has come: its upstream may not be what it was when it was chosen.
     fn launch(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, at: usize) -> Step {
         let choice = self.choice(now, policy, fleet);
@@ -631,54 +572,6 @@ impl Plan {
         let may_again = has_alternative && self.attempts < policy.retry.max_attempts && is_stream;
         let share = if may_again { left / 5 * 3 } else { left };
         (now + limit.min(share)).min(self.deadline)
-    }
-
-    /// Whether the request may be asked a second time beside its first attempt at all. Only streams:
-    /// how long a whole answer takes is a matter of its length, and the second would be as long.
-    fn is_hedged(&self, policy: &Policy) -> bool {
-        self.ask.candidates.hedge.unwrap_or(policy.hedge.enabled)
-            && self.ask.stream
-            && self.ask.repeatable == Repeatable::Yes
-            && self.ask.replay.is_ok()
-            && self.ask.body_bytes <= hedge::BODY_BYTES_MAX
-            && self.has_attempts(policy.retry.max_attempts).is_ok()
-    }
-
-    /// When the first attempt, begun now, is later than 95 of 100.
-    fn late(&self, now: Time, policy: &Policy, fleet: &mut Fleet, live: Live) -> Option<Time> {
-        let expected = fleet.expect((self.candidate(live.at), &self.visits.model), self.ask.form, now);
-        Some(now + expected.hedge_after(policy.hedge.after_min, policy.hedge.after_max)?)
-    }
-
-    /// Begins a second attempt beside the first, if its moment has come and it can be afforded. There
-    /// is one such moment for each request.
-    fn begin_beside(&mut self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, first: Live) -> Step {
-        if self.hedge_at.is_none_or(|at| now < at) {
-            return Step::Listen;
-        }
-        self.hedge_at = None;
-        let Some(at) = self.beside(now, policy, fleet, dice, first) else { return Step::Listen };
-        let Ok((second, launch)) = self.attempt(now, policy, fleet, at, (breaker::Kind::Hedge, false)) else {
-            return Step::Listen;
-        };
-        fleet.purse(self.ask.candidates.group()).pay();
-        self.hedge = Some(second.attempt);
-        self.state = State::Live(first, Some(second));
-        Step::Send(launch)
-    }
-
-    /// Where a second attempt would go: to another place that is well, or to the same if all are.
-    fn beside(&self, now: Time, policy: &Policy, fleet: &mut Fleet, dice: &mut Dice, first: Live) -> Option<usize> {
-        let group = self.ask.candidates.group();
-        if !fleet.purse(group).can_pay() || !fleet.budget(group).holds(now, hedge::BUDGET_MIN) {
-            return None;
-        }
-        let place = (self.candidate(first.at), &*self.visits.model);
-        let usual = fleet.expect(place, self.ask.form, now).p50?;
-        if self.deadline.since(now) <= usual || fleet.wall(place, self.ask.form, now, self.ask.body_bytes).is_some() {
-            return None;
-        }
-        self.choice(now, policy, fleet).beside(dice, first.at)
     }
 
     fn fail(&mut self, nobody: Nobody) -> Step {
