@@ -9,6 +9,7 @@ import bad_input  # noqa: F401
 import leaving  # noqa: F401
 import realtime  # noqa: F401
 import record  # noqa: F401
+import pages  # noqa: F401
 import noise  # noqa: F401
 import waves  # noqa: F401
 import hedges  # noqa: F401

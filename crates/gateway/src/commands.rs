@@ -9,3 +9,4 @@ pub(crate) mod failures;
 pub(crate) mod rehearse;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod status;

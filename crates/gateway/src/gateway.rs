@@ -23,6 +23,8 @@ use crate::server::admit::Limits as BodyLimits;
 use crate::server::door::Door;
 use crate::server::{self, Limits, Server, admin};
 
+pub(crate) use pages::site;
+
 /// The journal has this long for its last rows at a clean end.
 const JOURNAL_CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// After SIGTERM new requests are refused, and connections still taken, for this long: whoever

@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const VERBS: [&str; 9] = ["serve", "demo", "exec", "chaos", "explain", "failures", "show", "config", "completions"];
+const VERBS: [&str; 10] =
+    ["serve", "demo", "exec", "chaos", "explain", "failures", "show", "status", "config", "completions"];
 
 /// What the program prints, with nothing of this machine's environment in it.
 fn says(arguments: &[&str]) -> String {

@@ -6,9 +6,10 @@
 
 use http::Uri;
 
-use super::address;
+use super::Environment;
+use super::address::{self, Origin};
 use super::diagnose::Wrong;
-use super::proxy::ProxyUrl;
+use super::proxy::{self, ProxyUrl};
 
 /// The word for no page.
 pub(super) const OFF: &str = "off";
@@ -46,6 +47,17 @@ impl StatusPage {
     /// Its address, as people write it.
     pub(crate) fn shown(&self) -> String {
         self.url.to_string().trim_end_matches('/').to_owned()
+    }
+
+    /// The page at `url`, by the environment's proxy.
+    ///
+    /// # Errors
+    /// What is wrong with the address, or with the proxy.
+    pub(crate) fn at(url: &str, env: &Environment) -> Result<StatusPage, String> {
+        let url = address(url).map_err(|wrong| format!("the address {}", wrong.what))?;
+        let proxy = proxy::from_environment(&Origin::of(&url), env);
+        let proxy = proxy.map_err(|(variable, why)| format!("the proxy in {variable} cannot be used: {why}"))?;
+        Ok(StatusPage { url, proxy })
     }
 }
 

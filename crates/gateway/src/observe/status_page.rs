@@ -80,6 +80,14 @@ impl Page {
     pub(crate) fn worst(&self) -> Option<Condition> {
         self.components.iter().filter_map(|component| component.status).max()
     }
+
+    /// The incident that may be the one seen here: of those that are not about other components
+    /// alone, and no planned maintenance, the earliest.
+    pub(crate) fn likely(&self) -> Option<&Incident> {
+        let ours =
+            |incident: &&Incident| incident.concerns_us != Some(false) && incident.impact != Some(Impact::Maintenance);
+        self.incidents.iter().filter(ours).min_by_key(|incident| incident.started.unwrap_or(i64::MAX))
+    }
 }
 
 /// The form in which a page answers.

@@ -69,6 +69,7 @@ fn atlassians_groups_are_no_components_and_its_incidents_name_theirs() {
         ("Database", Some(Impact::Maintenance), None),
     ];
     assert_eq!(told, expected, "what is over, or has not begun, is left out");
+    assert_eq!(page.likely().and_then(|incident| incident.name.as_deref()), Some("Errors"));
     assert_eq!(page.incidents[0].link.as_deref(), Some("https://status.acme.example/incidents/i1"), "never elsewhere");
 }
 
