@@ -103,5 +103,6 @@ def a_status_page_is_asked_once_its_upstream_fails_and_decides_nothing(door):
         same((code, err), (0, ""), "seawall status")
         told = json.loads(out)
         same((told["upstream"], told["page"]["api"], told["first"]["who"]), ("chaos", "major_outage", "here"), "what it tells")
+        same([breaker["model"] for breaker in told["breakers"]], ["m"], "the breakers of the running gateway")
         hold(told["here"]["failures"] >= REQUESTS and told["here"]["request_ids"], f"of the record: {told['here']}")
         same(calls(gateway), [200] * REQUESTS, "requests while the page says that all is down")

@@ -12,7 +12,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The journal's name in the directory.
 pub(crate) const JOURNAL_FILE: &str = "journal.db";
@@ -20,6 +20,8 @@ pub(crate) const JOURNAL_FILE: &str = "journal.db";
 pub(crate) const EXEC_DIR: &str = "exec";
 const LOCK_FILE: &str = "serve.lock";
 const SERVE_FILE: &str = "serve.json";
+/// More than any announcement has.
+const SERVE_BYTES_MAX: u64 = 64 * 1024;
 /// A process id and its line end fit; a longer file is not ours.
 const PID_BYTES_MAX: u64 = 32;
 
@@ -32,7 +34,7 @@ pub(crate) struct DataDir {
 }
 
 /// What a running gateway says about itself in `serve.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Serve {
     /// Its process id.
     pub(crate) pid: u32,
@@ -111,6 +113,12 @@ impl DataDir {
         // If it cannot be removed, it names a process that is gone: readers expect that.
         let _ = fs::remove_file(self.path.join(SERVE_FILE));
     }
+}
+
+/// What a gateway said about itself in `dir`. It may be gone: a killed one takes nothing back.
+pub(crate) fn announced(dir: &Path) -> Option<Serve> {
+    let file = File::open(dir.join(SERVE_FILE)).ok()?;
+    serde_json::from_reader(file.take(SERVE_BYTES_MAX)).ok()
 }
 
 /// Creates `path` and what leads there, mode 0700; one that exists stays as it is.

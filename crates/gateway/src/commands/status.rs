@@ -1,7 +1,7 @@
 //! `seawall status`: what fails here, beside what the provider's status page says, and who knew first.
 //!
 //! It works whether the gateway runs or not: the record is read from the journal, and each page is
-//! asked once, now. A page that is silent, late or about another product proves nothing; that is why
+//! asked once, now. A gateway that runs is asked for its breakers too. A page that is silent, late or about another product proves nothing; that is why
 //! both stand side by side.
 
 use std::io::{self, IsTerminal, Write};
@@ -20,9 +20,11 @@ use crate::observe::status_page::board::Snapshot;
 use crate::observe::status_page::fetch::{Memory, Trouble};
 
 mod here;
+mod running;
 mod telling;
 
 use here::Record;
+use running::Breakers;
 use telling::{Entry, There};
 
 /// How far back the record is read, unless `--since` says otherwise, in microseconds.
@@ -100,7 +102,7 @@ async fn one_page(url: &str, env: &Environment) -> Result<Entry, String> {
     let site = gateway::site(&page, None).map_err(|error| error.to_string())?;
     let now = seawall::unix_micros();
     let there = There::Asked { url: page.shown(), snapshot: snapshot(now, site.look(Memory::default()).await.1) };
-    Ok(Entry { upstream: None, there, here: None, now })
+    Ok(Entry { upstream: None, there, here: None, breakers: None, now })
 }
 
 /// Every upstream of the configuration, and after them those that only the record knows.
@@ -114,7 +116,8 @@ async fn all(args: &StatusArgs, config: &Config, err: &mut impl Write) -> io::Re
             None
         }
     };
-    let snapshots = if args.no_fetch { Vec::new() } else { ask(config, now).await };
+    let asked = async { if args.no_fetch { Vec::new() } else { ask(config, now).await } };
+    let (snapshots, running) = tokio::join!(asked, running::breakers(config));
     let mut entries = Vec::new();
     for upstream in &config.upstreams {
         let there = match &upstream.status_page {
@@ -128,10 +131,12 @@ async fn all(args: &StatusArgs, config: &Config, err: &mut impl Write) -> io::Re
             }
         };
         let here = record.as_mut().map(|record| record.take(&upstream.name));
-        entries.push(Entry { upstream: Some(upstream.name.clone()), there, here, now });
+        let own = |all: &Breakers| all.get(&upstream.name).cloned().unwrap_or_default();
+        let breakers = running.as_ref().map(own);
+        entries.push(Entry { upstream: Some(upstream.name.clone()), there, here, breakers, now });
     }
     for (name, here) in record.into_iter().flat_map(Record::rest) {
-        entries.push(Entry { upstream: Some(name), there: There::None, here: Some(here), now });
+        entries.push(Entry { upstream: Some(name), there: There::None, here: Some(here), breakers: None, now });
     }
     Ok(entries)
 }

@@ -64,7 +64,7 @@ async fn a_page_that_is_off_is_neither_asked_nor_counted() {
     let admin = gateway.admin;
     let (status, metrics) =
         tokio::task::spawn_blocking(move || (ask(admin, "/api/v1/status"), ask(admin, "/metrics"))).await.unwrap();
-    assert!(status.contains("{\"page\":null,\"upstream\":\"up\",\"watched\":false}"), "{status}");
+    assert!(status.contains("{\"breakers\":[],\"page\":null,\"upstream\":\"up\",\"watched\":false}"), "{status}");
     assert!(!metrics.contains("seawall_status_page{"));
     gateway.stop(async {}).await;
 }

@@ -96,7 +96,8 @@ fn answer(server: &Server, token: Option<&Secret>, request: &Request<Incoming>) 
 
 fn status(server: &Server) -> Response<Bytes> {
     // Strings and numbers go in: writing them cannot fail.
-    let mut response = text(StatusCode::OK, &json_line(&server.observe.pages.told()).unwrap_or_default());
+    let mut response =
+        text(StatusCode::OK, &json_line(&server.observe.pages.told(&server.client.breakers())).unwrap_or_default());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use seawall_core::plan::breaker::State;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::here::{Here, Run};
+use super::running::Breaker;
 use crate::observe::journal::plain::printable;
 use crate::observe::journal::when::rfc3339;
 use crate::observe::status_page::board::Snapshot;
@@ -23,6 +25,8 @@ pub(super) struct Entry {
     pub(super) there: There,
     /// This side; `None` if the record was not looked at.
     pub(super) here: Option<Here>,
+    /// Its breakers, if a gateway runs and says how they are.
+    pub(super) breakers: Option<Vec<Breaker>>,
     /// When this was so, in microseconds since the Unix epoch.
     pub(super) now: i64,
 }
@@ -109,6 +113,7 @@ impl Entry {
             "upstream": self.upstream,
             "time": rfc3339(self.now),
             "here": self.here.as_ref().map(|here| here_json(here, self.now)),
+            "breakers": self.breakers,
             "page": page,
             "first": {
                 "who": who,
@@ -138,6 +143,7 @@ impl Entry {
         } else if self.upstream.is_some() {
             part("here", vec!["there is no record to look at".to_owned()]);
         }
+        part("now", self.breakers.iter().map(|breakers| breakers_line(breakers)).collect());
         part("there", self.there_lines());
         part("first", self.first_line().into_iter().collect());
         text
@@ -227,6 +233,15 @@ fn here_lines(here: &Here, now: i64) -> Vec<String> {
         lines.push(format!("last x-request-id {}", ids.join(", ")));
     }
     lines
+}
+
+fn breakers_line(breakers: &[Breaker]) -> String {
+    let mut open = breakers.iter().filter(|breaker| breaker.state != State::Closed.name()).peekable();
+    if open.peek().is_none() {
+        return "its breakers are closed: everything is sent there".to_owned();
+    }
+    let each = open.take(MODELS_TOLD).map(|b| format!("{} {}", printable(&b.model), printable(&b.state)));
+    format!("its breaker is not closed: {}", each.collect::<Vec<_>>().join(", "))
 }
 
 fn page_lines(page: &Page) -> Vec<String> {

@@ -2,6 +2,7 @@ use std::io::{Read, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use clap::Parser;
@@ -62,7 +63,7 @@ fn entry(page: Option<&str>, here: Option<here::Here>) -> Entry {
         let page = read(json.as_bytes(), &url.parse().unwrap()).unwrap().0;
         There::Asked { url, snapshot: snapshot(NOW, Ok(Arc::new(page))) }
     });
-    Entry { upstream: Some("openai".to_owned()), there, here, now: NOW }
+    Entry { upstream: Some("openai".to_owned()), there, here, breakers: None, now: NOW }
 }
 
 /// Failures that began 36 minutes before [`NOW`].
@@ -164,6 +165,20 @@ fn what_could_not_be_looked_at_is_said() {
 }
 
 #[test]
+fn a_running_gateway_says_how_its_breakers_are() {
+    let said = |breakers: &[(&str, &str)]| {
+        let breaker =
+            |(model, state): &(&str, &str)| running::Breaker { model: (*model).into(), state: (*state).into() };
+        let breakers = Some(breakers.iter().map(breaker).collect());
+        let entry = Entry { breakers, ..entry(None, Some(here::Here::default())) };
+        let text = entry.text();
+        text.lines().find_map(|line| line.strip_prefix("  now    ")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(said(&[]), "its breakers are closed: everything is sent there");
+    assert_eq!(said(&[("o3", "closed"), ("m\u{7}", "open")]), "its breaker is not closed: m\\u{7} open");
+}
+
+#[test]
 fn models_beyond_the_first_are_one() {
     let dir = tempfile::tempdir().unwrap();
     let all: Vec<i64> = vec![30; here::MODELS_MAX + 2];
@@ -179,6 +194,12 @@ mod verb {
 
     /// A status page on this machine that says `json` to whoever asks, `times` times.
     fn serving(json: &'static str, times: usize) -> String {
+        heard(json, times).0
+    }
+
+    /// The same, and what it was asked.
+    fn heard(json: &'static str, times: usize) -> (String, Receiver<String>) {
+        let (hear, asked) = channel();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
@@ -190,13 +211,14 @@ mod verb {
                     socket.read_exact(&mut byte).unwrap();
                     head.push(byte[0]);
                 }
+                let _ = hear.send(String::from_utf8(head).unwrap());
                 let length = json.len();
                 let head =
                     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
                 socket.write_all(format!("{head}{json}").as_bytes()).unwrap();
             }
         });
-        format!("http://{address}")
+        (format!("http://{address}"), asked)
     }
 
     async fn run_in(dir: &Path, config: &str, flags: &[&str]) -> (Exit, String, String) {
@@ -291,6 +313,32 @@ mod verb {
             err,
             "error: the address must begin with https:// or http://\nhint: such as https://status.openai.com\n"
         );
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_runs_is_asked_with_its_token_and_one_that_is_gone_is_no_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let announce = |admin: &str| {
+            let said = format!(r#"{{"pid":1,"listen":"127.0.0.1:1","admin":"{admin}","started":"","journal":null}}"#);
+            std::fs::write(dir.path().join("serve.json"), said).unwrap();
+        };
+        let config = "[server]\nadmin_token = \"0123456789abcdef\"\n[[upstream]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:9\"\n";
+        let breakers = async || {
+            let (code, out, _) = run_in(dir.path(), config, &["--json"]).await;
+            assert_eq!(code, exit::OK);
+            serde_json::from_str::<Value>(&out).unwrap()["breakers"].take()
+        };
+        assert_eq!(breakers().await, Value::Null);
+        announce(&closed()[7..]);
+        assert_eq!(breakers().await, Value::Null);
+        let said =
+            r#"{"upstreams":[{"upstream":"a","breakers":[{"model":"m","state":"open"}],"watched":true,"page":null}]}"#;
+        let (admin, asked) = heard(said, 1);
+        announce(&admin[7..]);
+        assert_eq!(breakers().await, serde_json::json!([{ "model": "m", "state": "open" }]));
+        let head = asked.recv().unwrap();
+        assert!(head.starts_with("GET /api/v1/status HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("authorization: Bearer 0123456789abcdef\r\n"), "{head}");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::HeaderName;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
@@ -176,36 +177,45 @@ impl Site {
 
     async fn get(&self, form: Form, tag: Option<HeaderValue>) -> Result<Answer, Trouble> {
         let Some(path) = self.path(form) else { return Err(Trouble::Connect("its address has no host".into())) };
-        let (uri, mut headers) = self.dialer.aimed(&path);
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let agent = HeaderValue::from_static(concat!("seawall/", env!("CARGO_PKG_VERSION")));
-        headers.insert(header::USER_AGENT, agent);
-        headers.extend(tag.map(|tag| (header::IF_NONE_MATCH, tag)));
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-
-        let wire =
-            self.dialer.connect(now() + CONNECT_WITHIN).await.map_err(|(_, why)| Trouble::Connect(said(&why)))?;
-        let broken = |error: hyper::Error| Trouble::Broken(said(&error.to_string()));
-        let (mut sender, connection) =
-            http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(wire)).await.map_err(broken)?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(broken)?;
-            answer(response).await
-        };
-        tokio::pin!(exchange, connection);
-        // The connection ends with its last byte, which the exchange may still have to read.
-        tokio::select! {
-            answer = &mut exchange => answer,
-            _ = &mut connection => exchange.await,
-        }
+        get(&self.dialer, &path, tag.map(|tag| (header::IF_NONE_MATCH, tag))).await
     }
 }
 
-enum Answer {
+/// One GET of JSON over a connection of its own, with one more header. Whoever asks bounds its time.
+pub(crate) async fn get(
+    dialer: &Dialer,
+    path: &PathAndQuery,
+    more: Option<(HeaderName, HeaderValue)>,
+) -> Result<Answer, Trouble> {
+    let (uri, mut headers) = dialer.aimed(path);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let agent = HeaderValue::from_static(concat!("seawall/", env!("CARGO_PKG_VERSION")));
+    headers.insert(header::USER_AGENT, agent);
+    headers.extend(more);
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+
+    let wire = dialer.connect(now() + CONNECT_WITHIN).await.map_err(|(_, why)| Trouble::Connect(said(&why)))?;
+    let broken = |error: hyper::Error| Trouble::Broken(said(&error.to_string()));
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(wire)).await.map_err(broken)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        answer(response).await
+    };
+    tokio::pin!(exchange, connection);
+    // The connection ends with its last byte, which the exchange may still have to read.
+    tokio::select! {
+        answer = &mut exchange => answer,
+        _ = &mut connection => exchange.await,
+    }
+}
+
+/// What came back.
+pub(crate) enum Answer {
     /// What was said under the tag that was sent along still holds.
     Unchanged,
     /// What it says, and under which tag.

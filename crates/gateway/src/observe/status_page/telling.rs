@@ -1,5 +1,6 @@
 //! What is known of a page, for programs: the same object in `/api/v1/status` and in `seawall status --json`.
 
+use seawall_core::plan::breaker::State;
 use serde::Serialize;
 
 use super::board::{Board, Snapshot};
@@ -47,16 +48,23 @@ impl Snapshot {
 }
 
 impl Board {
-    /// Everything on it: `{"upstreams":[{"upstream","watched","page"}]}`, where `page` is null for an
-    /// upstream without one.
-    pub(crate) fn told(&self) -> impl Serialize {
+    /// Everything on it: `{"upstreams":[{"upstream","breakers","watched","page"}]}`, where `page` is null for
+    /// an upstream without one. `breakers` are upstream, model and state.
+    pub(crate) fn told(&self, breakers: &[(String, String, State)]) -> impl Serialize + use<> {
         #[derive(Serialize)]
         struct All {
             upstreams: Vec<serde_json::Value>,
         }
         let each = self.posted().into_iter().map(|posted| {
             let page = posted.url.as_deref().map(|url| posted.snapshot.told(url));
-            serde_json::json!({ "upstream": posted.upstream, "watched": posted.is_watched, "page": page })
+            let own = breakers.iter().filter(|(upstream, ..)| *upstream == posted.upstream);
+            let own = own.map(|(_, model, state)| serde_json::json!({ "model": model, "state": state.name() }));
+            serde_json::json!({
+                "upstream": posted.upstream,
+                "breakers": own.collect::<Vec<_>>(),
+                "watched": posted.is_watched,
+                "page": page,
+            })
         });
         All { upstreams: each.collect() }
     }

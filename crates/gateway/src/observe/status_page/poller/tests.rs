@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use seawall_core::plan::breaker::State;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance};
 
@@ -141,10 +142,14 @@ async fn what_a_page_said_is_kept_beside_why_it_says_nothing_now() {
         [("one".to_owned(), Some(Indicator::Minor)), ("two".to_owned(), Some(Indicator::Minor))]
     );
     assert_eq!(at(180_000_001)[0].1, None, "what was said long ago says nothing about now");
-    let told = serde_json::to_value(board.told()).unwrap();
+    let told = serde_json::to_value(board.told(&[("one".into(), "m".into(), State::Open)])).unwrap();
     assert_eq!(told["upstreams"][0]["page"]["trouble"], "has not answered within 10 s");
     assert_eq!(told["upstreams"][0]["page"]["components"][0]["status"], "degraded_performance");
-    assert_eq!(told["upstreams"][2], serde_json::json!({ "upstream": "none", "watched": false, "page": null }));
+    assert_eq!(told["upstreams"][0]["breakers"], serde_json::json!([{ "model": "m", "state": "open" }]));
+    assert_eq!(
+        told["upstreams"][2],
+        serde_json::json!({ "upstream": "none", "breakers": [], "watched": false, "page": null })
+    );
 }
 
 #[test]
