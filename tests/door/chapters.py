@@ -10,6 +10,7 @@ import leaving  # noqa: F401
 import realtime  # noqa: F401
 import record  # noqa: F401
 import doctor  # noqa: F401
+import pages  # noqa: F401
 import noise  # noqa: F401
 import waves  # noqa: F401
 import hedges  # noqa: F401

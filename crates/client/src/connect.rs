@@ -160,7 +160,7 @@ impl Meter {
 }
 
 /// A connection whose bytes are counted: the count tells "never sent" from "sent, and no answer".
-pub(crate) struct Wire {
+pub struct Wire {
     stream: Stream,
     meter: Arc<Meter>,
 }

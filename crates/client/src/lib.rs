@@ -12,7 +12,7 @@
 //! - `failure`: why there is no answer; `diagnosed`: why there never is one.
 //! - `handshake`: the beginning of a WebSocket; `tunnel`: the upstream's side of one.
 //! - `tale`: what the record needs; `observer`: who is told.
-//! - `upstream`, `pool`, `connect`: an address, its connections, a connection.
+//! - `upstream`, `pool`, `connect`: an address, its connections, a connection; `dialer`: one for something else.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
 //! - `renamed`, `upgraded`: the same request under another model's name, or asking for a stream.
 //! - `memory`: how much may be held meanwhile.
@@ -27,6 +27,7 @@ mod clocks;
 mod connect;
 mod decode;
 mod diagnosed;
+mod dialer;
 mod engine;
 mod error;
 mod exchange;
@@ -52,8 +53,9 @@ mod upstream;
 pub use attempt::{Answer, Call, Conclusion, Found};
 pub use body::{BodyError, Flow, Payload};
 pub use client::{Builder, Client};
-pub use connect::Proxy;
+pub use connect::{Proxy, Wire};
 pub use diagnosed::{Diagnosed, LINT_BYTES_MAX};
+pub use dialer::Dialer;
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
 pub use failure::Failure;

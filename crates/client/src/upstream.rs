@@ -202,7 +202,7 @@ fn merge(own: Option<&str>, asked: Option<&str>, strips_keys: bool) -> String {
 }
 
 /// TLS with the system's trust, or with the upstream's own; HTTP/1.1 only.
-fn tls_config(settings: &Settings) -> Result<Arc<ClientConfig>, BuildError> {
+pub(crate) fn tls_config(settings: &Settings) -> Result<Arc<ClientConfig>, BuildError> {
     let wrong = |why: String| BuildError::new(format!("upstream \"{}\": {why}", settings.name));
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

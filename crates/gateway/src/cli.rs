@@ -13,6 +13,7 @@ use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
+use crate::commands::status::StatusArgs;
 
 /// A gateway in front of OpenAI-compatible APIs that retries right
 ///
@@ -51,6 +52,8 @@ pub(crate) enum Verb {
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt
     Show(ShowArgs),
+    /// Set what fails here beside what the provider's status page says
+    Status(StatusArgs),
     /// Play an outage in virtual time: what would these settings do?
     Rehearse(RehearseArgs),
     /// Check, show or begin a configuration

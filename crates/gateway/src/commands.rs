@@ -12,3 +12,4 @@ pub(crate) mod literal;
 pub(crate) mod rehearse;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod status;

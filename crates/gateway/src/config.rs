@@ -29,6 +29,7 @@ mod routes;
 mod schema;
 mod secret;
 mod show;
+mod status_page;
 mod units;
 mod unknown;
 mod upstreams;
@@ -56,6 +57,7 @@ pub(crate) use self::proxy::{ProxySetting, ProxyUrl, missing_in_no_proxy};
 pub(crate) use self::read::Source;
 pub(crate) use self::secret::Secret;
 pub(crate) use self::show::{Row, json_schema, rows};
+pub(crate) use self::status_page::{StatusPage, StatusPageSetting};
 
 use self::diagnose::Problem;
 use self::expand::Expansion;
@@ -86,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     /// Everything about trying again.
     pub(crate) policy: Policy,
+    /// When status pages are asked.
+    pub(crate) status_page: StatusPageConfig,
     /// The record of failures.
     pub(crate) journal: JournalConfig,
     /// Who may use the gateway; empty for everybody. Names and tokens are unique.
@@ -170,6 +174,10 @@ pub(crate) struct UpstreamConfig {
     pub(crate) weight: u32,
     /// Certificates to trust instead of the system's.
     pub(crate) roots: Option<Roots>,
+    /// Its status page, as configured.
+    pub(crate) status_page_setting: StatusPageSetting,
+    /// Its status page and the way there; `None` if there is none to ask.
+    pub(crate) status_page: Option<StatusPage>,
 }
 
 /// A `ca_file`, read.
@@ -179,6 +187,22 @@ pub(crate) struct Roots {
     pub(crate) path: PathBuf,
     /// PEM with at least one certificate in it; the certificates themselves are not looked at yet.
     pub(crate) pem: Vec<u8>,
+}
+
+/// `[status_page]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StatusPageConfig {
+    /// When pages are asked.
+    pub(crate) poll: Poll,
+    /// How often then. 10 s to 1 h.
+    pub(crate) every: Duration,
+}
+
+impl Default for StatusPageConfig {
+    /// Once a minute while something is wrong: a page is changed a quarter of an hour late, by hand.
+    fn default() -> Self {
+        StatusPageConfig { poll: Poll::Incident, every: Duration::from_secs(60) }
+    }
 }
 
 /// `[journal]`.
@@ -260,6 +284,16 @@ settings! {
         Bearer = "bearer",
         /// `api-key: …`, as Azure wants it.
         ApiKey = "api-key",
+    }
+
+    /// When a status page is asked.
+    Poll {
+        /// While something is wrong at the upstream.
+        Incident = "incident",
+        /// All the time.
+        Always = "always",
+        /// Never.
+        Off = "off",
     }
 
     /// What a journal row survives.

@@ -3,6 +3,8 @@
 //! `serve`, `exec` and `demo` start the same thing; they differ in where its addresses, its
 //! configuration and its journal come from.
 
+mod pages;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +17,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Secret, UpstreamAuth, UpstreamConfig};
+use crate::config::{Config, ProxyUrl, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
 use crate::observe::journal::{Closed, Journal};
 use crate::server::admit::Limits as BodyLimits;
 use crate::server::door::Door;
 use crate::server::{self, Limits, Server, admin};
+
+pub(crate) use pages::site;
 
 /// The journal has this long for its last rows at a clean end.
 const JOURNAL_CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -68,6 +72,8 @@ pub(crate) struct Gateway {
     shutdown: watch::Sender<bool>,
     admin_shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Asks status pages. Nothing waits for them, and they end with this.
+    pollers: JoinSet<()>,
 }
 
 impl Gateway {
@@ -81,7 +87,8 @@ impl Gateway {
 
         let names: Vec<String> = config.upstreams.iter().map(|u| u.name.clone()).collect();
         let sample = f64::from(config.journal.success_sample_ppm) / 1_000_000.0;
-        let observe = Arc::new(Observe::new(journal, &names, sample));
+        let pages = Arc::new(pages::board(config));
+        let observe = Arc::new(Observe::new(journal, &names, sample, Arc::clone(&pages)));
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
         let client = Client::builder(config.upstreams.iter().map(upstream).collect())
             .policy(config.policy.clone())
@@ -103,13 +110,15 @@ impl Gateway {
         tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
         let token = config.server.admin_token.clone();
         tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
-        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks })
+        let pollers = pages::pollers(config, &pages, &server.client)?;
+        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers })
     }
 
     /// Stops taking requests, finishes those under way within the drain time, and closes the
     /// journal. `now` ends the waiting early.
     pub(crate) async fn stop(mut self, now: impl Future<Output = ()>) -> Closed {
         self.server.drain();
+        self.pollers.abort_all();
         let draining = async {
             tokio::time::sleep(NOTICE).await;
             // A receiver that is gone has nothing left to stop.
@@ -122,6 +131,7 @@ impl Gateway {
         }
         let _ = self.admin_shutdown.send(true);
         self.tasks.shutdown().await;
+        self.pollers.shutdown().await;
         let journal = self.server.observe.journal.clone();
         drop(self);
         tokio::task::spawn_blocking(move || journal.close(JOURNAL_CLOSE_WITHIN)).await.unwrap_or(Closed::Late)
@@ -138,11 +148,7 @@ pub(crate) fn upstream(config: &UpstreamConfig) -> Settings {
         name: config.name.clone(),
         base: config.base.clone(),
         keys: config.api_keys.iter().filter_map(|key| own_key(config.auth, key)).collect(),
-        proxy: config.proxy.as_ref().map(|proxy| Proxy {
-            host: proxy.host.clone(),
-            port: proxy.port,
-            authorization: proxy.authorization.clone(),
-        }),
+        proxy: config.proxy.as_ref().map(through),
         roots_pem: config.roots.as_ref().map(|roots| roots.pem.clone()),
         models: config.models.clone(),
         priority: config.priority,
@@ -161,6 +167,10 @@ pub(crate) fn placed(config: &UpstreamConfig) -> Placed {
         model_map: config.model_map.clone(),
         keys: config.api_keys.len(),
     }
+}
+
+fn through(proxy: &ProxyUrl) -> Proxy {
+    Proxy { host: proxy.host.clone(), port: proxy.port, authorization: proxy.authorization.clone() }
 }
 
 /// A key, as it is sent; `None` if no header can carry it, which the configuration rules out.
@@ -188,3 +198,6 @@ fn door(config: &Config, listen: SocketAddr, client: &Client) -> Door {
         clients: config.clients.iter().map(|c| (c.name.clone(), c.token.clone())).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 pub(crate) mod diagnoses;
 pub(crate) mod journal;
 pub(crate) mod metrics;
+pub(crate) mod status_page;
 pub(crate) mod upgrades;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use journal::{Journal, Settled};
 use metrics::Metrics;
+use status_page::board::Board;
 
 /// A failure is told to its caller after this at the latest, recorded or not.
 pub(crate) const SETTLE_WITHIN: Duration = Duration::from_millis(50);
@@ -30,6 +32,8 @@ pub(crate) struct Observe {
     pub(crate) metrics: Metrics,
     /// The record.
     pub(crate) journal: Journal,
+    /// What status pages say.
+    pub(crate) pages: Arc<Board>,
     upstreams: Vec<String>,
     /// Of so many successes, in a million, one is recorded.
     sample_ppm: u32,
@@ -37,10 +41,10 @@ pub(crate) struct Observe {
 
 impl Observe {
     /// An observer of `upstreams`, by name in the order of the configuration.
-    pub(crate) fn new(journal: Journal, upstreams: &[String], success_sample: f64) -> Observe {
+    pub(crate) fn new(journal: Journal, upstreams: &[String], success_sample: f64, pages: Arc<Board>) -> Observe {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
-        Observe { metrics: Metrics::new(upstreams), journal, upstreams: upstreams.to_vec(), sample_ppm }
+        Observe { metrics: Metrics::new(upstreams), journal, pages, upstreams: upstreams.to_vec(), sample_ppm }
     }
 
     /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.

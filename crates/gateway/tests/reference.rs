@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "serve",
     "demo",
     "exec",
@@ -27,6 +27,7 @@ const VERBS: [&str; 12] = [
     "doctor",
     "failures",
     "show",
+    "status",
     "rehearse",
     "config",
     "completions",

@@ -15,8 +15,8 @@ use super::doors::{self, Doors};
 use super::read::{Chosen, Reader, Said, Source};
 use super::written::{self, BUDGET_PARTS, Written};
 use super::{
-    BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, breaker, retry,
-    routes, units, upstreams,
+    BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, StatusPageConfig,
+    breaker, retry, routes, units, upstreams,
 };
 
 /// The most clients.
@@ -55,6 +55,7 @@ pub(super) fn config(
     let tools = reader.or("diagnose.tools", &written.diagnose.tools, Policy::default().tools);
     let timeout = timeouts(&mut reader, &written.timeout);
     let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
+    let status_page = status_page(&mut reader, &written.status_page);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
@@ -67,6 +68,7 @@ pub(super) fn config(
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
             policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt, tools },
+            status_page,
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,
@@ -221,6 +223,14 @@ fn timeouts(reader: &mut Reader<'_>, written: &written::Timeout) -> Timeouts {
         );
     }
     timeouts
+}
+
+fn status_page(reader: &mut Reader<'_>, written: &written::StatusPage) -> StatusPageConfig {
+    let default = StatusPageConfig::default();
+    StatusPageConfig {
+        poll: reader.or("status_page.poll", &written.poll, default.poll),
+        every: reader.or("status_page.every", &written.every, default.every),
+    }
 }
 
 fn journal(reader: &mut Reader<'_>, written: &written::Journal) -> JournalConfig {

@@ -16,6 +16,7 @@ use super::diagnose::Wrong;
 use super::item::{Kind, Raw, Text};
 use super::proxy::{self, ProxySetting};
 use super::secret::Secret;
+use super::status_page::{self, StatusPageSetting};
 use super::{address, units};
 
 /// The longest credential, in bytes: more than any provider's, and it has to fit into a header.
@@ -404,6 +405,25 @@ impl Kind for Proxied {
                     Wrong::new(format!("must be \"env\", \"none\" or an address such as \"http://proxy:3128\": {why}"))
                 })
             }
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+/// The status page of an upstream.
+pub(super) struct StatusPageAt;
+
+impl Kind for StatusPageAt {
+    type Value = StatusPageSetting;
+
+    fn read(raw: &Raw) -> Result<StatusPageSetting, Wrong> {
+        let text = raw.text("an address such as \"https://status.openai.com\", or \"off\"")?;
+        match text.value.as_str() {
+            "" | status_page::OFF => Ok(StatusPageSetting::Off),
+            url => status_page::address(url).map(StatusPageSetting::At),
         }
     }
 

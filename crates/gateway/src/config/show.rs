@@ -14,6 +14,7 @@ use super::kind::{ADAPTIVE, Word};
 use super::proxy::ProxySetting;
 use super::read::Source;
 use super::secret::Secret;
+use super::status_page::{self, StatusPageSetting};
 use super::units::{show_duration, show_fraction, show_size};
 use super::written::{BUDGET_PARTS, HEDGE_PARTS, RATE_PARTS, SAMPLE_PARTS};
 use super::{Config, Environment, Overrides, UpstreamConfig, from_text, schema};
@@ -199,6 +200,13 @@ impl List<'_> {
         push("priority", Shown::Value(json!(upstream.priority)));
         push("weight", Shown::Value(json!(upstream.weight)));
         push("ca_file", Shown::maybe(upstream.roots.as_ref().map(|roots| json!(roots.path.display().to_string()))));
+        let page = upstream.status_page.as_ref().map(|page| json!(page.shown()));
+        push(
+            "status_page",
+            Shown::maybe(
+                page.or((upstream.status_page_setting == StatusPageSetting::Off).then(|| json!(status_page::OFF))),
+            ),
+        );
         for row in &mut self.rows {
             if row.table == table {
                 row.note = note(row.key, upstream);
@@ -303,6 +311,8 @@ impl List<'_> {
         self.table("timeout", "content_idle", wait(timeout.content_idle.unwrap_or_default()));
         self.table("timeout", "total", wait(timeout.total));
         self.table("timeout", "total_max", wait(timeout.total_max));
+        self.table("status_page", "poll", json!(self.config.status_page.poll.name()));
+        self.table("status_page", "every", wait(self.config.status_page.every));
         self.table("journal", "keep", wait(journal.keep));
         self.table("journal", "size_max", size(journal.size_max));
         self.table("journal", "sync", json!(journal.sync.name()));
@@ -316,6 +326,12 @@ fn note(key: &str, upstream: &UpstreamConfig) -> Option<String> {
         "models" if upstream.models.is_empty() => Some("every model".into()),
         "model_map" if upstream.model_map.is_empty() => Some("models keep their names".into()),
         "ca_file" if upstream.roots.is_none() => Some("the system's certificates".into()),
+        "status_page" if upstream.status_page_setting == StatusPageSetting::Known => {
+            Some(match &upstream.status_page {
+                Some(_) => "known".into(),
+                None => "none is known".into(),
+            })
+        }
         "proxy" if upstream.proxy_setting == ProxySetting::Env => Some(match &upstream.proxy {
             Some(proxy) => format!("{} by {}", proxy.shown(), proxy.origin),
             None => "directly".into(),

@@ -47,6 +47,7 @@ fn reads(name: &str, text: &str) {
 
 mod breaker;
 mod routes;
+mod status_pages;
 mod upstreams;
 
 mod defaults {

@@ -15,6 +15,7 @@ use super::expand::reason;
 use super::proxy::{self, ProxySetting, ProxyUrl};
 use super::read::{At, Reader, Source};
 use super::secret::Secret;
+use super::status_page::{self, StatusPage, StatusPageSetting};
 use super::{Overrides, Roots, UpstreamAuth, UpstreamConfig, pattern, units, written};
 
 /// The largest `ca_file`, in bytes: all public roots together are a tenth of it.
@@ -70,6 +71,7 @@ fn only(reader: &mut Reader<'_>, url: &str, said_by: &str, source: &Source) -> O
                 reader.sources.insert(format!("upstream.0.{key}"), source.clone());
             }
             let proxy = resolve(reader, &ProxySetting::Env, &base, None);
+            let status_page = page(reader, &StatusPageSetting::Known, &ProxySetting::Env, &base, None);
             let value = UpstreamConfig {
                 name,
                 base,
@@ -82,6 +84,8 @@ fn only(reader: &mut Reader<'_>, url: &str, said_by: &str, source: &Source) -> O
                 priority: DEFAULT_PRIORITY,
                 weight: DEFAULT_WEIGHT,
                 roots: None,
+                status_page_setting: StatusPageSetting::Known,
+                status_page,
             };
             Some(Placed { value, table: None, name: None, what: None })
         }
@@ -112,6 +116,7 @@ fn upstream(
     let model_map = reader.or(&path("model_map"), &written.model_map, Vec::new());
     let priority = reader.or(&path("priority"), &written.priority, DEFAULT_PRIORITY);
     let weight = reader.or(&path("weight"), &written.weight, DEFAULT_WEIGHT);
+    let written_page = reader.read(&path("status_page"), &written.status_page);
     let roots = reader.read(&path("ca_file"), &written.ca_file).and_then(|at| roots(reader, at));
     if written.base_url.raw.is_none() {
         let problem = Problem::new("an upstream has no `base_url`").at(table.clone(), "this one");
@@ -128,6 +133,8 @@ fn upstream(
     let (base, api_keys) = (base?, api_keys?);
     let setting = proxy.as_ref().map_or(ProxySetting::Env, |at| at.value.clone());
     let proxy = resolve(reader, &setting, &base.value, Some(&base.span));
+    let page_setting = written_page.as_ref().map_or(StatusPageSetting::Known, |at| at.value.clone());
+    let status_page = page(reader, &page_setting, &setting, &base.value, written_page.as_ref().map(|at| &at.span));
     let named = name.as_ref().map(|at| at.span.clone());
     let value = UpstreamConfig {
         name: name.map_or_else(|| address::name_of(&base.value), |at| at.value),
@@ -141,6 +148,8 @@ fn upstream(
         priority,
         weight,
         roots,
+        status_page_setting: page_setting,
+        status_page,
     };
     Some(Placed { value, table: Some(table), name: named, what: Some(base.span) })
 }
@@ -205,6 +214,30 @@ fn resolve(
             reader.problems.push(problem.hint("set `proxy = \"none\"` to go without, or give an http:// proxy there"));
             None
         }),
+    }
+}
+
+/// The status page of an upstream at `base`, and the way there. One that is only known is left out where
+/// the environment's proxy for it cannot be used: nobody asked for it.
+fn page(
+    reader: &mut Reader<'_>,
+    setting: &StatusPageSetting,
+    proxy: &ProxySetting,
+    base: &http::Uri,
+    span: Option<&Range<usize>>,
+) -> Option<StatusPage> {
+    match setting {
+        StatusPageSetting::Off => None,
+        StatusPageSetting::At(url) => Some(StatusPage { url: url.clone(), proxy: resolve(reader, proxy, url, span) }),
+        StatusPageSetting::Known => {
+            let url = status_page::known(Origin::of(base).host())?;
+            let proxy = match proxy {
+                ProxySetting::None => None,
+                ProxySetting::Url(proxy) => Some(proxy.clone()),
+                ProxySetting::Env => proxy::from_environment(&Origin::of(&url), reader.expansion.env).ok()?,
+            };
+            Some(StatusPage { url, proxy })
+        }
     }
 }
 

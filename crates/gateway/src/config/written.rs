@@ -17,10 +17,10 @@ use seawall_core::verdict::Class;
 use super::item::Item;
 use super::kind::{
     Address, BaseUrl, Count, Credential, File, FirstContentLimit, Flag, Fraction, Name, OneOf, Proxied, Size,
-    TOKEN_BYTES_MIN, Wait, Weight,
+    StatusPageAt, TOKEN_BYTES_MIN, Wait, Weight,
 };
 use super::list::{Credentials, ModelMap, ModelNames, Patterns, UpstreamNames};
-use super::{JournalSync, LogFormat, LogLevel, Profile, UpstreamAuth};
+use super::{JournalSync, LogFormat, LogLevel, Poll, Profile, UpstreamAuth};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -88,6 +88,8 @@ pub(super) struct Written {
     pub(super) diagnose: Diagnose,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
+    /// What providers say about themselves, to be set beside what is seen here. It never decides about a request.
+    pub(super) status_page: StatusPage,
     /// The record of failures.
     pub(super) journal: Journal,
     /// Who may use the gateway. With none, everybody who can reach it.
@@ -149,6 +151,8 @@ pub(super) struct Upstream {
     pub(super) weight: Item<Weight<WEIGHT_MAX>>,
     /// Certificates (PEM) to trust instead of the system's.
     pub(super) ca_file: Item<File>,
+    /// The provider's status page, or "off". Left out: the one that is known for its host, if there is one.
+    pub(super) status_page: Item<StatusPageAt>,
 }
 
 /// Where requests for some models go.
@@ -365,6 +369,16 @@ pub(super) struct Timeout {
     pub(super) total: Item<Wait<10, DAY>>,
     /// The most that a caller may announce.
     pub(super) total_max: Item<Wait<10, DAY>>,
+}
+
+/// What providers say about themselves.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct StatusPage {
+    /// When status pages are asked: "incident" while something is wrong at the upstream, "always", or "off".
+    pub(super) poll: Item<OneOf<Poll>>,
+    /// How often then. One that does not answer is asked less often.
+    pub(super) every: Item<Wait<{ 10 * SECOND }, HOUR>>,
 }
 
 /// The record of failures.

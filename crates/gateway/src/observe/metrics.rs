@@ -27,6 +27,7 @@ use seawall_core::verdict::Class;
 
 use super::Totals;
 use super::diagnoses::Diagnoses;
+use super::status_page::Indicator;
 use super::upgrades::{Ending, Upgrades};
 
 /// Models that get a label of their own.
@@ -65,6 +66,12 @@ struct AttemptLabels {
 struct BreakerLabels {
     upstream: Arc<str>,
     model: ModelLabel,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PageLabels {
+    upstream: Arc<str>,
+    indicator: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -122,6 +129,7 @@ pub(crate) struct Metrics {
     budget: Gauge<f64, AtomicU64>,
     breakers: Family<BreakerLabels, Gauge>,
     waiting: Gauge,
+    pages: Family<PageLabels, Gauge>,
     journal_rows: Gauge,
     journal_dropped: Gauge,
     journal_late: Gauge,
@@ -135,6 +143,8 @@ pub(crate) struct Metrics {
 pub(crate) struct Readings {
     /// Every breaker that something is known of: upstream, model, state.
     pub(crate) breakers: Vec<(String, String, State)>,
+    /// What the status page of each upstream with one says now, if it says anything.
+    pub(crate) pages: Vec<(String, Option<Indicator>)>,
     /// Requests in the queue.
     pub(crate) waiting: usize,
     /// Milli-tokens in the budget.
@@ -179,6 +189,7 @@ impl Metrics {
             budget: Gauge::default(),
             breakers: Family::default(),
             waiting: Gauge::default(),
+            pages: Family::default(),
             journal_rows: Gauge::default(),
             journal_dropped: Gauge::default(),
             journal_late: Gauge::default(),
@@ -208,6 +219,8 @@ impl Metrics {
         let states = "How far a breaker has gone: 0 closed, 1 guarded, 2 open, 3 half open, 4 ramp";
         r.register("breaker_state", states, self.breakers.clone());
         r.register("requests_waiting", "Requests that wait for an upstream to come back", self.waiting.clone());
+        let says = "What the provider's status page says now, as a label; unknown where it says nothing";
+        r.register("status_page", says, self.pages.clone());
         // Counted by the journal and read when asked for, so they are gauges here with a counter's name.
         r.register("journal_rows_total", "Rows committed", self.journal_rows.clone());
         r.register("journal_dropped_total", "Rows lost", self.journal_dropped.clone());
@@ -307,6 +320,11 @@ impl Metrics {
             let state = State::ALL.iter().position(|known| known == state).unwrap_or_default();
             worst.set(worst.get().max(gauge(state as u64)));
         }
+        self.pages.clear();
+        for (upstream, indicator) in &readings.pages {
+            let indicator = indicator.map_or("unknown", Indicator::name);
+            self.pages.get_or_create(&PageLabels { upstream: upstream.as_str().into(), indicator }).set(1);
+        }
         self.waiting.set(gauge(readings.waiting as u64));
         #[expect(clippy::cast_precision_loss, reason = "tokens are far below 2^52")]
         self.budget.set(readings.budget_tokens as f64 / 1_000.0);
@@ -334,6 +352,23 @@ mod tests {
         let series = text.lines().filter(|l| l.starts_with("seawall_attempts_total{")).count();
         assert_eq!(series, MODELS_MAX + 1);
         assert!(text.contains("model=\"other\",class=\"ok\"} 99900"));
+    }
+
+    #[test]
+    fn a_page_has_one_series_that_says_what_it_says() {
+        let metrics = Metrics::new(&["u".to_string()]);
+        let text = |pages: &[(&str, Option<Indicator>)]| {
+            let pages = pages.iter().map(|(name, indicator)| ((*name).to_owned(), *indicator)).collect();
+            let text = metrics.text(&Readings { pages, ..Readings::default() });
+            let lines = text.lines().filter(|line| line.starts_with("seawall_status_page{"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(text(&[]).is_empty());
+        assert_eq!(text(&[("u", None)]), ["seawall_status_page{upstream=\"u\",indicator=\"unknown\"} 1"]);
+        assert_eq!(
+            text(&[("u", Some(Indicator::Minor))]),
+            ["seawall_status_page{upstream=\"u\",indicator=\"minor\"} 1"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The operators' door: health and numbers.
+//! The operators' door: health, numbers, and what status pages say.
 //!
 //! `/livez` says that the process turns, `/readyz` that it takes requests; both are open, and
 //! neither depends on an upstream: if they did, one provider's outage would take the whole fleet
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Server;
 use crate::config::Secret;
+use crate::observe::journal::plain::json_line;
 use crate::observe::metrics::Readings;
 
 /// Operators' connections at once.
@@ -87,9 +88,18 @@ fn answer(server: &Server, token: Option<&Secret>, request: &Request<Incoming>) 
     match path {
         _ if request.method() != Method::GET => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
         "/metrics" => metrics(server),
-        "/" => text(StatusCode::OK, "seawall admin: /livez /readyz /metrics\n"),
-        _ => text(StatusCode::NOT_FOUND, "no such page; there are /livez /readyz /metrics\n"),
+        "/api/v1/status" => status(server),
+        "/" => text(StatusCode::OK, "seawall admin: /livez /readyz /metrics /api/v1/status\n"),
+        _ => text(StatusCode::NOT_FOUND, "no such page; there are /livez /readyz /metrics /api/v1/status\n"),
     }
+}
+
+fn status(server: &Server) -> Response<Bytes> {
+    // Strings and numbers go in: writing them cannot fail.
+    let mut response =
+        text(StatusCode::OK, &json_line(&server.observe.pages.told(&server.client.breakers())).unwrap_or_default());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn ready(server: &Server, query: Option<&str>) -> Response<Bytes> {
@@ -116,6 +126,7 @@ fn metrics(server: &Server) -> Response<Bytes> {
     let journal = server.observe.journal.stats();
     let readings = Readings {
         breakers: server.client.breakers(),
+        pages: server.observe.pages.indicators(seawall::unix_micros()),
         waiting: server.client.waiting(),
         budget_tokens: server.client.budget_tokens(),
         journal_rows: journal.rows,

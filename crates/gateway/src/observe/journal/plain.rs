@@ -42,7 +42,7 @@ pub(crate) fn millis(ms: f64) -> String {
 
 /// Control characters, line and paragraph separators, and marks that are invisible or turn the
 /// reading order.
-fn is_active(c: char) -> bool {
+pub(crate) fn is_active(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
