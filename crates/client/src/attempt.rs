@@ -150,6 +150,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         }
     };
     let can_upgrade = upgraded::can_upgrade(&engine.policy, &candidates, &facts, &payload);
+    let route = candidates.route();
     let ask = Ask { can_upgrade, ..Ask::of(&facts, candidates, replay, max_retries) };
     let since = engine.shared.time(arrived);
     let plan = engine.shared.decide(|_, fleet, _| Plan::new(since, &engine.policy, model, ask, fleet));
@@ -166,6 +167,9 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         arrived_unix_micros,
         record: None,
         attempts: 0,
+        route,
+        body: 0,
+        first: None,
         upstream_ids: Vec::new(),
     };
     let mut course = Course { engine, facts: Some(&facts), plan };
@@ -196,6 +200,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                 let begun = Begun {
                     number: launch.attempt,
                     upstream: launch.upstream,
+                    key: launch.key,
                     at: instant(),
                     unix_micros: tale::began(),
                 };
@@ -263,6 +268,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         let plan = &mut course.plan;
         // Of an answer that is here as a whole, nothing more will be heard.
         let body = if is_ok && !flows { 0 } else { fingerprint(engine, &facts, &payload) };
+        tale.body = body;
         let status = seen.status.map(|status| status.as_u16());
         let is_informative = reply.is_some();
         let heard = Heard { verdict: &verdict, status, is_informative, body, first_content: seen.first_content };
@@ -281,7 +287,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                 other @ (ReplyBody::Flowing(_) | ReplyBody::Switched(_)) => other,
             };
             let upstream_time = seen.first_content.unwrap_or_default();
-            engine.observer.answered(&facts, begun.upstream, upstream_time);
+            tale.answered(begun, upstream_time, &head.headers);
             let place = (begun.upstream, key);
             let resume = Resume::of(engine, &facts, &target, headers, place);
             let (relay, tunnel) = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);

@@ -61,7 +61,7 @@ pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
 pub use failure::Failure;
 pub use handshake::HANDSHAKE_WITHIN;
 pub use memory::{Hold, Memory};
-pub use observer::Observer;
+pub use observer::{Answered, Observer};
 pub use relay::{Broken, Interrupted, Piece, Relay};
 pub use shared::unix_micros;
 pub use tale::Labels;

@@ -16,6 +16,8 @@ use crate::exchange::Exchange;
 pub(crate) struct Begun {
     pub(crate) number: u32,
     pub(crate) upstream: UpstreamId,
+    /// The place of the key that it was signed with.
+    pub(crate) key: usize,
     pub(crate) at: Instant,
     /// The same by the wall clock, in microseconds since the Unix epoch.
     pub(crate) unix_micros: i64,

@@ -7,6 +7,25 @@ use seawall_core::event;
 use seawall_core::request::Request;
 use seawall_core::upstream::UpstreamId;
 
+/// An attempt that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// Seawall's id of the request.
+    pub request: &'a str,
+    /// 1 for the first.
+    pub number: u32,
+    /// Where it went.
+    pub upstream: UpstreamId,
+    /// The place of the key among the upstream's own; 0 where it has one, or passes the caller's on.
+    pub key: u16,
+    /// The region that the reply's headers name.
+    pub region: Option<&'a str>,
+    /// From its beginning to its first content.
+    pub first_content: Duration,
+    /// The place of the request's route in the configuration, if it has one.
+    pub route: Option<u16>,
+}
+
 /// Whoever wants to know what happens: metrics, a log, a journal.
 ///
 /// Every method is called on the request's own task and must return at once.
@@ -14,8 +33,8 @@ pub trait Observer: Send + Sync + 'static {
     /// An attempt failed, and what comes next is decided.
     fn failed(&self, request: &Arc<event::Request>, attempt: event::Attempt);
 
-    /// An attempt at `upstream` was answered; its first content came after `first_content`.
-    fn answered(&self, facts: &Request, upstream: UpstreamId, first_content: Duration);
+    /// An attempt was answered.
+    fn answered(&self, facts: &Request, answered: &Answered<'_>);
 
     /// A request ended. `record` is there if an attempt failed, or if [`Observer::samples`] said so.
     fn ended(&self, facts: &Request, record: Option<&Arc<event::Request>>, ended: event::Ended);
@@ -40,7 +59,7 @@ pub(crate) struct Nobody;
 
 impl Observer for Nobody {
     fn failed(&self, _: &Arc<event::Request>, _: event::Attempt) {}
-    fn answered(&self, _: &Request, _: UpstreamId, _: Duration) {}
+    fn answered(&self, _: &Request, _: &Answered<'_>) {}
     fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
     fn left(&self, _: &Request, _: u32) {}
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header::HeaderName};
-use seawall_core::event::{self, Outcome, Reason};
+use seawall_core::event::{self, Outcome, Reason, Vote};
 use seawall_core::plan::fleet::Served;
+use seawall_core::plan::shapes::Form;
 use seawall_core::redact;
 use seawall_core::request::{Request, Shape};
+use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{self, Class, Fault, Verdict};
 use tokio::time::Instant;
 
@@ -18,6 +20,7 @@ use crate::diagnosed::Diagnosed;
 use crate::engine::Engine;
 use crate::exchange::Seen;
 use crate::live::Begun;
+use crate::observer::Answered;
 use crate::shared::{instant, unix_micros};
 
 /// What identifies a request in its record.
@@ -39,6 +42,12 @@ pub(crate) struct Tale {
     pub(crate) arrived_unix_micros: i64,
     pub(crate) record: Option<Arc<event::Request>>,
     pub(crate) attempts: u32,
+    /// The place of the route.
+    pub(crate) route: Option<u16>,
+    /// What tells the body from others.
+    pub(crate) body: u64,
+    /// Where the first attempt went, and what that says of the place.
+    pub(crate) first: Option<(UpstreamId, Vote)>,
     /// The upstream's ids of the attempts so far.
     pub(crate) upstream_ids: Vec<String>,
 }
@@ -90,6 +99,9 @@ impl Tale {
                 client_retries: facts.client_retries,
                 tag: labels.tag.clone(),
                 client: labels.client.clone(),
+                route: self.route,
+                form: u64::from(Form::of(facts).bits()),
+                body: self.body,
             })
         })
     }
@@ -122,6 +134,7 @@ impl Tale {
             number: begun.number,
             began_unix_micros: begun.unix_micros,
             upstream: self.engine.upstream(upstream).name.clone(),
+            key: key_place(begun),
             status: seen.status.map(|s| s.as_u16()),
             class: verdict.class,
             whose: verdict.whose,
@@ -136,6 +149,7 @@ impl Tale {
             organization: text(headers, "openai-organization"),
             project: text(headers, "openai-project"),
             cf_ray: text(headers, "cf-ray"),
+            region: headers.and_then(region).map(|region| bounded(region, ID_BYTES_MAX)),
             elapsed: ended.saturating_duration_since(began),
             first_content: seen.first_content,
             bytes_in: seen.bytes_in,
@@ -143,8 +157,23 @@ impl Tale {
             reason,
             wait,
         };
+        if begun.number == 1 {
+            self.first = Some((upstream, Vote::of(&attempt, None)));
+        }
         let record = Arc::clone(self.record());
         self.engine.observer.failed(&record, attempt);
+    }
+
+    /// Tells of an attempt that was answered with these headers.
+    pub(crate) fn answered(&mut self, begun: Begun, first_content: Duration, headers: &HeaderMap) {
+        let Begun { number, upstream, .. } = begun;
+        if number == 1 {
+            self.first = Some((upstream, Vote::Ok));
+        }
+        let request = &self.labels.id;
+        let (key, region, route) = (key_place(begun), region(headers), self.route);
+        let answered = Answered { request, number, upstream, key, region, first_content, route };
+        self.engine.observer.answered(&self.facts, &answered);
     }
 
     /// Tells of an attempt that broke after its first content, and votes against where it came from.
@@ -180,6 +209,8 @@ impl Tale {
             attempts: self.attempts,
             elapsed: instant().saturating_duration_since(self.arrived),
             diagnosis: diagnosis.map(|found| (found.cause, found.text.as_str().into())),
+            route: self.route,
+            first: self.first,
         };
         self.engine.observer.ended(&self.facts, self.record.as_ref(), ended);
     }
@@ -200,6 +231,19 @@ pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
         Reason::Committed => Outcome::Interrupted,
         _ => Outcome::NotRetryable,
     }
+}
+
+fn key_place(begun: Begun) -> u16 {
+    u16::try_from(begun.key).unwrap_or(u16::MAX)
+}
+
+/// The region that a reply's headers name: Azure's own name for it, or the data centre of Cloudflare through which
+/// the reply came.
+fn region(headers: &HeaderMap) -> Option<&str> {
+    if let Some(region) = headers.get("x-ms-region") {
+        return region.to_str().ok();
+    }
+    headers.get("cf-ray")?.to_str().ok()?.rsplit_once('-').map(|(_, place)| place)
 }
 
 /// Now, for a record.

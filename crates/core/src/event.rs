@@ -4,10 +4,15 @@
 //! reply or a key: there is no field to put one in but `message`, which is redacted before it
 //! gets here.
 
+mod vote;
+
 use std::time::Duration;
 
+use crate::upstream::UpstreamId;
 use crate::verdict::{Billed, Class, Fault, Whose};
 use crate::words::words;
+
+pub use vote::Vote;
 
 words! {
     /// How a request ended: the header `x-seawall-outcome` and the metric label.
@@ -128,6 +133,8 @@ pub struct Attempt {
     pub began_unix_micros: i64,
     /// The upstream's name.
     pub upstream: String,
+    /// The place of the key among the upstream's own; 0 where it has one, or passes the caller's on.
+    pub key: u16,
     /// The status received, if a head came.
     pub status: Option<u16>,
     /// What it ended in.
@@ -156,6 +163,8 @@ pub struct Attempt {
     pub project: Option<String>,
     /// `cf-ray`.
     pub cf_ray: Option<String>,
+    /// The region that the reply's headers name. For comparison: it is not written down.
+    pub region: Option<String>,
     /// From the first byte of the attempt to its end.
     pub elapsed: Duration,
     /// From the first byte of the attempt to its first content.
@@ -201,6 +210,12 @@ pub struct Request {
     pub tag: Option<String>,
     /// The name of the client whose token it carried.
     pub client: Option<String>,
+    /// The place of its route in the configuration, if it has one.
+    pub route: Option<u16>,
+    /// Its form as a number. It is never written down.
+    pub form: u64,
+    /// What tells its body from others in this process, 0 where that was not needed. It is never written down.
+    pub body: u64,
 }
 
 /// How a request ended.
@@ -218,4 +233,8 @@ pub struct Ended {
     pub elapsed: Duration,
     /// Why requests like it fail every time, where that was found: its kind, and all of it in words.
     pub diagnosis: Option<(Cause, Box<str>)>,
+    /// The place of its route in the configuration, if it has one.
+    pub route: Option<u16>,
+    /// Where its first attempt went, and what that says of the place. `None` if none was made.
+    pub first: Option<(UpstreamId, Vote)>,
 }

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Time;
 use crate::words::words;
 
+pub use crate::event::Vote;
 pub use detector::{
     Detector, FORGOTTEN_AFTER, OKS_MIN, OPEN_MIN, REMIND_EVERY, REOPEN_WITHIN, SAMPLES_MAX, TOLD_ALONE_AFTER,
     UNKNOWN_AFTER,
@@ -46,7 +47,7 @@ pub use ledger::{CELLS_MAX, Dimension, Facts, NAMES_MAX};
 pub use pace::{FORMS_MAX, PACE_SAMPLES_MIN, RELEARN_AFTER};
 pub use rate::{RATE_MIN, RISING_MIN, SLOW_MIN};
 pub use run::{GAP_MAX, RUN_MIN, RUN_OF_ONE_MIN};
-pub use vote::{Ending, First, Last, Vote};
+pub use vote::{Ending, First, Last};
 
 /// The longest name that is kept, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;

@@ -16,9 +16,11 @@ use seawall_core::upstream::Upstream as Placed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ProxyUrl, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
+use crate::observe::incidents::{LOOK_EVERY, Names};
 use crate::observe::journal::{Closed, Journal};
 use crate::server::admit::Limits as BodyLimits;
 use crate::server::door::Door;
@@ -72,7 +74,7 @@ pub(crate) struct Gateway {
     shutdown: watch::Sender<bool>,
     admin_shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    /// Asks status pages. Nothing waits for them, and they end with this.
+    /// Asks status pages, and looks at incidents. Nothing waits for them, and they end with this.
     pollers: JoinSet<()>,
 }
 
@@ -85,10 +87,9 @@ impl Gateway {
         let listen = address(&listener, config.server.listen);
         let admin = address(&admin_listener, config.server.admin);
 
-        let names: Vec<String> = config.upstreams.iter().map(|u| u.name.clone()).collect();
         let sample = f64::from(config.journal.success_sample_ppm) / 1_000_000.0;
         let pages = Arc::new(pages::board(config));
-        let observe = Arc::new(Observe::new(journal, &names, sample, Arc::clone(&pages)));
+        let observe = Arc::new(Observe::new(journal, names(config), sample, Arc::clone(&pages)));
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
         let client = Client::builder(config.upstreams.iter().map(upstream).collect())
             .policy(config.policy.clone())
@@ -110,7 +111,8 @@ impl Gateway {
         tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
         let token = config.server.admin_token.clone();
         tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
-        let pollers = pages::pollers(config, &pages, &server.client)?;
+        let mut pollers = pages::pollers(config, &pages)?;
+        pollers.spawn(look(Arc::clone(&server.observe)));
         Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers })
     }
 
@@ -132,9 +134,31 @@ impl Gateway {
         let _ = self.admin_shutdown.send(true);
         self.tasks.shutdown().await;
         self.pollers.shutdown().await;
+        self.server.observe.incidents.close();
         let journal = self.server.observe.journal.clone();
         drop(self);
         tokio::task::spawn_blocking(move || journal.close(JOURNAL_CLOSE_WITHIN)).await.unwrap_or(Closed::Late)
+    }
+}
+
+/// Tells of incidents what has become due, for ever.
+async fn look(observe: Arc<Observe>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        observe.incidents.look();
+    }
+}
+
+/// What the record calls everything that is configured. A key is called by where it comes from.
+fn names(config: &Config) -> Names {
+    let key = |(at, key): (usize, &Secret)| format!("{} ({})", at + 1, key.origin());
+    let keys = |upstream: &UpstreamConfig| upstream.api_keys.iter().enumerate().map(key).collect();
+    Names {
+        upstreams: config.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
+        keys: config.upstreams.iter().map(keys).collect(),
+        routes: config.routes.iter().map(|route| route.models.join(" ")).collect(),
     }
 }
 

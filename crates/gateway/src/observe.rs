@@ -4,6 +4,7 @@
 //! one wait that [`Observe::settle`] is, before a failure is told to the caller.
 
 pub(crate) mod diagnoses;
+pub(crate) mod incidents;
 pub(crate) mod journal;
 pub(crate) mod metrics;
 pub(crate) mod status_page;
@@ -12,13 +13,14 @@ pub(crate) mod upgrades;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall::Observer;
+use seawall::{Answered, Observer};
 use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request as Record};
 use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 use tokio::time::timeout;
 
+use incidents::{Names, Watch};
 use journal::{Journal, Settled};
 use metrics::Metrics;
 use status_page::board::Board;
@@ -34,17 +36,21 @@ pub(crate) struct Observe {
     pub(crate) journal: Journal,
     /// What status pages say.
     pub(crate) pages: Arc<Board>,
+    /// What is wrong now, and was.
+    pub(crate) incidents: Watch,
     upstreams: Vec<String>,
     /// Of so many successes, in a million, one is recorded.
     sample_ppm: u32,
 }
 
 impl Observe {
-    /// An observer of `upstreams`, by name in the order of the configuration.
-    pub(crate) fn new(journal: Journal, upstreams: &[String], success_sample: f64, pages: Arc<Board>) -> Observe {
+    /// An observer of what `names` names.
+    pub(crate) fn new(journal: Journal, names: Names, success_sample: f64, pages: Arc<Board>) -> Observe {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
-        Observe { metrics: Metrics::new(upstreams), journal, pages, upstreams: upstreams.to_vec(), sample_ppm }
+        let (metrics, upstreams) = (Metrics::new(&names.upstreams), names.upstreams.clone());
+        let incidents = Watch::new(names, journal.clone(), Arc::clone(&pages));
+        Observe { metrics, journal, pages, incidents, upstreams, sample_ppm }
     }
 
     /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.
@@ -115,6 +121,7 @@ impl Observer for Observe {
                 decision = attempt.reason.name(),
                 "attempt broken off"
             );
+            self.incidents.failed(request, &attempt);
             return self.journal.attempt(request, attempt);
         }
         // One line for each failed attempt. No field of it can hold a prompt or a key.
@@ -135,16 +142,19 @@ impl Observer for Observe {
             wait_ms = attempt.wait.map(|w| u64::try_from(w.as_millis()).unwrap_or(u64::MAX)),
             "attempt failed"
         );
-        self.journal.attempt(request, attempt);
+        let incident = self.incidents.failed(request, &attempt);
+        self.journal.attempt_of(request, attempt, incident.as_ref());
     }
 
-    fn answered(&self, facts: &Request, upstream: UpstreamId, first_content: Duration) {
-        self.metrics.attempt(upstream, facts.model.as_deref(), Class::Ok);
-        self.metrics.content_after(facts.endpoint, first_content);
+    fn answered(&self, facts: &Request, answered: &Answered<'_>) {
+        self.metrics.attempt(answered.upstream, facts.model.as_deref(), Class::Ok);
+        self.metrics.content_after(facts.endpoint, answered.first_content);
+        self.incidents.answered(facts, answered);
     }
 
     fn ended(&self, facts: &Request, record: Option<&Arc<Record>>, ended: Ended) {
         self.metrics.request(facts, ended.outcome, ended.elapsed);
+        self.incidents.ended(record.map(|record| record.id.as_str()), facts, &ended);
         if let Some((cause, text)) = &ended.diagnosis {
             self.diagnosed(facts, record, *cause, text);
         }

@@ -6,12 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
-use seawall::{Answer, Call, Client, Labels, Observer, Payload, Settings};
+use seawall::{Answer, Answered, Call, Client, Labels, Observer, Payload, Settings};
 use seawall_chaos::{Running, Server};
 use seawall_core::event::{self, Outcome};
 use seawall_core::plan::policy::{FirstContent, Policy, RETRIED};
 use seawall_core::request::Request;
-use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 
 /// Remembers what it is told.
@@ -25,7 +24,7 @@ impl Observer for Notes {
     fn failed(&self, _: &Arc<event::Request>, attempt: event::Attempt) {
         self.failed.lock().unwrap().push(attempt);
     }
-    fn answered(&self, _: &Request, _: UpstreamId, _: Duration) {}
+    fn answered(&self, _: &Request, _: &Answered<'_>) {}
     fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
     fn left(&self, _: &Request, attempts: u32) {
         self.left.lock().unwrap().push(attempts);

@@ -102,6 +102,12 @@ impl Candidates {
         &self.list[..self.len]
     }
 
+    /// The place of the route in the configuration; `None` where no route is for the model.
+    #[must_use]
+    pub fn route(&self) -> Option<u16> {
+        (self.route != Candidates::NO_ROUTE).then_some(self.route)
+    }
+
     /// What they have in common with other requests.
     #[must_use]
     pub fn group(&self) -> GroupKey {

@@ -12,6 +12,7 @@
 //! [`read`] is the other direction, for the commands, whether the gateway runs or not.
 
 pub(crate) mod health;
+pub(crate) mod incidents;
 pub(crate) mod plain;
 pub(crate) mod read;
 pub(crate) mod row;
@@ -34,8 +35,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use seawall_core::event::{Attempt, Ended, Request};
+use seawall_core::incident::{Id, Saved};
 use tokio::sync::oneshot;
 
+use self::incidents::{Note, Remembered};
 use self::sqlite::{Database, Row};
 use self::writer::{Message, Writer};
 
@@ -160,6 +163,8 @@ pub(crate) struct Journal {
     queue: SyncSender<Message>,
     shared: Arc<Shared>,
     thread: Arc<Mutex<Option<Thread>>>,
+    remembered: Arc<Mutex<Remembered>>,
+    path: Arc<Path>,
 }
 
 #[derive(Debug)]
@@ -218,7 +223,10 @@ impl Journal {
         if let Opened::Existing { rows } = opened {
             tracing::debug!(rows, "the journal is continued");
         }
-        let (journal, started) = Journal::start(path, settings, Some(database));
+        // What cannot be read is forgotten: incidents begin anew, and rows are kept all the same.
+        let remembered = database.remembered().unwrap_or_default();
+        let (mut journal, started) = Journal::start(path, settings, Some(database));
+        journal.remembered = Arc::new(Mutex::new(remembered));
         match started {
             Ok(()) => Ok((journal, opened)),
             Err(e) => Err(OpenError::Unusable { path: path.to_owned(), why: e.to_string() }),
@@ -242,12 +250,19 @@ impl Journal {
             Ok(handle) => (Some(Thread { handle, alive: watch }), Ok(())),
             Err(e) => (None, Err(e)),
         };
-        (Journal { queue, shared, thread: Arc::new(Mutex::new(thread)) }, started)
+        let (thread, remembered) = (Arc::new(Mutex::new(thread)), Arc::default());
+        (Journal { queue, shared, thread, remembered, path: path.into() }, started)
     }
 
     /// Keeps an attempt. Never blocks; a full queue loses the row, counted.
     pub(crate) fn attempt(&self, request: &Arc<Request>, attempt: Attempt) {
-        self.send(Row::Attempt(Arc::clone(request), Box::new(attempt)));
+        self.attempt_of(request, attempt, None);
+    }
+
+    /// Keeps an attempt that is part of an incident, if that is known. Never blocks; a full queue loses the row, counted.
+    pub(crate) fn attempt_of(&self, request: &Arc<Request>, attempt: Attempt, incident: Option<&Id>) {
+        let incident = incident.map(|id| Box::from(id.as_str()));
+        self.send(Row::Attempt(Arc::clone(request), Box::new(attempt), incident));
     }
 
     /// Keeps how a request ended. Never blocks; a full queue loses the row, counted.
@@ -255,8 +270,38 @@ impl Journal {
         self.send(Row::Request(Arc::clone(request), Box::new(ended)));
     }
 
+    /// Keeps how an incident stands. Never blocks; a full queue loses the row, counted.
+    pub(crate) fn incident(&self, note: Note) {
+        self.send(Row::Incident(Box::new(note)));
+    }
+
+    /// Keeps that somebody knows of an incident, since this moment in Unix microseconds. Never blocks.
+    pub(crate) fn acknowledged(&self, incident: &str, at: i64) {
+        self.send(Row::Acknowledged(incident.into(), at));
+    }
+
+    /// Keeps all that is known of incidents, for the next process: [`Journal::remembered`]. Never blocks.
+    pub(crate) fn remember(&self, saved: Saved) {
+        self.send(Row::State(Box::new(saved)));
+    }
+
+    /// Closes every incident on record that is not: nobody knows of them any more. Never blocks.
+    pub(crate) fn forget(&self, at: i64) {
+        self.send(Row::Forgotten(at));
+    }
+
+    /// What was known of incidents when the file was opened, once.
+    pub(crate) fn remembered(&self) -> Remembered {
+        std::mem::take(&mut self.remembered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn send(&self, row: Row) {
-        let began = row.request().began_unix_micros;
+        let began = row.began();
         if self.queue.try_send(Message::Row(row)).is_err() {
             self.shared.lose(1, began);
         }

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use seawall_core::event::Outcome;
+use seawall_core::incident::Scope;
 use seawall_core::plan::breaker::State;
 use seawall_core::plan::fleet::NO_MODEL;
 use seawall_core::request::{Endpoint, Request};
@@ -27,6 +28,7 @@ use seawall_core::verdict::Class;
 
 use super::Totals;
 use super::diagnoses::Diagnoses;
+use super::journal::incidents::Note;
 use super::status_page::Indicator;
 use super::upgrades::{Ending, Upgrades};
 
@@ -72,6 +74,14 @@ struct BreakerLabels {
 struct PageLabels {
     upstream: Arc<str>,
     indicator: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct IncidentLabels {
+    kind: &'static str,
+    upstream: String,
+    model: ModelLabel,
+    route: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -134,6 +144,7 @@ pub(crate) struct Metrics {
     journal_dropped: Gauge,
     journal_late: Gauge,
     memory_held: Gauge,
+    incidents: Family<IncidentLabels, Gauge>,
     /// Requests, attempts, failed requests.
     totals: [AtomicU64; 3],
 }
@@ -157,6 +168,8 @@ pub(crate) struct Readings {
     pub(crate) journal_late: u64,
     /// Bytes held for callers.
     pub(crate) memory_held: usize,
+    /// Open incidents, those too of which another one tells.
+    pub(crate) incidents: Vec<Note>,
 }
 
 impl Metrics {
@@ -194,6 +207,7 @@ impl Metrics {
             journal_dropped: Gauge::default(),
             journal_late: Gauge::default(),
             memory_held: Gauge::default(),
+            incidents: Family::default(),
             totals: Default::default(),
             registry,
         };
@@ -225,6 +239,8 @@ impl Metrics {
         r.register("journal_rows_total", "Rows committed", self.journal_rows.clone());
         r.register("journal_dropped_total", "Rows lost", self.journal_dropped.clone());
         r.register("journal_late_total", "Answers given before their record was durable", self.journal_late.clone());
+        let open = "Incidents that are open, but for those of which another one tells";
+        r.register("incidents_open", open, self.incidents.clone());
         r.register("memory_held_bytes", "Bytes held for callers", self.memory_held.clone());
         self
     }
@@ -324,6 +340,15 @@ impl Metrics {
         for (upstream, indicator) in &readings.pages {
             let indicator = indicator.map_or("unknown", Indicator::name);
             self.pages.get_or_create(&PageLabels { upstream: upstream.as_str().into(), indicator }).set(1);
+        }
+        self.incidents.clear();
+        for event in readings.incidents.iter().map(|note| &note.event).filter(|event| event.under.is_none()) {
+            let (upstream, model, route) = match &event.scope {
+                Scope::Upstream { upstream, model } => (upstream.clone(), Some(model.as_str()), String::new()),
+                Scope::Route { route } => (String::new(), None, route.clone()),
+            };
+            let model = self.model(model.filter(|model| *model != "-")).label.clone();
+            self.incidents.get_or_create(&IncidentLabels { kind: event.kind.name(), upstream, model, route }).inc();
         }
         self.waiting.set(gauge(readings.waiting as u64));
         #[expect(clippy::cast_precision_loss, reason = "tokens are far below 2^52")]

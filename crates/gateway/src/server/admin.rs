@@ -1,8 +1,10 @@
-//! The operators' door: health, numbers, and what status pages say.
+//! The operators' door: health, numbers, incidents, and what status pages say.
 //!
 //! `/livez` says that the process turns, `/readyz` that it takes requests; both are open, and
 //! neither depends on an upstream: if they did, one provider's outage would take the whole fleet
 //! out of rotation. Everything else wants the admin token where one is set.
+
+mod incidents;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,6 +35,16 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const CONNECTION_MAX: Duration = Duration::from_secs(300);
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
+/// The journal is read within this time, or it is said that it cannot be.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// What there is.
+macro_rules! pages {
+    () => {
+        "/livez /readyz /metrics /api/v1/status /api/v1/incidents"
+    };
+}
+
 /// Serves operators until `shutdown` changes.
 pub(crate) async fn serve(
     server: Arc<Server>,
@@ -61,8 +73,8 @@ pub(crate) async fn serve(
 
 async fn connection(server: Arc<Server>, token: Arc<Option<Secret>>, socket: TcpStream) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&server, token.as_ref().as_ref(), &request);
-        async move { Ok::<_, Infallible>(answer.map(Full::new)) }
+        let (server, token) = (Arc::clone(&server), Arc::clone(&token));
+        async move { Ok::<_, Infallible>(answer(&server, token.as_ref().as_ref(), &request).await.map(Full::new)) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -72,7 +84,7 @@ async fn connection(server: Arc<Server>, token: Arc<Option<Secret>>, socket: Tcp
     let _ = timeout(CONNECTION_MAX, serving).await;
 }
 
-fn answer(server: &Server, token: Option<&Secret>, request: &Request<Incoming>) -> Response<Bytes> {
+async fn answer(server: &Arc<Server>, token: Option<&Secret>, request: &Request<Incoming>) -> Response<Bytes> {
     let path = request.uri().path();
     match path {
         "/livez" => return text(StatusCode::OK, "alive\n"),
@@ -85,19 +97,57 @@ fn answer(server: &Server, token: Option<&Secret>, request: &Request<Incoming>) 
     {
         return text(StatusCode::UNAUTHORIZED, "this needs the admin token: Authorization: Bearer …\n");
     }
+    if let Some(rest) = path.strip_prefix(incidents::PATH) {
+        return of_incidents(server, request, rest).await;
+    }
     match path {
         _ if request.method() != Method::GET => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
         "/metrics" => metrics(server),
         "/api/v1/status" => status(server),
-        "/" => text(StatusCode::OK, "seawall admin: /livez /readyz /metrics /api/v1/status\n"),
-        _ => text(StatusCode::NOT_FOUND, "no such page; there are /livez /readyz /metrics /api/v1/status\n"),
+        "/" => text(StatusCode::OK, concat!("seawall admin: ", pages!(), "\n")),
+        _ => text(StatusCode::NOT_FOUND, concat!("no such page; there are ", pages!(), "\n")),
+    }
+}
+
+/// `/api/v1/incidents`, and what is below it.
+async fn of_incidents(server: &Arc<Server>, request: &Request<Incoming>, rest: &str) -> Response<Bytes> {
+    let below = rest.strip_prefix('/').map(|rest| rest.split_once('/').map_or((rest, ""), |(id, verb)| (id, verb)));
+    let observe = Arc::clone(&server.observe);
+    let reading: Box<dyn FnOnce() -> Option<Response<Bytes>> + Send> = match (request.method(), below) {
+        (&Method::GET, None | Some(("", ""))) if rest.len() < 2 => {
+            Box::new(move || Some(json(StatusCode::OK, &incidents::list(&observe))))
+        }
+        (&Method::GET, Some((id, ""))) => {
+            let id = id.to_owned();
+            Box::new(move || incidents::one(&observe, &id).map(|found| json(StatusCode::OK, &found)))
+        }
+        (&Method::POST, Some((_, "acknowledge"))) if incidents::is_cross_site(request.headers()) => {
+            return text(StatusCode::FORBIDDEN, "web pages of other sites may not do this\n");
+        }
+        (&Method::POST, Some((id, "acknowledge"))) => {
+            let (status, said) = incidents::acknowledge(&observe, id);
+            return json(status, &said);
+        }
+        (&Method::GET, _) => return text(StatusCode::NOT_FOUND, concat!("no such page; there are ", pages!(), "\n")),
+        _ => return text(StatusCode::METHOD_NOT_ALLOWED, "only GET, and POST …/ID/acknowledge\n"),
+    };
+    let read = tokio::task::spawn_blocking(reading);
+    match timeout(READ_WITHIN, read).await {
+        Ok(Ok(Some(found))) => found,
+        Ok(Ok(None)) => json(StatusCode::NOT_FOUND, &json!({ "error": "no incident with this id is on record" })),
+        Ok(Err(_)) | Err(_) => {
+            json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "the journal cannot be read now" }))
+        }
     }
 }
 
 fn status(server: &Server) -> Response<Bytes> {
+    json(StatusCode::OK, &server.observe.pages.told(&server.client.breakers()))
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Bytes> {
     // Strings and numbers go in: writing them cannot fail.
-    let mut response =
-        text(StatusCode::OK, &json_line(&server.observe.pages.told(&server.client.breakers())).unwrap_or_default());
+    let mut response = text(status, &json_line(value).unwrap_or_default());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -133,6 +183,7 @@ fn metrics(server: &Server) -> Response<Bytes> {
         journal_dropped: journal.dropped,
         journal_late: journal.late,
         memory_held: server.memory.held(),
+        incidents: server.observe.incidents.open(),
     };
     let mut response = text(StatusCode::OK, &server.observe.metrics.text(&readings));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

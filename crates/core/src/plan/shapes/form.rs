@@ -58,6 +58,12 @@ impl Form {
         Form((request.endpoint as u32) << ENDPOINT_AT | effort | images | tools | stream | sizes)
     }
 
+    /// It as a number: the same in every process of this version.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// The form of a small request for `endpoint`, without tools.
     #[must_use]
     pub const fn plain(endpoint: Endpoint, stream: bool) -> Form {

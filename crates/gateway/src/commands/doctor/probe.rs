@@ -11,11 +11,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
-use seawall::{Call, Client, Conclusion, Labels, Observer, Payload, Piece, Relay, Settings};
+use seawall::{Answered, Call, Client, Conclusion, Labels, Observer, Payload, Piece, Relay, Settings};
 use seawall_core::event;
 use seawall_core::plan::policy::{FirstContent, Policy};
 use seawall_core::request::Request;
-use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{self, Class, Fault, Said};
 use serde::Deserialize;
 
@@ -199,7 +198,7 @@ impl Observer for Ear {
         *self.attempt.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt);
     }
 
-    fn answered(&self, _: &Request, _: UpstreamId, _: Duration) {}
+    fn answered(&self, _: &Request, _: &Answered<'_>) {}
 
     fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
 

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
+use super::incidents::{self, EventRow, IncidentRow};
 use super::row::{AttemptRow, RequestRow};
 use super::schema::{APPLICATION, VERSION};
 use super::sqlite::with_suffix;
@@ -21,6 +22,10 @@ use crate::data_dir::{EXEC_DIR, JOURNAL_FILE};
 pub(crate) const EXEC_JOURNALS_MAX: usize = 256;
 /// Requests that one id may lead to: a caller may send one client request id many times.
 pub(crate) const REQUESTS_MAX: usize = 20;
+/// Incidents that are read.
+pub(crate) const INCIDENTS_MAX: usize = 1_000;
+/// The first layout with incidents in it.
+const FIRST_WITH_INCIDENTS: i64 = 2;
 /// Times of answers that are read from one journal.
 const WHOLE_ANSWERS_MAX: i64 = 100_000;
 /// Rows that one transaction reads.
@@ -164,6 +169,38 @@ impl Journals {
     }
 }
 
+impl Journals {
+    /// Incidents that were open at some moment from `since` to `until`, the newest first, at most
+    /// [`INCIDENTS_MAX`].
+    pub(crate) fn incidents(&self, since: i64, until: i64) -> Result<Vec<IncidentRow>, ReadError> {
+        let mut found = Vec::new();
+        for reader in &self.readers {
+            found.extend(reader.incidents(since, until)?);
+        }
+        found.sort_by_key(|incident| std::cmp::Reverse(incident.since));
+        found.truncate(INCIDENTS_MAX);
+        Ok(found)
+    }
+
+    /// The incidents whose id begins so: one, if it is told from the others by that.
+    pub(crate) fn incident(&self, id: &str) -> Result<Vec<IncidentRow>, ReadError> {
+        let mut found = Vec::new();
+        for reader in &self.readers {
+            found.extend(reader.incident(id)?);
+        }
+        Ok(found)
+    }
+
+    /// What was told of an incident, the first thing first.
+    pub(crate) fn incident_events(&self, id: &str) -> Result<Vec<EventRow>, ReadError> {
+        let mut found = Vec::new();
+        for reader in &self.readers {
+            found.extend(reader.incident_events(id)?);
+        }
+        Ok(found)
+    }
+}
+
 /// Attempts of several journals in one order; ends at the first error.
 #[derive(Debug)]
 pub(crate) struct Attempts<'j> {
@@ -221,6 +258,7 @@ impl<'j> Pages<'j> {
 pub(crate) struct Reader {
     connection: Connection,
     path: PathBuf,
+    version: i64,
 }
 
 /// What a [`Filter`] means in SQL. Everything in it is a bound value.
@@ -281,7 +319,7 @@ impl Reader {
                 hint: "read it with the seawall that wrote it",
             });
         }
-        Ok(Some(Reader { connection, path: path.to_owned() }))
+        Ok(Some(Reader { connection, path: path.to_owned(), version }))
     }
 
     /// Ends what is being read, from another thread.
@@ -292,6 +330,28 @@ impl Reader {
     /// `ok`, or the first thing that is wrong with the file.
     pub(super) fn quick_check(&self) -> rusqlite::Result<String> {
         self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+    }
+
+    /// Incidents that were open at some moment from `since` to `until`, the newest first.
+    pub(crate) fn incidents(&self, since: i64, until: i64) -> Result<Vec<IncidentRow>, ReadError> {
+        self.read(|connection| incidents::list(connection, since, until, INCIDENTS_MAX as i64))
+    }
+
+    /// Incidents whose id begins so, at most three.
+    pub(crate) fn incident(&self, id: &str) -> Result<Vec<IncidentRow>, ReadError> {
+        self.read(|connection| incidents::find(connection, id))
+    }
+
+    /// What was told of an incident, the first thing first.
+    pub(crate) fn incident_events(&self, id: &str) -> Result<Vec<EventRow>, ReadError> {
+        self.read(|connection| incidents::events(connection, id))
+    }
+
+    fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<Vec<T>>) -> Result<Vec<T>, ReadError> {
+        if self.version < FIRST_WITH_INCIDENTS {
+            return Ok(Vec::new());
+        }
+        read(&self.connection).map_err(|e| unreadable(&self.path, &e))
     }
 
     fn whole_answers(&self, since: i64, sdk: &str) -> Result<Vec<Duration>, ReadError> {

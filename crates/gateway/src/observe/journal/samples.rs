@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request};
+use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request, Vote};
+use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Billed, Class, Fault, Whose};
 
 use super::sqlite::Database;
@@ -37,6 +38,9 @@ pub(crate) fn request(n: i64) -> Arc<Request> {
         client_retries: 1,
         tag: Some("nightly".to_owned()),
         client: Some("team-a".to_owned()),
+        route: None,
+        form: 1,
+        body: 1,
     })
 }
 
@@ -46,6 +50,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         number,
         began_unix_micros: seawall::unix_micros(),
         upstream: "openai".to_owned(),
+        key: 0,
         status: Some(503),
         class: Class::Overloaded,
         whose: Whose::Provider,
@@ -60,6 +65,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         organization: Some("org-acme".to_owned()),
         project: Some("proj_acme".to_owned()),
         cf_ray: Some("8f00ba4-FRA".to_owned()),
+        region: Some("FRA".to_owned()),
         elapsed: Duration::from_micros(81_250),
         first_content: Some(Duration::from_micros(80_000)),
         bytes_in: 321,
@@ -78,6 +84,8 @@ pub(crate) fn ended(attempts: u32) -> Ended {
         attempts,
         elapsed: Duration::from_micros(1_500_000),
         diagnosis: Some((Cause::Cliff, "requests of this form fail after 60.1 s".into())),
+        route: None,
+        first: Some((UpstreamId(0), Vote::Fail)),
     }
 }
 
@@ -132,7 +140,8 @@ pub(super) fn unread(path: &Path) -> (Journal, Writer) {
     let (database, _) = Database::open(path, &Settings::default()).unwrap();
     let settings = Settings::default();
     let writer = Writer::new(messages, Arc::clone(&shared), path.to_owned(), settings, Some(database), alive);
-    (Journal { queue, shared, thread: Arc::new(Mutex::new(None)) }, writer)
+    let (thread, remembered) = (Arc::new(Mutex::new(None)), Arc::default());
+    (Journal { queue, shared, thread, remembered, path: path.into() }, writer)
 }
 
 /// The attempts that another connection sees.

@@ -18,12 +18,38 @@ pub(super) const VERSION: i64 = 2;
 /// Marks a file as ours in SQLite's `application_id`: "SWLJ" in ASCII.
 pub(super) const APPLICATION: i64 = 0x5357_4c4a;
 
+/// The tables of incidents: how each stands, what was told of it, and all that is known, for the next process.
+macro_rules! incidents_create {
+    () => {
+        "
+CREATE TABLE incidents (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, upstream TEXT, model TEXT, route TEXT, rule TEXT NOT NULL,
+    severity TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, opened INTEGER NOT NULL, updated INTEGER NOT NULL,
+    closed INTEGER, close TEXT, flaps INTEGER NOT NULL, window_failed INTEGER NOT NULL, window_of INTEGER NOT NULL,
+    whole_failed INTEGER NOT NULL, whole_of INTEGER NOT NULL, under TEXT, samples TEXT NOT NULL, differences TEXT NOT NULL,
+    page TEXT, acknowledged INTEGER
+) STRICT;
+CREATE TABLE incident_events (
+    id INTEGER PRIMARY KEY, incident TEXT NOT NULL, what TEXT NOT NULL, at INTEGER NOT NULL, severity TEXT NOT NULL,
+    failed INTEGER NOT NULL, requests INTEGER NOT NULL, under TEXT, UNIQUE (incident, what, at)
+) STRICT;
+CREATE TABLE state (name TEXT PRIMARY KEY, saved INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
+"
+    };
+}
+
+/// The tables of incidents, for who wants to know a file without them.
+#[cfg(test)]
+pub(super) const INCIDENTS: &str = incidents_create!();
+
 /// Creates the tables and marks the file; runs as one transaction.
 ///
 /// `id` grows with every row, so that the oldest row is the first, and pruning takes a prefix.
 /// The client's own ids have no index: each one costs a tenth of a row, and they are seldom asked
-/// for. `incident` is empty until an incident claims the attempt.
-pub(super) const CREATE: &str = "
+/// for. `incident` is filled in by an
+/// incident that is open when the attempt fails, or that opens because of it.
+pub(super) const CREATE: &str = concat!(
+    "
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     request TEXT NOT NULL, number INTEGER NOT NULL, began INTEGER NOT NULL, upstream TEXT NOT NULL,
@@ -48,24 +74,31 @@ CREATE TABLE requests (
     outcome TEXT NOT NULL, reason TEXT NOT NULL, status INTEGER NOT NULL, attempts INTEGER NOT NULL,
     elapsed INTEGER NOT NULL, diagnosis TEXT
 ) STRICT;
-PRAGMA application_id = 0x53574c4a;
+",
+    incidents_create!(),
+    "PRAGMA application_id = 0x53574c4a;
 PRAGMA user_version = 2;
-";
+"
+);
 
 /// Makes a file of layout 1 one of layout 2; runs as one transaction.
-pub(super) const FROM_1: &str = "
+pub(super) const FROM_1: &str = concat!(
+    "
 ALTER TABLE requests ADD COLUMN diagnosis TEXT;
-PRAGMA user_version = 2;
-";
+",
+    incidents_create!(),
+    "PRAGMA user_version = 2;
+"
+);
 
 /// Keeps one attempt; a second row for the same request and number changes nothing.
 pub(super) const INSERT_ATTEMPT: &str = "
 INSERT INTO attempts (request, number, began, upstream,
     endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk, client_retries, tag, client,
     status, class, whose, fault, billed, error_type, error_code, message, upstream_request_id, client_request_id,
-    processing_ms, organization, project, cf_ray, elapsed, first_content, bytes_in, bytes_out, reason, wait)
+    processing_ms, organization, project, cf_ray, elapsed, first_content, bytes_in, bytes_out, reason, wait, incident)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)
+    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37)
 ON CONFLICT (request, number) DO NOTHING";
 
 /// Keeps one request; a second row for the same request changes nothing.
@@ -80,6 +113,7 @@ pub(super) fn insert_attempt(
     statement: &mut CachedStatement<'_>,
     request: &Request,
     attempt: &Attempt,
+    incident: Option<&str>,
 ) -> rusqlite::Result<usize> {
     statement.execute(params![
         request.id,
@@ -118,6 +152,7 @@ pub(super) fn insert_attempt(
         whole(attempt.bytes_out),
         attempt.reason.name(),
         attempt.wait.map(micros),
+        incident,
     ])
 }
 

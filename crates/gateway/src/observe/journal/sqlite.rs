@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use seawall_core::event::{Attempt, Ended, Request};
+use seawall_core::incident::Saved;
 
+use super::incidents::{self, Note, Remembered};
 use super::schema::{self, APPLICATION, CREATE, FROM_1, INSERT_ATTEMPT, INSERT_REQUEST, VERSION};
 use super::{OpenError, Opened, Settings, Sync};
 
@@ -33,17 +35,27 @@ const VACUUM_PAGES: i64 = 256;
 /// One thing to keep.
 #[derive(Debug)]
 pub(super) enum Row {
-    /// How one attempt went.
-    Attempt(Arc<Request>, Box<Attempt>),
+    /// How one attempt went, and the incident that it is part of.
+    Attempt(Arc<Request>, Box<Attempt>, Option<Box<str>>),
     /// How one request ended.
     Request(Arc<Request>, Box<Ended>),
+    /// How an incident stands.
+    Incident(Box<Note>),
+    /// Somebody knows of it, since then.
+    Acknowledged(Box<str>, i64),
+    /// All that is known of incidents, in place of what was known before.
+    State(Box<Saved>),
+    /// No incident on record is known any more.
+    Forgotten(i64),
 }
 
 impl Row {
-    /// The request that the row is about.
-    pub(super) fn request(&self) -> &Request {
+    /// The arrival of the request that the row is about, in Unix microseconds. Of what is about none:
+    /// before all requests, so that none is in doubt because of it.
+    pub(super) fn began(&self) -> i64 {
         match self {
-            Row::Attempt(request, _) | Row::Request(request, _) => request,
+            Row::Attempt(request, ..) | Row::Request(request, _) => request.began_unix_micros,
+            Row::Incident(_) | Row::Acknowledged(..) | Row::State(_) | Row::Forgotten(_) => i64::MIN,
         }
     }
 }
@@ -201,6 +213,11 @@ impl Database {
         transaction.commit()
     }
 
+    /// What is known of incidents.
+    pub(super) fn remembered(&self) -> rusqlite::Result<Remembered> {
+        Remembered::read(&self.connection)
+    }
+
     /// The number of attempts kept. Ids have no gaps, because pruning takes a prefix.
     fn attempts(&self) -> rusqlite::Result<u64> {
         let sql = "SELECT ifnull(max(id) - min(id) + 1, 0) FROM attempts";
@@ -217,15 +234,21 @@ impl Database {
             let mut requests = transaction.prepare_cached(INSERT_REQUEST)?;
             for row in rows {
                 let added = match row {
-                    Row::Attempt(request, attempt) => schema::insert_attempt(&mut attempts, request, attempt),
+                    Row::Attempt(request, attempt, incident) => {
+                        schema::insert_attempt(&mut attempts, request, attempt, incident.as_deref())
+                    }
                     Row::Request(request, ended) => schema::insert_request(&mut requests, request, ended),
+                    Row::Incident(note) => incidents::write(&transaction, note),
+                    Row::Acknowledged(id, at) => incidents::acknowledge(&transaction, id, *at),
+                    Row::State(saved) => incidents::save(&transaction, saved),
+                    Row::Forgotten(at) => incidents::forget(&transaction, *at),
                 };
                 match added {
                     Ok(n) => written.rows += n as u64,
                     // It would fail for ever, and keep every other row out with it.
                     Err(e) if is_about_the_row(&e) => {
                         written.refused += 1;
-                        written.refused_began = written.refused_began.max(row.request().began_unix_micros);
+                        written.refused_began = written.refused_began.max(row.began());
                     }
                     Err(e) => return Err(e),
                 }
@@ -297,6 +320,7 @@ impl Database {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let attempts = transaction.execute(PRUNE_ATTEMPTS, [began, PRUNE_ROWS])?;
         let requests = transaction.execute(PRUNE_REQUESTS, [began, PRUNE_ROWS])?;
+        incidents::prune(&transaction, began)?;
         transaction.commit()?;
         Ok((attempts + requests) as u64)
     }
@@ -414,6 +438,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::super::read::Reader;
     use super::super::samples::{PATIENCE, attempt, count, ended, open, request, settled, texts, until};
+    use super::super::schema::INCIDENTS;
     use super::super::{Journal, Settled};
     use super::*;
 
@@ -458,8 +483,11 @@ mod tests {
     fn a_file_of_the_first_layout_is_read_and_goes_on_as_one_of_this() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.db");
-        let first = CREATE.replace(", diagnosis TEXT", "").replace("user_version = 2", "user_version = 1");
-        assert_ne!(first, CREATE);
+        let first = CREATE
+            .replace(INCIDENTS, "")
+            .replace(", diagnosis TEXT", "")
+            .replace("user_version = 2", "user_version = 1");
+        assert!(!first.contains("incidents") && !first.contains("diagnosis"));
         let old = Connection::open(&path).unwrap();
         old.execute_batch(&first).unwrap();
         old.execute(

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::fetch::Trouble;
@@ -78,6 +79,15 @@ pub(crate) struct Posted {
     pub(crate) snapshot: Snapshot,
 }
 
+/// What a page said, and when.
+#[derive(Serialize)]
+struct Said<'a> {
+    url: &'a str,
+    #[serde(serialize_with = "super::time")]
+    read: Option<i64>,
+    page: &'a Page,
+}
+
 impl Board {
     /// A board for `upstreams`, by name in the order of the configuration, each with the address of its
     /// page. What was read more than `fresh_micros` ago says nothing about now.
@@ -145,6 +155,14 @@ impl Board {
             }
             Err(trouble) => state.snapshot.trouble = Some(trouble),
         }
+    }
+
+    /// What the page of an upstream said when it was last read, as JSON.
+    pub(crate) fn snapshot(&self, upstream: &str) -> Option<String> {
+        let at = self.upstreams.iter().find(|watched| watched.name == upstream)?.page?;
+        let Snapshot { page, read, .. } = self.state(at).snapshot.clone();
+        let said = Said { url: &self.pages[at].url, read, page: page.as_deref()? };
+        serde_json::to_string(&said).ok()
     }
 
     /// Every upstream and what its page said last.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::HeaderName;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -187,6 +187,16 @@ pub(crate) async fn get(
     path: &PathAndQuery,
     more: Option<(HeaderName, HeaderValue)>,
 ) -> Result<Answer, Trouble> {
+    ask(dialer, Method::GET, path, more).await
+}
+
+/// The same with any method, without a body.
+pub(crate) async fn ask(
+    dialer: &Dialer,
+    method: Method,
+    path: &PathAndQuery,
+    more: Option<(HeaderName, HeaderValue)>,
+) -> Result<Answer, Trouble> {
     let (uri, mut headers) = dialer.aimed(path);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -195,6 +205,7 @@ pub(crate) async fn get(
     headers.insert(header::USER_AGENT, agent);
     headers.extend(more);
     let mut request = Request::new(Empty::<Bytes>::new());
+    *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
 

@@ -1,0 +1,97 @@
+//! `seawall incidents`: what amounted to trouble, from the journal, whether the gateway runs or not.
+
+mod acknowledge;
+mod list;
+mod show;
+
+use std::io::{self, Write};
+
+use crate::config::{self, Environment};
+use crate::exit::{self, Exit};
+use crate::observe::journal::read::ReadError;
+
+use acknowledge::AcknowledgeArgs;
+use list::ListArgs;
+use show::ShowArgs;
+
+/// What `seawall incidents` was asked.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  seawall incidents                     those of the last week\n  \
+                  seawall incidents show inc_4f2a       one, by the beginning of its id\n  \
+                  seawall incidents ack inc_4f2a        no reminders until it gets worse\n  \
+                  seawall incidents --open --json       for a script"
+)]
+pub(crate) struct IncidentsArgs {
+    #[command(subcommand)]
+    verb: Option<IncidentsVerb>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum IncidentsVerb {
+    /// List them, the newest first
+    List(ListArgs),
+    /// Show one: what failed, what is different about it, and what was told
+    Show(ShowArgs),
+    /// Say that somebody knows: no reminders until it gets worse
+    #[command(name = "ack", alias = "acknowledge")]
+    Acknowledge(AcknowledgeArgs),
+}
+
+/// Does it; the exit code. A reader of `out` that has seen enough is no error.
+pub(crate) async fn run(
+    args: &IncidentsArgs,
+    env: &Environment,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let dir = config::default_data_dir(env);
+    let done = match &args.verb {
+        None => list::run(&args.list, dir.as_deref(), out, err),
+        Some(IncidentsVerb::List(args)) => list::run(args, dir.as_deref(), out, err),
+        Some(IncidentsVerb::Show(args)) => show::run(args, dir.as_deref(), out, err),
+        Some(IncidentsVerb::Acknowledge(args)) => return acknowledge::run(args, env, out, err).await,
+    };
+    match done {
+        Ok(exit) => Ok(exit),
+        Err(Stopped::Journal(e)) => super::failures::no_journal(&e, err),
+        Err(Stopped::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(exit::OK),
+        Err(Stopped::Output(e)) => Err(e),
+    }
+}
+
+/// Why a verb ended early.
+enum Stopped {
+    Journal(ReadError),
+    Output(io::Error),
+}
+
+impl From<ReadError> for Stopped {
+    fn from(e: ReadError) -> Stopped {
+        Stopped::Journal(e)
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(e: io::Error) -> Stopped {
+        Stopped::Output(e)
+    }
+}
+
+/// A span of time, as people say it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
+fn span(micros: i64) -> String {
+    let seconds = micros.max(0) / 1_000_000;
+    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, _) => format!("{minutes} min"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! `seawall incidents ack`: tells the gateway that runs here that somebody knows of an incident.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use http::Method;
+
+use crate::commands::running::{Silence, ask};
+use crate::config::{self, Environment, Overrides};
+use crate::exit::{self, Exit};
+use crate::observe::journal::plain::{json_line, printable};
+
+/// Which incident, of which gateway.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct AcknowledgeArgs {
+    /// Its id
+    #[arg(value_name = "INCIDENT")]
+    id: String,
+    /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// The data directory of the gateway
+    #[arg(long, env = "SEAWALL_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(
+    args: &AcknowledgeArgs,
+    env: &Environment,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let overrides = Overrides { config: args.config.clone(), data_dir: args.data_dir.clone(), ..Overrides::default() };
+    let config = match config::load(&overrides, env) {
+        Ok(config) => config,
+        Err(problems) => {
+            writeln!(err, "{}", problems.render(env.wants_colour() && io::stderr().is_terminal()))?;
+            return Ok(exit::CONFIG);
+        }
+    };
+    let id = printable(&args.id);
+    if !args.id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        writeln!(err, "error: {id} is no incident's id\nhint: `seawall incidents --open` lists them")?;
+        return Ok(exit::USAGE);
+    }
+    let (message, hint, exit) = match ask(&config, Method::POST, &format!("/api/v1/incidents/{id}/acknowledge")).await {
+        Ok(_) if args.json => {
+            let told = serde_json::json!({ "acknowledged": args.id });
+            out.write_all(json_line(&told).map_err(io::Error::from)?.as_bytes())?;
+            return Ok(exit::OK);
+        }
+        Ok(_) => {
+            writeln!(out, "{id} is known: no reminders until it gets worse")?;
+            return Ok(exit::OK);
+        }
+        Err(Silence::Status(404)) => {
+            (format!("no incident {id} is open"), "`seawall incidents --open` lists them", exit::FOUND)
+        }
+        Err(Silence::Status(401)) => (
+            "the gateway wants its admin token".to_owned(),
+            "name the configuration with `server.admin_token` by --config",
+            exit::CANNOT_START,
+        ),
+        Err(Silence::NoGateway) => (
+            format!("no gateway runs from {}", config.data_dir.display()),
+            "only a gateway that runs reminds of anything; name its directory with --data-dir",
+            exit::CANNOT_START,
+        ),
+        Err(Silence::Status(status)) => {
+            (format!("the gateway answers {status}"), "is it another version of seawall?", exit::CANNOT_START)
+        }
+        Err(Silence::Trouble(why)) => {
+            (format!("the gateway cannot be asked: {}", printable(&why)), "look at its log", exit::CANNOT_START)
+        }
+    };
+    writeln!(err, "error: {message}\nhint: {hint}")?;
+    Ok(exit)
+}

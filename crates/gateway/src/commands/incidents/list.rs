@@ -1,0 +1,105 @@
+//! `seawall incidents list`: a table for a person, an object a line for a program.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
+
+use super::{Stopped, span};
+use crate::exit::{self, Exit};
+use crate::observe::journal::incidents::IncidentRow;
+use crate::observe::journal::plain::{json_line, printable};
+use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals};
+use crate::observe::journal::when::{When, rfc3339};
+
+/// How far back is looked, unless `--since` says otherwise, in microseconds: a week.
+const SINCE_MICROS: i64 = 7 * 86_400 * 1_000_000;
+
+/// Which to list.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct ListArgs {
+    /// Those that were not over by then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z [default: 7d]
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<When>,
+    /// Only those that are not over
+    #[arg(long)]
+    pub(super) open: bool,
+    /// Those too of which another one tells, because it has the same cause
+    #[arg(long)]
+    pub(super) all: bool,
+    /// One JSON object a line, with every field
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where the journal is.
+    #[command(flatten)]
+    pub(super) place: JournalArgs,
+}
+
+pub(super) fn run(
+    args: &ListArgs,
+    default_dir: Option<&Path>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<Exit, Stopped> {
+    let journals = Journals::open(&args.place, default_dir)?;
+    for warning in &journals.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    let now = seawall::unix_micros();
+    let since = args.since.map_or(now - SINCE_MICROS, |when| when.unix_micros(now));
+    let found = journals.incidents(since, i64::MAX)?;
+    let is_cut = found.len() >= INCIDENTS_MAX;
+    let (told, hidden): (Vec<IncidentRow>, Vec<IncidentRow>) = found
+        .into_iter()
+        .filter(|incident| !args.open || incident.state != "resolved")
+        .partition(|incident| args.all || args.json || incident.under.is_none());
+    if args.json {
+        for incident in &told {
+            out.write_all(json_line(incident).map_err(io::Error::from)?.as_bytes())?;
+        }
+    } else if told.is_empty() {
+        let which = if args.open { "no incident is open" } else { "no incident is on record" };
+        writeln!(err, "{which} since {}", rfc3339(since))?;
+    } else {
+        writeln!(out, "{}", table(&told, now).trim_fmt())?;
+    }
+    out.flush()?;
+    if is_cut {
+        writeln!(err, "only the newest {INCIDENTS_MAX} are read: --since narrows it")?;
+    }
+    if !hidden.is_empty() {
+        writeln!(err, "{} more are told by one of these: --all shows them too", hidden.len())?;
+    }
+    if let Some(first) = told.first().filter(|_| !args.json) {
+        writeln!(err, "hint: `seawall incidents show {}` shows one", printable(&first.id))?;
+    }
+    Ok(exit::OK)
+}
+
+fn table(incidents: &[IncidentRow], now: i64) -> Table {
+    let mut table = Table::new();
+    let header = ["INCIDENT", "STATE", "SEVERITY", "WHAT", "WHERE", "SINCE (UTC)", "FOR", "FAILED", "RULE"];
+    table.load_style(NOTHING).set_header(header);
+    for row in incidents {
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.add_row([
+            Cell::new(printable(&row.id)),
+            Cell::new(state(row)),
+            Cell::new(printable(&row.severity)),
+            Cell::new(printable(&row.kind)),
+            Cell::new(printable(&row.place())),
+            Cell::new(rfc3339(row.since)),
+            right(span(row.closed.unwrap_or(now) - row.since)),
+            right(format!("{} of {}", row.whole.failed, row.whole.of)),
+            Cell::new(printable(&row.rule)),
+        ]);
+    }
+    table
+}
+
+/// Its state, and whether somebody knows.
+fn state(row: &IncidentRow) -> String {
+    let word = printable(&row.state);
+    if row.acknowledged.is_some() && row.closed.is_none() { format!("{word}, known") } else { word }
+}
