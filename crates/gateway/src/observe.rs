@@ -3,6 +3,8 @@
 //! All of it is synchronous and quick: the request path never waits for the record, but for the
 //! one wait that [`Observe::settle`] is, before a failure is told to the caller.
 
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "incidents are not told of yet"))]
+pub(crate) mod alert;
 pub(crate) mod diagnoses;
 pub(crate) mod journal;
 pub(crate) mod metrics;
@@ -19,6 +21,7 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 use tokio::time::timeout;
 
+use alert::Alerts;
 use journal::{Journal, Settled};
 use metrics::Metrics;
 use status_page::board::Board;
@@ -34,6 +37,8 @@ pub(crate) struct Observe {
     pub(crate) journal: Journal,
     /// What status pages say.
     pub(crate) pages: Arc<Board>,
+    /// Who is told of incidents.
+    pub(crate) alerts: Alerts,
     upstreams: Vec<String>,
     /// Of so many successes, in a million, one is recorded.
     sample_ppm: u32,
@@ -41,10 +46,17 @@ pub(crate) struct Observe {
 
 impl Observe {
     /// An observer of `upstreams`, by name in the order of the configuration.
-    pub(crate) fn new(journal: Journal, upstreams: &[String], success_sample: f64, pages: Arc<Board>) -> Observe {
+    pub(crate) fn new(
+        journal: Journal,
+        upstreams: &[String],
+        success_sample: f64,
+        pages: Arc<Board>,
+        alerts: Alerts,
+    ) -> Observe {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
-        Observe { metrics: Metrics::new(upstreams), journal, pages, upstreams: upstreams.to_vec(), sample_ppm }
+        let metrics = Metrics::new(upstreams).with(|registry| alerts.register(registry));
+        Observe { metrics, journal, pages, alerts, upstreams: upstreams.to_vec(), sample_ppm }
     }
 
     /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.
