@@ -9,6 +9,7 @@ use crate::commands::doctor::DoctorArgs;
 use crate::commands::exec::ExecArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::commands::failures::FailuresArgs;
+use crate::commands::incidents::IncidentsVerb;
 use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
 use crate::commands::serve::ServeArgs;
@@ -52,6 +53,9 @@ pub(crate) enum Verb {
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt
     Show(ShowArgs),
+    /// Try out who is told of incidents
+    #[command(subcommand)]
+    Incidents(IncidentsVerb),
     /// Set what fails here beside what the provider's status page says
     Status(StatusArgs),
     /// Play an outage in virtual time: what would these settings do?

@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "serve",
     "demo",
     "exec",
@@ -27,6 +27,7 @@ const VERBS: [&str; 13] = [
     "doctor",
     "failures",
     "show",
+    "incidents",
     "status",
     "rehearse",
     "config",
@@ -70,6 +71,7 @@ fn the_page_of_commands_is_what_help_says() {
     for verb in VERBS {
         section(&format!("seawall {verb}"), &[verb, "--help"]);
     }
+    section("seawall incidents test-alert", &["incidents", "test-alert", "--help"]);
     keep("commands.md", &page);
 }
 

@@ -41,7 +41,8 @@ use zeroize::Zeroizing;
 use courier::{Counts, Sink};
 use desk::{Desk, Item};
 pub(crate) use notice::{Links, Notice, PageSays};
-use post::{Post, Refused};
+pub(crate) use post::Refused;
+use post::{POST_WITHIN, Post, Why};
 
 /// A receiver, and how to get there.
 pub(crate) struct Settings {
@@ -196,6 +197,18 @@ impl Alerts {
         tasks.shutdown().await;
         self.sinks.iter().for_each(|sink| sink.abandon());
     }
+}
+
+/// Tells one receiver one thing, once: the status of its answer.
+///
+/// # Errors
+/// When it has not taken it, or cannot be spoken to as configured.
+pub(crate) async fn try_once(settings: Settings, notice: Notice, links: &Links) -> Result<StatusCode, Refused> {
+    let receiver = Receiver::new(settings, links.clone());
+    let receiver = receiver.map_err(|error| Refused::from(Why::Connect(error.to_string())))?;
+    let what = notice.event.what;
+    let item = Item { notice: Arc::new(notice), what, since: tokio::time::Instant::now(), before: None };
+    timeout(POST_WITHIN, receiver.post(&item)).await.unwrap_or(Err(Why::Late.into()))
 }
 
 /// A receiver, ready to be spoken to.
