@@ -53,7 +53,7 @@ pub(crate) enum Verb {
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt
     Show(ShowArgs),
-    /// List what amounted to trouble, show one of it, say that somebody knows
+    /// List what amounted to trouble, show one of it, try out who is told
     Incidents(IncidentsArgs),
     /// Set what fails here beside what the provider's status page says
     Status(StatusArgs),

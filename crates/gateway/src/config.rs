@@ -10,6 +10,7 @@
 //! points at the gateway, not at its upstream.
 
 mod address;
+mod alert;
 mod breaker;
 mod check;
 mod diagnose;
@@ -44,12 +45,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use http::Uri;
+use seawall_core::incident::Severity;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::Route;
 use serde::Deserialize;
 use toml::de::DeTable;
 use zeroize::Zeroizing;
 
+pub(crate) use self::alert::{authorization, signing_key};
 pub(crate) use self::diagnose::Problems;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::example::example;
@@ -90,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// When status pages are asked.
     pub(crate) status_page: StatusPageConfig,
+    /// Where incidents are told. Names are unique.
+    pub(crate) alerts: Vec<AlertConfig>,
     /// The record of failures.
     pub(crate) journal: JournalConfig,
     /// Who may use the gateway; empty for everybody. Names and tokens are unique.
@@ -205,6 +210,29 @@ impl Default for StatusPageConfig {
     }
 }
 
+/// One `[[alert]]`.
+#[derive(Clone)]
+pub(crate) struct AlertConfig {
+    /// Unique; 1 to 64 bytes of `A-Z a-z 0-9 . _ -`.
+    pub(crate) name: String,
+    /// What receives it.
+    pub(crate) kind: AlertKind,
+    /// `http` or `https`, with a host, without user and password. Of some kinds its path is a credential, so
+    /// it is kept like one.
+    pub(crate) url: Secret,
+    /// For `webhook` the keys to sign with, at least one; for `pagerduty` the one integration key; for
+    /// `alertmanager` a token, or `user:password`, or none.
+    pub(crate) secrets: Vec<Secret>,
+    /// What matters less is not told.
+    pub(crate) min_severity: Severity,
+    /// How it is to be reached, as configured.
+    pub(crate) proxy_setting: ProxySetting,
+    /// What stands in between, the environment taken into account.
+    pub(crate) proxy: Option<ProxyUrl>,
+    /// Certificates to trust instead of the system's.
+    pub(crate) roots: Option<Roots>,
+}
+
 /// `[journal]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JournalConfig {
@@ -294,6 +322,18 @@ settings! {
         Always = "always",
         /// Never.
         Off = "off",
+    }
+
+    /// What receives an alert.
+    AlertKind {
+        /// An incoming webhook of Slack, or of what speaks as it does.
+        Slack = "slack",
+        /// PagerDuty's Events API v2.
+        Pagerduty = "pagerduty",
+        /// Prometheus' Alertmanager, API v2.
+        Alertmanager = "alertmanager",
+        /// Anything that understands Standard Webhooks.
+        Webhook = "webhook",
     }
 
     /// What a journal row survives.

@@ -3,6 +3,7 @@
 //! `serve`, `exec` and `demo` start the same thing; they differ in where its addresses, its
 //! configuration and its journal come from.
 
+pub(crate) mod alerts;
 mod pages;
 
 use std::io;
@@ -20,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ProxyUrl, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
+use crate::observe::alert::Alerts;
 use crate::observe::incidents::{LOOK_EVERY, Names};
 use crate::observe::journal::{Closed, Journal};
 use crate::server::admit::Limits as BodyLimits;
@@ -30,6 +32,8 @@ pub(crate) use pages::site;
 
 /// The journal has this long for its last rows at a clean end.
 const JOURNAL_CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// Receivers of alerts have this long for what still waits for them at a clean end.
+const ALERTS_CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// After SIGTERM new requests are refused, and connections still taken, for this long: whoever
 /// routes here has to notice that `/readyz` says no.
 const NOTICE: Duration = Duration::from_millis(500);
@@ -45,7 +49,7 @@ pub(crate) enum StartError {
         /// What the system said.
         error: io::Error,
     },
-    /// An upstream cannot be spoken to as configured.
+    /// An upstream, or a receiver of alerts, cannot be spoken to as configured.
     #[error(transparent)]
     Upstream(#[from] BuildError),
 }
@@ -89,7 +93,8 @@ impl Gateway {
 
         let sample = f64::from(config.journal.success_sample_ppm) / 1_000_000.0;
         let pages = Arc::new(pages::board(config));
-        let observe = Arc::new(Observe::new(journal, names(config), sample, Arc::clone(&pages)));
+        let alerts = Arc::new(Alerts::start(alerts::receivers(config), &alerts::links(admin))?);
+        let observe = Arc::new(Observe::new(journal, names(config), sample, Arc::clone(&pages), alerts));
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
         let client = Client::builder(config.upstreams.iter().map(upstream).collect())
             .policy(config.policy.clone())
@@ -135,6 +140,7 @@ impl Gateway {
         self.tasks.shutdown().await;
         self.pollers.shutdown().await;
         self.server.observe.incidents.close();
+        self.server.observe.alerts.close(ALERTS_CLOSE_WITHIN).await;
         let journal = self.server.observe.journal.clone();
         drop(self);
         tokio::task::spawn_blocking(move || journal.close(JOURNAL_CLOSE_WITHIN)).await.unwrap_or(Closed::Late)

@@ -3,6 +3,7 @@
 //! All of it is synchronous and quick: the request path never waits for the record, but for the
 //! one wait that [`Observe::settle`] is, before a failure is told to the caller.
 
+pub(crate) mod alert;
 pub(crate) mod diagnoses;
 pub(crate) mod incidents;
 pub(crate) mod journal;
@@ -20,6 +21,7 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 use tokio::time::timeout;
 
+use alert::Alerts;
 use incidents::{Names, Watch};
 use journal::{Journal, Settled};
 use metrics::Metrics;
@@ -38,6 +40,8 @@ pub(crate) struct Observe {
     pub(crate) pages: Arc<Board>,
     /// What is wrong now, and was.
     pub(crate) incidents: Watch,
+    /// Who is told of incidents.
+    pub(crate) alerts: Arc<Alerts>,
     upstreams: Vec<String>,
     /// Of so many successes, in a million, one is recorded.
     sample_ppm: u32,
@@ -45,12 +49,19 @@ pub(crate) struct Observe {
 
 impl Observe {
     /// An observer of what `names` names.
-    pub(crate) fn new(journal: Journal, names: Names, success_sample: f64, pages: Arc<Board>) -> Observe {
+    pub(crate) fn new(
+        journal: Journal,
+        names: Names,
+        success_sample: f64,
+        pages: Arc<Board>,
+        alerts: Arc<Alerts>,
+    ) -> Observe {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
-        let (metrics, upstreams) = (Metrics::new(&names.upstreams), names.upstreams.clone());
-        let incidents = Watch::new(names, journal.clone(), Arc::clone(&pages));
-        Observe { metrics, journal, pages, incidents, upstreams, sample_ppm }
+        let metrics = Metrics::new(&names.upstreams).with(|registry| alerts.register(registry));
+        let upstreams = names.upstreams.clone();
+        let incidents = Watch::new(names, journal.clone(), Arc::clone(&pages), Arc::clone(&alerts));
+        Observe { metrics, journal, pages, incidents, alerts, upstreams, sample_ppm }
     }
 
     /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.

@@ -71,6 +71,7 @@ fn the_page_of_commands_is_what_help_says() {
     for verb in VERBS {
         section(&format!("seawall {verb}"), &[verb, "--help"]);
     }
+    section("seawall incidents test-alert", &["incidents", "test-alert", "--help"]);
     keep("commands.md", &page);
 }
 

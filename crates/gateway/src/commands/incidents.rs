@@ -1,8 +1,9 @@
-//! `seawall incidents`: what amounted to trouble, from the journal, whether the gateway runs or not.
+//! `seawall incidents`: what amounted to trouble, and who is told of it.
 
 mod acknowledge;
 mod list;
 mod show;
+pub(crate) mod test_alert;
 
 use std::io::{self, Write};
 
@@ -13,6 +14,7 @@ use crate::observe::journal::read::ReadError;
 use acknowledge::AcknowledgeArgs;
 use list::ListArgs;
 use show::ShowArgs;
+use test_alert::TestAlertArgs;
 
 /// What `seawall incidents` was asked.
 #[derive(Debug, clap::Args)]
@@ -22,6 +24,7 @@ use show::ShowArgs;
     after_help = "Examples:\n  seawall incidents                     those of the last week\n  \
                   seawall incidents show inc_4f2a       one, by the beginning of its id\n  \
                   seawall incidents ack inc_4f2a        no reminders until it gets worse\n  \
+                  seawall incidents test-alert          does an alert arrive?\n  \
                   seawall incidents --open --json       for a script"
 )]
 pub(crate) struct IncidentsArgs {
@@ -40,6 +43,8 @@ enum IncidentsVerb {
     /// Say that somebody knows: no reminders until it gets worse
     #[command(name = "ack", alias = "acknowledge")]
     Acknowledge(AcknowledgeArgs),
+    /// Send a test to every receiver of the configuration, and say what each answered
+    TestAlert(TestAlertArgs),
 }
 
 /// Does it; the exit code. A reader of `out` that has seen enough is no error.
@@ -55,6 +60,7 @@ pub(crate) async fn run(
         Some(IncidentsVerb::List(args)) => list::run(args, dir.as_deref(), out, err),
         Some(IncidentsVerb::Show(args)) => show::run(args, dir.as_deref(), out, err),
         Some(IncidentsVerb::Acknowledge(args)) => return acknowledge::run(args, env, out, err).await,
+        Some(IncidentsVerb::TestAlert(args)) => return test_alert::run(args, env, out, err).await,
     };
     match done {
         Ok(exit) => Ok(exit),

@@ -16,7 +16,7 @@ use super::read::{Chosen, Reader, Said, Source};
 use super::written::{self, BUDGET_PARTS, Written};
 use super::{
     BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, StatusPageConfig,
-    breaker, retry, routes, units, upstreams,
+    alert, breaker, retry, routes, units, upstreams,
 };
 
 /// The most clients.
@@ -56,6 +56,7 @@ pub(super) fn config(
     let timeout = timeouts(&mut reader, &written.timeout);
     let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
     let status_page = status_page(&mut reader, &written.status_page);
+    let alerts = alert::read(&mut reader, &written.alert);
     let journal = journal(&mut reader, &written.journal);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
@@ -69,6 +70,7 @@ pub(super) fn config(
             routes,
             policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt, tools },
             status_page,
+            alerts,
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
             log,

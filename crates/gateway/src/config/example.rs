@@ -7,7 +7,7 @@ use super::schema;
 use super::show::{Row, Shown, default_rows};
 
 /// What the keys without a default could look like.
-const SAMPLES: [(&str, &str); 15] = [
+const SAMPLES: [(&str, &str); 22] = [
     ("server.admin_token", "\"${SEAWALL_ADMIN_TOKEN}\""),
     ("upstream.api_key", "\"${OPENAI_API_KEY}\""),
     ("upstream.api_keys", "[\"${OPENAI_API_KEY}\", \"${OPENAI_API_KEY_2}\"]"),
@@ -21,6 +21,13 @@ const SAMPLES: [(&str, &str); 15] = [
     ("route.hedge", "false"),
     ("route.commit", "\"buffer\""),
     ("route.stream_upgrade", "\"cliff\""),
+    ("alert.kind", "\"webhook\""),
+    ("alert.name", "\"on-call\""),
+    ("alert.url", "\"https://alerts.example.com/seawall\""),
+    ("alert.secret", "\"${ALERT_SECRET}\""),
+    ("alert.min_severity", "\"warning\""),
+    ("alert.proxy", "\"env\""),
+    ("alert.ca_file", "\"/etc/ssl/certs/company.pem\""),
     ("client.name", "\"billing\""),
     ("client.token", "\"${BILLING_TOKEN}\""),
 ];
@@ -62,6 +69,7 @@ pub(crate) fn example() -> String {
             }
             match header {
                 "retry" => text.push_str(&optional_lines("route", &mut describe)),
+                "journal" => text.push_str(&optional_lines("alert", &mut describe)),
                 "log" => text.push_str(&optional_lines("client", &mut describe)),
                 _ => {}
             }

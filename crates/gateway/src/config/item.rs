@@ -58,6 +58,11 @@ impl Text {
         Text { value: Zeroizing::new(value.into()), origins: Vec::new() }
     }
 
+    /// Whether it stands in the file itself, as it is or as what a reference without a variable falls back to.
+    pub(super) fn is_literal(&self) -> bool {
+        self.origins.iter().all(|origin| origin.starts_with("config file"))
+    }
+
     /// Where the value came from, for people.
     pub(super) fn origin(&self) -> String {
         if self.origins.is_empty() { "config file".into() } else { self.origins.join(" and ") }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seawall_core::incident::Severity;
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Preset, ToolsPolicy};
 use seawall_core::plan::upgrade::Upgrade;
@@ -296,6 +297,13 @@ impl Word for Upgrade {
     }
 }
 
+impl Word for Severity {
+    const ALL: &'static [Self] = Severity::ALL;
+    fn name(self) -> &'static str {
+        Severity::name(self)
+    }
+}
+
 /// A name for metrics, headers and the journal.
 pub(super) struct Name;
 
@@ -340,6 +348,21 @@ impl<const MIN: usize> Kind for Credential<MIN> {
 
     fn schema() -> Value {
         json!({ "type": "string", "minLength": 1, "writeOnly": true })
+    }
+}
+
+/// A string whose rules depend on what stands beside it. It may be a credential.
+pub(super) struct Plain;
+
+impl Kind for Plain {
+    type Value = Text;
+
+    fn read(raw: &Raw) -> Result<Text, Wrong> {
+        raw.text("a string in quotes").cloned()
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 1 })
     }
 }
 

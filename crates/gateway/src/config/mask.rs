@@ -8,8 +8,10 @@ use std::ops::Range;
 
 /// A key whose name contains one of these holds a credential.
 const NAMES: [&str; 5] = ["key", "token", "secret", "password", "authorization"];
+/// A key of this name holds an address whose path may be a credential: the `url` of an alert.
+const ADDRESS: &str = "url";
 /// Text that begins like this is a credential wherever it stands.
-const PREFIXES: [&str; 3] = ["sk-", "Bearer ", "Basic "];
+const PREFIXES: [&str; 4] = ["sk-", "whsec_", "Bearer ", "Basic "];
 
 /// `text` with everything that may be a credential masked, and the values at `also`.
 pub(super) fn credentials(text: &str, also: impl Iterator<Item = Range<usize>>) -> String {
@@ -32,7 +34,7 @@ fn assignments(text: &str) -> impl Iterator<Item = Range<usize>> {
         let start = before.rfind(|c: char| !(c.is_alphanumeric() || "_-".contains(c))).map_or(0, |last| last + 1);
         let name = before.get(start..)?.to_ascii_lowercase();
         let value = at + 1 + leading(&text[at + 1..], |c| c == ' ' || c == '\t');
-        NAMES.iter().any(|word| name.contains(word)).then_some(value)
+        (name == ADDRESS || NAMES.iter().any(|word| name.contains(word))).then_some(value)
     };
     let mut end = 0;
     text.match_indices('=').flat_map(move |(at, _)| {
@@ -197,6 +199,9 @@ mod tests {
             ("name = \"sk-abc_1\"", "name = \"sk-*****\""),
             ("base_url = \"https://me:pw@host/v1\"", "base_url = \"https://*****@host/v1\""),
             ("base_url = \"https://host/v1?api-key=abc&v=1\"", "base_url = \"https://host/v1?api-key=***&v=1\""),
+            ("url = \"https://a.example/T/B\"", "url = \"*********************\""),
+            ("url = \"${SLACK_URL}\"", "url = \"${SLACK_URL}\""),
+            ("name = \"whsec_Ab1+/=\"", "name = \"whsec_******\""),
             ("max_attempts = 4", "max_attempts = 4"),
         ] {
             assert_eq!(masked(text), shown, "{text}");

@@ -11,13 +11,13 @@ use seawall_core::plan::route::Route;
 use serde_json::{Map, Value, json};
 
 use super::kind::{ADAPTIVE, Word};
-use super::proxy::ProxySetting;
+use super::proxy::{ProxySetting, ProxyUrl};
 use super::read::Source;
 use super::secret::Secret;
 use super::status_page::{self, StatusPageSetting};
 use super::units::{show_duration, show_fraction, show_size};
 use super::written::{BUDGET_PARTS, HEDGE_PARTS, RATE_PARTS, SAMPLE_PARTS};
-use super::{Config, Environment, Overrides, UpstreamConfig, from_text, schema};
+use super::{AlertConfig, Config, Environment, Overrides, UpstreamConfig, alert, from_text, schema};
 
 /// One key with its effective value.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +131,10 @@ pub(crate) fn rows(config: &Config) -> Vec<Row> {
     list.budget();
     list.breaker();
     list.limits();
+    for (at, alert) in config.alerts.iter().enumerate() {
+        list.alert(at, alert);
+    }
+    list.journal();
     for (at, client) in config.clients.iter().enumerate() {
         let [table, place] = [format!("client.{}", client.name), format!("client.{at}")];
         list.push(&table, &place, "client", "name", Shown::Value(json!(client.name)));
@@ -185,14 +189,7 @@ impl List<'_> {
         push("api_key", Shown::secret(upstream.api_keys.first().filter(|_| !is_list)));
         push("api_keys", if is_list { Shown::Secrets(origins()) } else { Shown::Unset });
         push("auth", Shown::Value(json!(upstream.auth.name())));
-        push(
-            "proxy",
-            Shown::Value(match &upstream.proxy_setting {
-                ProxySetting::Env => json!("env"),
-                ProxySetting::None => json!("none"),
-                ProxySetting::Url(proxy) => json!(proxy.shown()),
-            }),
-        );
+        push("proxy", Shown::Value(proxy(&upstream.proxy_setting)));
         push("models", Shown::maybe((!upstream.models.is_empty()).then(|| json!(upstream.models))));
         let map: Map<String, Value> =
             upstream.model_map.iter().map(|(asked, sent)| (asked.clone(), json!(sent))).collect();
@@ -284,7 +281,7 @@ impl List<'_> {
     }
 
     fn limits(&mut self) {
-        let (policy, journal) = (&self.config.policy, &self.config.journal);
+        let policy = &self.config.policy;
         let (hedge, timeout) = (&policy.hedge, &policy.timeout);
         self.table("hedge", "enabled", json!(hedge.enabled));
         self.table("hedge", "after_min", wait(hedge.after_min));
@@ -313,6 +310,37 @@ impl List<'_> {
         self.table("timeout", "total_max", wait(timeout.total_max));
         self.table("status_page", "poll", json!(self.config.status_page.poll.name()));
         self.table("status_page", "every", wait(self.config.status_page.every));
+    }
+
+    /// Of an address that stands in the file, what may be a credential is left out.
+    fn alert(&mut self, at: usize, alert: &AlertConfig) {
+        let [table, place] = [format!("alert.{}", alert.name), format!("alert.{at}")];
+        let mut push = |key, value| self.push(&table, &place, "alert", key, value);
+        push("kind", Shown::Value(json!(alert.kind.name())));
+        push("name", Shown::Value(json!(alert.name)));
+        push(
+            "url",
+            match alert::shown(alert) {
+                Some(address) => Shown::Value(json!(address)),
+                None => Shown::secret(Some(&alert.url)),
+            },
+        );
+        push("secret", Shown::secret(alert.secrets.first()));
+        push("min_severity", Shown::Value(json!(alert.min_severity.name())));
+        push("proxy", Shown::Value(proxy(&alert.proxy_setting)));
+        push("ca_file", Shown::maybe(alert.roots.as_ref().map(|roots| json!(roots.path.display().to_string()))));
+        for row in self.rows.iter_mut().filter(|row| row.table == table) {
+            row.note = match row.key {
+                "ca_file" if alert.roots.is_none() => Some(SYSTEMS_ROOTS.into()),
+                "proxy" if alert.proxy_setting == ProxySetting::Env => Some(way(alert.proxy.as_ref())),
+                "secret" if alert.secrets.len() > 1 => Some(format!("{} of them", alert.secrets.len())),
+                _ => None,
+            };
+        }
+    }
+
+    fn journal(&mut self) {
+        let journal = &self.config.journal;
         self.table("journal", "keep", wait(journal.keep));
         self.table("journal", "size_max", size(journal.size_max));
         self.table("journal", "sync", json!(journal.sync.name()));
@@ -325,19 +353,31 @@ fn note(key: &str, upstream: &UpstreamConfig) -> Option<String> {
         "api_key" if upstream.api_keys.is_empty() => Some("the caller's own key is passed through".into()),
         "models" if upstream.models.is_empty() => Some("every model".into()),
         "model_map" if upstream.model_map.is_empty() => Some("models keep their names".into()),
-        "ca_file" if upstream.roots.is_none() => Some("the system's certificates".into()),
+        "ca_file" if upstream.roots.is_none() => Some(SYSTEMS_ROOTS.into()),
         "status_page" if upstream.status_page_setting == StatusPageSetting::Known => {
             Some(match &upstream.status_page {
                 Some(_) => "known".into(),
                 None => "none is known".into(),
             })
         }
-        "proxy" if upstream.proxy_setting == ProxySetting::Env => Some(match &upstream.proxy {
-            Some(proxy) => format!("{} by {}", proxy.shown(), proxy.origin),
-            None => "directly".into(),
-        }),
+        "proxy" if upstream.proxy_setting == ProxySetting::Env => Some(way(upstream.proxy.as_ref())),
         _ => None,
     }
+}
+
+const SYSTEMS_ROOTS: &str = "the system's certificates";
+
+fn proxy(setting: &ProxySetting) -> Value {
+    match setting {
+        ProxySetting::Env => json!("env"),
+        ProxySetting::None => json!("none"),
+        ProxySetting::Url(proxy) => json!(proxy.shown()),
+    }
+}
+
+/// What the environment makes of `proxy = "env"`.
+fn way(proxy: Option<&ProxyUrl>) -> String {
+    proxy.map_or_else(|| "directly".into(), |proxy| format!("{} by {}", proxy.shown(), proxy.origin))
 }
 
 fn wait(duration: Duration) -> Value {
@@ -368,9 +408,16 @@ pub(crate) fn json_schema() -> Value {
             key.insert("default".into(), value);
         }
     }
-    // There is no route by default, and so no row to take this from.
-    if let Some(Value::Object(key)) = schema::at(&mut schema, "route.repeatable") {
-        key.insert("default".into(), json!(Route::default().repeatable));
+    // There is no route and no alert by default, and so no row to take these from.
+    let others = [
+        ("route.repeatable", json!(Route::default().repeatable)),
+        ("alert.min_severity", json!(alert::MIN_SEVERITY.name())),
+        ("alert.proxy", proxy(&ProxySetting::Env)),
+    ];
+    for (path, default) in others {
+        if let Some(Value::Object(key)) = schema::at(&mut schema, path) {
+            key.insert("default".into(), default);
+        }
     }
     schema
 }

@@ -45,6 +45,7 @@ fn reads(name: &str, text: &str) {
     });
 }
 
+mod alerts;
 mod breaker;
 mod routes;
 mod status_pages;
@@ -404,7 +405,7 @@ mod keys {
         let mut read = read_but_for("api_keys");
         read.extend(read_but_for("api_key"));
         for path in schema::paths() {
-            let place = ["upstream.", "route.", "client."].iter().fold(path.clone(), |place, table| {
+            let place = ["upstream.", "route.", "alert.", "client."].iter().fold(path.clone(), |place, table| {
                 place.strip_prefix(table).map_or(place.clone(), |key| format!("{table}0.{key}"))
             });
             assert!(read.contains(&place), "{path} was not read");
@@ -425,6 +426,7 @@ mod keys {
             ("OPENAI_API_KEY", "sk-1"),
             ("OPENAI_API_KEY_2", "sk-2"),
             ("BILLING_TOKEN", "0123456789abcdef"),
+            ("ALERT_SECRET", alerts::SIGNING_KEY),
         ];
         let config = parse_with(&text, &Overrides::default(), &env(&variables));
         let config = config.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
@@ -439,7 +441,7 @@ mod keys {
     #[test]
     fn every_key_of_the_schema_is_shown() {
         let config = good(
-            "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"k\"\n[[route]]\nmodels = [\"*\"]\n[[client]]\nname = \"c\"\ntoken = \"0123456789abcdef\"",
+            "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"k\"\n[[route]]\nmodels = [\"*\"]\n[[client]]\nname = \"c\"\ntoken = \"0123456789abcdef\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://127.0.0.1:9093\"",
         );
         let mut shown: Vec<_> = rows(&config).into_iter().filter_map(|row| row.path).collect();
         shown.sort();
@@ -456,6 +458,11 @@ mod keys {
             .filter(|path| schema::at(&mut schema, path).is_some_and(|key| key.get("default").is_none()))
             .collect();
         let expected = [
+            "alert.ca_file",
+            "alert.kind",
+            "alert.name",
+            "alert.secret",
+            "alert.url",
             "client.name",
             "client.token",
             "route.commit",
@@ -484,7 +491,7 @@ mod secrets {
     use super::*;
 
     /// Every place of a file where a credential may stand, by right or by mistake.
-    const PLACES: [&str; 18] = [
+    const PLACES: [&str; 25] = [
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\"\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = [\"CANARY\"]",
@@ -503,6 +510,13 @@ mod secrets {
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_kyes = [\n\"CANARY\"]\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\nkyes = [\"CANARY\"]\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_keys = [\n\"CANARY\nauth = 5",
+        "[[alert]]\nkind = \"slack\"\nurl = \"https://hooks.slack.com/services/T0/B0/CANARY\"",
+        "[[alert]]\nkind = \"slack\"\nurl = \"${X:-https://hooks.slack.com/services/T0/B0/CANARY}\"",
+        "[[alert]]\nkind = \"webhook\"\nurl = \"https://a.example/CANARY\"\nsecret = \"CANARY\"",
+        "[[alert]]\nkind = \"pagerduty\"\nsecret = \"CANARY\"",
+        "[[alert]]\nkind = \"alertmanager\"\nurl = \"http://me:CANARY@a.example\"\nmin_severity = 5",
+        "alert = [{ kind = \"webhook\", url = \"https://a.example/CANARY\", secret = 5 }]",
+        "[[alert]]\nkind = \"slack\"\nsecert = \"CANARY\"\nurl = \"https://a.example/CANARY\nname = 5",
     ];
 
     #[test]
@@ -538,6 +552,11 @@ mod secrets {
                 format!("[[route]]\nmodels = [\"a\"]\nfallback_models = [\"{reference}\"]\n[[route]]\nmodels = [\"{reference}\"]\nfallback_models = [\"a\"]"),
                 format!("[[upstream]]\nbase_url = \"https://a.example\"\nmodels = [\"a\"]\nmodel_map = {{ b = \"{reference}\" }}"),
                 format!("[[upstream]]\nbase_url = \"https://a.example\"\nmodels = [\"a\"]\n[[route]]\nmodels = [\"a\"]\nfallback_models = [\"{reference}\"]"),
+                format!("[[alert]]\nkind = \"{reference}\""),
+                format!("[[alert]]\nkind = \"slack\"\nurl = \"{reference}\""),
+                format!("[[alert]]\nkind = \"slack\"\nurl = \"https://{reference}/{reference}\"\nsecret = \"{reference}\""),
+                format!("[[alert]]\nkind = \"webhook\"\nurl = \"https://a.example\"\nsecret = \"{reference}\""),
+                format!("[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example/{reference}?x=1\"\nname = \"{reference}\""),
             ]);
             for text in texts {
                 let problems = parse_with(&text, &Overrides::default(), &env).err().unwrap_or_else(|| panic!("{text}"));
@@ -661,6 +680,10 @@ mod diagnoses {
         (
             "contradictions",
             "[timeout]\ntotal = \"2h\"\n[retry]\ncap = \"2s\"\n[retry.class.overloaded]\nbase = \"3s\"\nmax_attempts = 9\n[server]\nmemory_max = \"16 MiB\"\nreplay_bytes_max = \"32 MiB\"\n[[upstream]]\nbase_url = \"https://a.example\"\nauth = \"api-key\"\n",
+        ),
+        (
+            "alerts",
+            "[[alert]]\nkind = \"slack\"\nurl = \"https://hooks.slack.com/services/T0/B0/XXX\"\n[[alert]]\nkind = \"webhook\"\nurl = \"https://a.example/hook\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n[[alert]]\nkind = \"pagerduty\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example:9093/api/v2/alerts\"\n[[alert]]\nkind = \"webhook\"\nurl = \"a.example\"\n[[alert]]\nname = \"x\"\n[[alert]]\nkind = \"alertmanger\"\nmin_severity = \"info\"\nseverity = \"critical\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://b.example\"\n",
         ),
         (
             "unknown_in_a_list",

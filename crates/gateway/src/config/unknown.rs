@@ -13,7 +13,7 @@ use super::diagnose::Problem;
 use super::schema::{self, Shape};
 
 /// What other programs call some of the keys.
-const OTHER_NAMES: [(&str, &str); 20] = [
+const OTHER_NAMES: [(&str, &str); 24] = [
     ("max_retries", "max_attempts"),
     ("retries", "max_attempts"),
     ("attempts", "max_attempts"),
@@ -34,6 +34,10 @@ const OTHER_NAMES: [(&str, &str); 20] = [
     ("retention", "keep"),
     ("ca", "ca_file"),
     ("max_connections", "connections_max"),
+    ("severity", "min_severity"),
+    ("webhook_url", "url"),
+    ("routing_key", "secret"),
+    ("integration_key", "secret"),
 ];
 
 /// A string under an unknown key that is at least this long may be a credential.

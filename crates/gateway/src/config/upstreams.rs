@@ -117,7 +117,7 @@ fn upstream(
     let priority = reader.or(&path("priority"), &written.priority, DEFAULT_PRIORITY);
     let weight = reader.or(&path("weight"), &written.weight, DEFAULT_WEIGHT);
     let written_page = reader.read(&path("status_page"), &written.status_page);
-    let roots = reader.read(&path("ca_file"), &written.ca_file).and_then(|at| roots(reader, at));
+    let roots = reader.read(&path("ca_file"), &written.ca_file).and_then(|at| roots(reader, "upstream.ca_file", at));
     if written.base_url.raw.is_none() {
         let problem = Problem::new("an upstream has no `base_url`").at(table.clone(), "this one");
         reader.problems.push(problem.hint("add a line such as: base_url = \"https://api.openai.com/v1\""));
@@ -198,7 +198,8 @@ pub(super) fn plain(list: At<Vec<Spanned<String>>>) -> Vec<String> {
     list.value.into_iter().map(Spanned::into_inner).collect()
 }
 
-fn resolve(
+/// What stands between the gateway and `base`, as `setting` says.
+pub(super) fn resolve(
     reader: &mut Reader<'_>,
     setting: &ProxySetting,
     base: &http::Uri,
@@ -241,12 +242,13 @@ fn page(
     }
 }
 
-fn roots(reader: &mut Reader<'_>, at: At<PathBuf>) -> Option<Roots> {
+/// The certificates in the file that `key` names.
+pub(super) fn roots(reader: &mut Reader<'_>, key: &str, at: At<PathBuf>) -> Option<Roots> {
     let path = reader.expansion.folder.join(&at.value);
     match certificates(&path) {
         Ok(pem) => Some(Roots { path, pem }),
         Err(why) => {
-            let what = format!("`upstream.ca_file` cannot be used: {why}");
+            let what = format!("`{key}` cannot be used: {why}");
             reader.problems.push(Problem::new(what).at(at.span, ""));
             None
         }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use seawall_core::incident::Severity;
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::{Commit, OnBreak, Preset, ToolsPolicy};
 use seawall_core::plan::upgrade::Upgrade;
@@ -16,11 +17,11 @@ use seawall_core::verdict::Class;
 
 use super::item::Item;
 use super::kind::{
-    Address, BaseUrl, Count, Credential, File, FirstContentLimit, Flag, Fraction, Name, OneOf, Proxied, Size,
+    Address, BaseUrl, Count, Credential, File, FirstContentLimit, Flag, Fraction, Name, OneOf, Plain, Proxied, Size,
     StatusPageAt, TOKEN_BYTES_MIN, Wait, Weight,
 };
 use super::list::{Credentials, ModelMap, ModelNames, Patterns, UpstreamNames};
-use super::{JournalSync, LogFormat, LogLevel, Poll, Profile, UpstreamAuth};
+use super::{AlertKind, JournalSync, LogFormat, LogLevel, Poll, Profile, UpstreamAuth};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -90,6 +91,9 @@ pub(super) struct Written {
     pub(super) timeout: Timeout,
     /// What providers say about themselves, to be set beside what is seen here. It never decides about a request.
     pub(super) status_page: StatusPage,
+    /// Where incidents are told: each once when it begins, every quarter of an hour while it lasts, once when it is over.
+    #[schemars(with = "Vec<Alert>")]
+    pub(super) alert: Vec<Spanned<Alert>>,
     /// The record of failures.
     pub(super) journal: Journal,
     /// Who may use the gateway. With none, everybody who can reach it.
@@ -379,6 +383,28 @@ pub(super) struct StatusPage {
     pub(super) poll: Item<OneOf<Poll>>,
     /// How often then. One that does not answer is asked less often.
     pub(super) every: Item<Wait<{ 10 * SECOND }, HOUR>>,
+}
+
+/// Where incidents are told.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Alert {
+    /// What receives it: "slack" (an incoming webhook), "pagerduty" (Events API v2), "alertmanager", or "webhook" (Standard Webhooks).
+    pub(super) kind: Item<OneOf<AlertKind>>,
+    /// Its name in logs and metrics. Left out: its kind.
+    pub(super) name: Item<Name>,
+    /// Where it is posted. Of "slack" it is a credential, so a reference such as "${SLACK_URL}"; of "alertmanager" what stands
+    /// before /api/v2/alerts; of "pagerduty" it may be left out.
+    pub(super) url: Item<Plain>,
+    /// A reference to what "webhook" signs with (whsec_…; several, with spaces between, while they change), to the integration
+    /// key of "pagerduty", or to the token or user:password of "alertmanager". "slack" has none.
+    pub(super) secret: Item<Plain>,
+    /// "critical": only incidents in which callers get failures; "warning": also those that retries hide, and slow ones.
+    pub(super) min_severity: Item<OneOf<Severity>>,
+    /// "env" follows HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; or "none", or "http://host:port".
+    pub(super) proxy: Item<Proxied>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub(super) ca_file: Item<File>,
 }
 
 /// The record of failures.

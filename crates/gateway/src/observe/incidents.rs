@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use seawall::Answered;
 use seawall_core::event::{Attempt, Ended, Outcome, Reason, Request as Record, Vote};
-use seawall_core::incident::{Ending, Event, Facts, First, Id, Incidents, Kind, Last, Saved, Scope, What};
+use seawall_core::incident::{Ending, Event, Facts, First, Id, Incidents, Kind, Last, Saved, Scope, Severity, What};
 use seawall_core::plan::shapes::Form;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
@@ -20,6 +20,7 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
 use tokio::time::Instant;
 
+use super::alert::Alerts;
 use super::journal::Journal;
 use super::journal::incidents::{IncidentRow, Note, Remembered};
 use super::status_page::board::Board;
@@ -68,6 +69,7 @@ pub(crate) struct Watch {
     names: Names,
     journal: Journal,
     pages: Arc<Board>,
+    alerts: Arc<Alerts>,
     /// The wall clock and the monotonic one at the same moment: incidents' time is the first, and moves as the second.
     start: (Time, Instant),
     state: Mutex<State>,
@@ -78,8 +80,8 @@ struct State {
     incidents: Incidents,
     /// The open incidents of each place: what an attempt that fails there is part of.
     open: BTreeMap<Scope, BTreeSet<(Kind, Id)>>,
-    /// Open incidents that somebody knows of.
-    acknowledged: BTreeSet<Id>,
+    /// Open incidents that somebody knows of, and how bad they were then.
+    acknowledged: BTreeMap<Id, Severity>,
     saved: Time,
     /// Whether something was learnt since.
     is_news: bool,
@@ -87,9 +89,9 @@ struct State {
 
 impl Watch {
     /// Goes on with what the journal remembers.
-    pub(crate) fn new(names: Names, journal: Journal, pages: Arc<Board>) -> Watch {
+    pub(crate) fn new(names: Names, journal: Journal, pages: Arc<Board>, alerts: Arc<Alerts>) -> Watch {
         let start = (Time::from_micros(u64::try_from(seawall::unix_micros()).unwrap_or(0)), Instant::now());
-        let watch = Watch { names, journal, pages, start, state: Mutex::default() };
+        let watch = Watch { names, journal, pages, alerts, start, state: Mutex::default() };
         let Remembered { state, acknowledged } = watch.journal.remembered();
         let saved = state.as_deref().map(serde_json::from_str::<Saved>);
         if let Some(Err(error)) = &saved {
@@ -99,6 +101,7 @@ impl Watch {
             Some(Ok(saved)) => watch.lock().resume(saved, start.0, &acknowledged),
             Some(Err(_)) | None => watch.journal.forget(seawall::unix_micros()),
         }
+        watch.alerts.resume(watch.lock().incidents.open());
         watch.want_pages(&watch.lock());
         watch
     }
@@ -230,10 +233,10 @@ impl Watch {
     /// such incident is open.
     pub(crate) fn acknowledge(&self, id: &str) -> bool {
         let mut state = self.lock();
-        let Some(known) = state.incidents.open().map(|event| event.id).find(|open| open.as_str() == id) else {
+        let Some(known) = state.incidents.open().find(|event| event.id.as_str() == id) else {
             return false;
         };
-        state.acknowledged.insert(known);
+        state.acknowledged.insert(known.id, known.severity);
         self.journal.acknowledged(id, seawall::unix_micros());
         true
     }
@@ -259,9 +262,13 @@ impl Watch {
             return;
         }
         for event in told {
-            state.note(&event);
+            let is_told = state.note(&event);
             log(&event);
-            self.journal.incident(self.note(state, event, true));
+            let note = self.note(state, event, true);
+            if is_told {
+                self.alerts.tell(note.notice());
+            }
+            self.journal.incident(note);
         }
         self.want_pages(state);
         self.save(state);
@@ -273,7 +280,7 @@ impl Watch {
             _ => Vec::new(),
         };
         let page = match &event.scope {
-            Scope::Upstream { upstream, .. } => self.pages.snapshot(upstream),
+            Scope::Upstream { upstream, .. } => self.pages.said(upstream),
             Scope::Route { .. } => None,
         };
         Note { event, is_told, differences, page }
@@ -301,7 +308,7 @@ impl State {
         let open: Vec<Event> = self.incidents.open().collect();
         for event in open {
             if acknowledged.iter().any(|id| id == event.id.as_str()) {
-                self.acknowledged.insert(event.id.clone());
+                self.acknowledged.insert(event.id.clone(), event.severity);
             }
             tracing::warn!(
                 target: "seawall::incident",
@@ -313,12 +320,16 @@ impl State {
         }
     }
 
-    /// Takes in what an event means for what is open.
-    fn note(&mut self, event: &Event) {
+    /// Takes in what an event means for what is open; whether anybody is to be told of it.
+    fn note(&mut self, event: &Event) -> bool {
         let here = (event.kind, event.id.clone());
         if event.what != What::Resolved {
             self.open.entry(event.scope.clone()).or_default().insert(here);
-            return;
+            let known = self.acknowledged.get(&event.id).copied();
+            if known.is_some_and(|known| event.severity > known) {
+                self.acknowledged.remove(&event.id);
+            }
+            return event.what != What::Reminder || known.is_none_or(|known| event.severity > known);
         }
         self.acknowledged.remove(&event.id);
         if let Some(open) = self.open.get_mut(&event.scope) {
@@ -327,6 +338,7 @@ impl State {
                 self.open.remove(&event.scope);
             }
         }
+        true
     }
 
     /// The incident that a failure in this place is part of.

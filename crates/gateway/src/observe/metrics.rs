@@ -245,6 +245,12 @@ impl Metrics {
         self
     }
 
+    /// What others count is shown too.
+    pub(crate) fn with(mut self, register: impl FnOnce(&mut Registry)) -> Metrics {
+        register(&mut self.registry);
+        self
+    }
+
     /// The counters of a model: its own, if it is among the first [`MODELS_MAX`].
     fn model(&self, name: Option<&str>) -> Arc<OfModel> {
         let Some(name) = name else { return Arc::clone(&self.none) };

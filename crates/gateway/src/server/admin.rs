@@ -41,7 +41,7 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 /// What there is.
 macro_rules! pages {
     () => {
-        "/livez /readyz /metrics /api/v1/status /api/v1/incidents"
+        "/livez /readyz /metrics /api/v1/status /api/v1/incidents /api/v1/alerts"
     };
 }
 
@@ -104,6 +104,7 @@ async fn answer(server: &Arc<Server>, token: Option<&Secret>, request: &Request<
         _ if request.method() != Method::GET => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
         "/metrics" => metrics(server),
         "/api/v1/status" => status(server),
+        "/api/v1/alerts" => json(StatusCode::OK, &json!({ "receivers": server.observe.alerts.states() })),
         "/" => text(StatusCode::OK, concat!("seawall admin: ", pages!(), "\n")),
         _ => text(StatusCode::NOT_FOUND, concat!("no such page; there are ", pages!(), "\n")),
     }

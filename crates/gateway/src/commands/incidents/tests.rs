@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_core::incident::Event;
@@ -8,6 +9,7 @@ use super::*;
 use crate::observe::journal::incidents::Note;
 use crate::observe::journal::read::JournalArgs;
 use crate::observe::journal::{Closed, Journal, Settings};
+use crate::observe::status_page::board::Said;
 
 /// 2026-11-23T06:30:00Z.
 const BEGAN: i64 = 1_795_415_400_000_000;
@@ -26,15 +28,14 @@ fn event(id: &str, what: &str, after: i64) -> Event {
 }
 
 fn note(event: Event) -> Note {
-    let page = json!({
-        "url": "https://status.example", "read": "2026-11-23T06:31:00.000Z",
-        "page": { "description": "Partial outage", "incidents": [{ "name": "Elevated \u{1b}[31merrors" }] },
-    });
+    let page = crate::observe::status_page::samples::SHIM.as_bytes();
+    let page = crate::observe::status_page::read(page, &"https://status.example".parse().unwrap()).unwrap().0;
+    let page = Said { url: "https://status.example".to_owned(), read: Some(BEGAN + 60_000_000), page: Arc::new(page) };
     let difference = serde_json::from_value(json!({
         "traits": [{ "dimension": "stream", "value": "true" }],
         "failed": 40, "failed_of": 41, "answered": 1, "answered_of": 30, "beside": "during",
     }));
-    Note { event, is_told: true, differences: vec![difference.unwrap()], page: Some(page.to_string()) }
+    Note { event, is_told: true, differences: vec![difference.unwrap()], page: Some(page) }
 }
 
 fn journal(notes: impl IntoIterator<Item = Note>) -> (TempDir, JournalArgs) {
@@ -75,7 +76,7 @@ fn one_is_shown_with_all_that_is_known_of_it() {
       rule        consecutive: more than three in a row
       counts      41 of 60 requests failed at first since it was found; 14 of 20 lately
       different   97 % of failures have stream=true, baseline 3 %
-      status page https://status.example says Partial outage; “Elevated \u{1b}[31merrors” (read 2026-11-23T06:31:00.000Z)
+      status page https://status.example says Partial System Degradation; “Elevated error rates” (read 2026-11-23T06:31:00.000Z)
       requests    sw_1
                   sw_2
       told        2026-11-23T06:30:04.000Z  opened    critical  41 of 60 failed

@@ -6,6 +6,7 @@ use seawall_core::verdict::Fault;
 use tempfile::TempDir;
 
 use super::*;
+use crate::observe::alert::Links;
 use crate::observe::journal::incidents::EventRow;
 use crate::observe::journal::read::{Filter, JournalArgs, Journals};
 use crate::observe::journal::row::AttemptRow;
@@ -35,7 +36,8 @@ impl World {
         };
         let upstreams = [("openai".to_owned(), Some(PAGE.to_owned())), ("other".to_owned(), None)];
         let board = Arc::new(Board::new(&upstreams, Wanted::Watched, 0));
-        Watch::new(names, samples::open(&dir.join("journal.db")), board)
+        let alerts = Arc::new(Alerts::start(Vec::new(), &Links::default()).unwrap());
+        Watch::new(names, samples::open(&dir.join("journal.db")), board, alerts)
     }
 
     /// The process ends, cleanly or not, and another one begins.
@@ -173,7 +175,7 @@ async fn a_restart_goes_on_with_the_same_incident_and_who_knows_of_it() {
     assert!(!world.watch.acknowledge("inc_0"));
     world.restart();
     assert!(world.is_page_wanted());
-    assert!(world.watch.lock().acknowledged.contains(&id));
+    assert!(world.watch.lock().acknowledged.contains_key(&id));
     assert_eq!(world.fails().as_ref(), Some(&id), "what fails after the restart is part of it");
     world.waits(61).await;
     (0..6).for_each(|_| world.passes());
@@ -182,6 +184,27 @@ async fn a_restart_goes_on_with_the_same_incident_and_who_knows_of_it() {
     assert_eq!((rows[0].id.as_str(), rows[0].state.as_str()), (id.as_str(), "resolved"));
     assert!(rows[0].acknowledged.is_some());
     assert_eq!(world.events(id.as_str()).len(), 2, "opened once, resolved once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_of_it_is_reminded_only_when_it_gets_worse_and_told_of_its_end() {
+    let mut world = World::new();
+    (0..4).for_each(|_| drop(world.fails()));
+    let standing = world.watch.open().remove(0).event;
+    let state = &mut *world.watch.lock();
+    let mut is_told = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
+    assert!(is_told(What::Reminder, Severity::Warning));
+    state.acknowledged.insert(standing.id.clone(), Severity::Warning);
+    let mut is_told = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
+    assert!(!is_told(What::Reminder, Severity::Warning));
+    assert!(is_told(What::Unknown, Severity::Warning));
+    assert!(is_told(What::Reminder, Severity::Critical), "it is worse");
+    assert!(is_told(What::Reminder, Severity::Critical), "and that nobody knows yet");
+    state.acknowledged.insert(standing.id.clone(), Severity::Critical);
+    let mut is_told = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
+    assert!(!is_told(What::Reminder, Severity::Critical));
+    assert!(is_told(What::Resolved, Severity::Critical));
+    assert!(is_told(What::Reminder, Severity::Critical), "what begins again is news");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +217,7 @@ async fn what_cannot_be_read_back_is_forgotten_and_said_to_be() {
     world.restart();
     let row = world.rows().remove(0);
     assert_eq!((row.state.as_str(), row.close.as_deref()), ("resolved", Some("forgotten")));
-    assert_eq!(world.watch.open(), []);
+    assert!(world.watch.open().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,7 +267,7 @@ async fn later_attempts_and_those_at_fault_themselves_do_not_vote() {
         let limited = Attempt { class: Class::RateLimited, ..samples::attempt(1) };
         world.watch.failed(&record, &limited);
     }
-    assert_eq!(world.watch.open(), []);
+    assert!(world.watch.open().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,8 @@ use seawall_core::time::Time;
 use seawall_core::verdict::Class;
 use serde::{Serialize, Serializer};
 
+use super::super::alert::{Notice, PageSays};
+use super::super::status_page::board::Said;
 use super::when::rfc3339;
 
 /// The name of the row that holds all that is known.
@@ -18,7 +20,7 @@ const STATE: &str = "incidents";
 pub(crate) const EVENTS_MAX: usize = 300;
 
 /// An incident as it stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Note {
     /// What is told, or would be.
     pub(crate) event: Event,
@@ -26,8 +28,16 @@ pub(crate) struct Note {
     pub(crate) is_told: bool,
     /// What separates failures from answers.
     pub(crate) differences: Vec<Difference>,
-    /// What the provider's status page says, as JSON.
-    pub(crate) page: Option<String>,
+    /// What the provider's status page says.
+    pub(crate) page: Option<Said>,
+}
+
+impl Note {
+    /// As it is told to those who are alerted.
+    pub(crate) fn notice(&self) -> Notice {
+        let page = self.page.as_ref().map(|said| PageSays { url: said.url.clone(), says: said.line() });
+        Notice::new(self.event.clone(), self.differences.clone(), page)
+    }
 }
 
 /// What the last process knew.
@@ -85,7 +95,7 @@ pub(super) fn write(transaction: &Transaction<'_>, note: &Note) -> rusqlite::Res
         ":close": event.close.map(seawall_core::incident::Close::name), ":flaps": event.flaps,
         ":window_failed": whole(event.window.failed), ":window_of": whole(event.window.of),
         ":whole_failed": whole(event.whole.failed), ":whole_of": whole(event.whole.of),
-        ":under": under, ":samples": json(&event.samples), ":differences": json(&told), ":page": note.page,
+        ":under": under, ":samples": json(&event.samples), ":differences": json(&told), ":page": note.page.as_ref().map(Said::json),
     })?;
     if !note.is_told {
         return Ok(0);
@@ -251,7 +261,7 @@ impl IncidentRow {
             Scope::Upstream { upstream, model } => (Some(upstream.clone()), Some(model.clone()), None),
             Scope::Route { route } => (None, None, Some(route.clone())),
         };
-        let page = note.page.as_deref().and_then(|page| serde_json::from_str(page).ok());
+        let page = note.page.as_ref().and_then(|page| serde_json::from_str(&page.json()).ok());
         let mut row = IncidentRow {
             id: event.id.to_string(),
             state: String::new(),

@@ -80,12 +80,41 @@ pub(crate) struct Posted {
 }
 
 /// What a page said, and when.
-#[derive(Serialize)]
-struct Said<'a> {
-    url: &'a str,
-    #[serde(serialize_with = "super::time")]
-    read: Option<i64>,
-    page: &'a Page,
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    /// Its address.
+    pub(crate) url: String,
+    /// When it was read, in microseconds since the Unix epoch.
+    pub(crate) read: Option<i64>,
+    /// What it said.
+    pub(crate) page: Arc<Page>,
+}
+
+impl Said {
+    /// As it is written down.
+    pub(crate) fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            url: &'a str,
+            #[serde(serialize_with = "super::time")]
+            read: Option<i64>,
+            page: &'a Page,
+        }
+        let Said { url, read, page } = self;
+        // Numbers and texts go in: writing them cannot fail.
+        serde_json::to_string(&Told { url, read: *read, page }).unwrap_or_default()
+    }
+
+    /// In one line: the page's own words, and the incident that may be the one seen here.
+    pub(crate) fn line(&self) -> String {
+        let word = self.page.description.as_deref().or(self.page.indicator.map(Indicator::name));
+        let incident = self.page.likely().and_then(|incident| incident.name.as_deref());
+        match (word, incident) {
+            (Some(word), Some(incident)) => format!("{word}: {incident}"),
+            (Some(text), None) | (None, Some(text)) => text.to_owned(),
+            (None, None) => "nothing".to_owned(),
+        }
+    }
 }
 
 impl Board {
@@ -157,12 +186,11 @@ impl Board {
         }
     }
 
-    /// What the page of an upstream said when it was last read, as JSON.
-    pub(crate) fn snapshot(&self, upstream: &str) -> Option<String> {
+    /// What the page of an upstream said when it was last read.
+    pub(crate) fn said(&self, upstream: &str) -> Option<Said> {
         let at = self.upstreams.iter().find(|watched| watched.name == upstream)?.page?;
         let Snapshot { page, read, .. } = self.state(at).snapshot.clone();
-        let said = Said { url: &self.pages[at].url, read, page: page.as_deref()? };
-        serde_json::to_string(&said).ok()
+        Some(Said { url: self.pages[at].url.clone(), read, page: page? })
     }
 
     /// Every upstream and what its page said last.
