@@ -18,6 +18,7 @@ use seawall_core::redact;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::usage::Evidence;
 use seawall_core::verdict::{Class, Said, Verdict};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -166,6 +167,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         arrived_unix_micros,
         record: None,
         attempts: 0,
+        upstream: None,
         upstream_ids: Vec::new(),
     };
     let mut course = Course { engine, facts: Some(&facts), plan };
@@ -188,7 +190,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             Step::Send(launch) => {
                 let upstream = engine.upstream(launch.upstream);
                 upstream_name = Some(upstream.name_value.clone());
-                tale.attempts = launch.attempt;
+                (tale.attempts, tale.upstream) = (launch.attempt, Some(launch.upstream));
                 key = launch.key;
                 if own_id {
                     headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, launch.attempt));
@@ -275,6 +277,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             superseded(&mut tale, &mut live, own_id, &headers, &payload);
             let outcome = course.plan.success();
             let attempts = tale.attempts;
+            tale.upstream = Some(begun.upstream);
             let Reply { mut head, body } = reply.expect("only a reply is judged an answer");
             let body = match body {
                 ReplyBody::Whole(bytes, hold) => reframed::mended(&facts, &payload, &mut head, bytes, hold),
@@ -405,7 +408,8 @@ fn relay(
     let client_request_id = || own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
     match body {
         ReplyBody::Whole(bytes, hold) => {
-            tale.ended(outcome, Reason::Answered, head.status.as_u16());
+            let evidence = Evidence { is_whole: true, ..seen.evidence };
+            tale.answered(outcome, Reason::Answered, head.status.as_u16(), &evidence);
             (Relay::whole(bytes, hold), None)
         }
         ReplyBody::Switched(switched) => {

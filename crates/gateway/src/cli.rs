@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::bill::BillArgs;
 use crate::commands::chaos::ChaosArgs;
 use crate::commands::config::ConfigVerb;
 use crate::commands::demo::DemoArgs;
@@ -52,6 +53,9 @@ pub(crate) enum Verb {
     Failures(FailuresArgs),
     /// Show one request on record, attempt by attempt
     Show(ShowArgs),
+    /// Say what failed, retried, hedged and cut attempts cost, and what was saved
+    #[command(after_help = crate::commands::bill::EXAMPLES)]
+    Bill(BillArgs),
     /// Set what fails here beside what the provider's status page says
     Status(StatusArgs),
     /// Play an outage in virtual time: what would these settings do?

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, ProxyUrl, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
 use crate::observe::journal::{Closed, Journal};
+use crate::observe::rollup;
 use crate::server::admit::Limits as BodyLimits;
 use crate::server::door::Door;
 use crate::server::{self, Limits, Server, admin};
@@ -72,7 +73,7 @@ pub(crate) struct Gateway {
     shutdown: watch::Sender<bool>,
     admin_shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    /// Asks status pages. Nothing waits for them, and they end with this.
+    /// Asks status pages, and hands sums to the journal. Nothing waits for them, and they end with this.
     pollers: JoinSet<()>,
 }
 
@@ -110,7 +111,8 @@ impl Gateway {
         tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
         let token = config.server.admin_token.clone();
         tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
-        let pollers = pages::pollers(config, &pages, &server.client)?;
+        let mut pollers = pages::pollers(config, &pages, &server.client)?;
+        pollers.spawn(rollup::tend(Arc::clone(&server.observe)));
         Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers })
     }
 
@@ -132,6 +134,7 @@ impl Gateway {
         let _ = self.admin_shutdown.send(true);
         self.tasks.shutdown().await;
         self.pollers.shutdown().await;
+        self.server.observe.hand_over_last();
         let journal = self.server.observe.journal.clone();
         drop(self);
         tokio::task::spawn_blocking(move || journal.close(JOURNAL_CLOSE_WITHIN)).await.unwrap_or(Closed::Late)

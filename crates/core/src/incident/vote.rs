@@ -102,7 +102,8 @@ pub struct Last<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Billed, Whose};
+    use crate::verdict::usage::Tokens;
+    use crate::verdict::{Charge, Whose};
 
     fn attempt(class: Class) -> Attempt {
         Attempt {
@@ -113,7 +114,8 @@ mod tests {
             class,
             whose: Whose::Provider,
             fault: None,
-            billed: Billed::No,
+            charge: Charge::Rejected,
+            tokens: Tokens::NONE,
             error_type: None,
             error_code: None,
             message: None,

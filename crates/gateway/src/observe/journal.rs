@@ -11,7 +11,9 @@
 //!
 //! [`read`] is the other direction, for the commands, whether the gateway runs or not.
 
+pub(crate) mod costs;
 pub(crate) mod health;
+pub(crate) mod minutes;
 pub(crate) mod plain;
 pub(crate) mod read;
 pub(crate) mod row;
@@ -28,7 +30,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -36,6 +38,7 @@ use std::time::Duration;
 use seawall_core::event::{Attempt, Ended, Request};
 use tokio::sync::oneshot;
 
+use self::minutes::{Cell, Sums};
 use self::sqlite::{Database, Row};
 use self::writer::{Message, Writer};
 
@@ -255,8 +258,18 @@ impl Journal {
         self.send(Row::Request(Arc::clone(request), Box::new(ended)));
     }
 
+    /// Adds these sums to what is on record of their minutes. Never blocks: if the queue is full they
+    /// come back, to be handed over another time.
+    pub(crate) fn minutes(&self, rows: Vec<(Cell, Sums)>) -> Result<(), Vec<(Cell, Sums)>> {
+        self.queue.try_send(Message::Row(Row::Minutes(rows))).map_err(|refused| match refused {
+            TrySendError::Full(Message::Row(Row::Minutes(rows)))
+            | TrySendError::Disconnected(Message::Row(Row::Minutes(rows))) => rows,
+            _ => Vec::new(),
+        })
+    }
+
     fn send(&self, row: Row) {
-        let began = row.request().began_unix_micros;
+        let began = row.began();
         if self.queue.try_send(Message::Row(row)).is_err() {
             self.shared.lose(1, began);
         }
@@ -276,6 +289,16 @@ impl Journal {
                 Err(_) => Settled::NotDurable,
             }
         }
+    }
+
+    /// Whether the file cannot be written at present.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.shared.degraded.load(Relaxed)
+    }
+
+    /// Counts sums that nobody could be given in the end, as one row lost.
+    pub(crate) fn note_lost_sums(&self) {
+        self.shared.dropped.fetch_add(1, Relaxed);
     }
 
     /// Counts a failure that was told before it was on record.

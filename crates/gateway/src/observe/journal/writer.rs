@@ -260,7 +260,7 @@ impl Writer {
         if self.ring.len() == RING_ROWS_MAX
             && let Some(oldest) = self.ring.pop_front()
         {
-            self.shared.lose(1, oldest.request().began_unix_micros);
+            self.shared.lose(1, oldest.began());
         }
         self.ring.push_back(row);
         self.shared.ring.store(self.ring.len() as u64, Relaxed);
@@ -370,7 +370,7 @@ impl Writer {
         }
         while !self.ring.is_empty() && self.write_from_ring() {}
         for row in std::mem::take(&mut self.ring) {
-            self.shared.lose(1, row.request().began_unix_micros);
+            self.shared.lose(1, row.began());
         }
         self.shared.ring.store(0, Relaxed);
         if let Some(database) = self.database.take()
