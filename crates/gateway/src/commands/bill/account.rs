@@ -61,6 +61,10 @@ impl Amount {
     /// The same with what it costs for `model`, if there are prices at all.
     fn priced(mut self, model: &str, prices: Option<&Prices>) -> Amount {
         let Some(prices) = prices else { return self };
+        if self.tokens() == 0 {
+            // Nothing, or nobody knows how much: no price makes a sum of that.
+            return self;
+        }
         self.money = match prices.of(model) {
             Some(price) => {
                 let counted = price.of(self.input_tokens, self.cached_tokens, self.output_tokens);

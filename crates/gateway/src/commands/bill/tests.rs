@@ -258,3 +258,13 @@ fn a_models_name_moves_no_cursor() {
     }
     assert_eq!(bill(dir.path(), &["--json"]).1.lines().count(), 2, "one line for each object");
 }
+
+#[test]
+fn the_guide_has_the_rules_of_the_code() {
+    let guide = include_str!("../../../../../docs/guides/bill.md");
+    let rules: String = Charge::ALL
+        .iter()
+        .map(|charge| format!("| `{charge}` | {} | {} |\n", charge.billed(), charge.says()))
+        .collect();
+    assert!(guide.contains(&rules), "the table in docs/guides/bill.md should be:\n{rules}");
+}
