@@ -278,9 +278,9 @@ impl Metrics {
             return;
         }
         let Usage { input, output, cached, .. } = tokens.usage;
+        let model = self.model(model);
         for (at, count) in [input, output, cached].into_iter().enumerate() {
             let Some(count @ 1..) = count else { continue };
-            let model = self.model(model);
             let find = || {
                 let labels = TokenLabels { model: model.label.clone(), kind: KINDS[at] };
                 self.tokens.get_or_create(&labels).clone()
@@ -384,6 +384,27 @@ mod tests {
         let series = text.lines().filter(|l| l.starts_with("seawall_attempts_total{")).count();
         assert_eq!(series, MODELS_MAX + 1);
         assert!(text.contains("model=\"other\",class=\"ok\"} 99900"));
+    }
+
+    #[test]
+    fn tokens_are_counted_where_the_upstream_did_and_their_labels_are_bounded() {
+        let metrics = Metrics::new(&["u".to_string()]);
+        let usage = Usage { input: Some(12), output: Some(5), cached: Some(4), reasoning: None };
+        for n in 0..1_000 {
+            metrics.tokens(Some(&format!("model-{n}")), &Tokens { usage, counted: Counted::Known });
+        }
+        metrics.tokens(Some("model-0"), &Tokens { usage, counted: Counted::Estimated });
+        metrics.tokens(None, &Tokens { usage: Usage { cached: None, ..usage }, counted: Counted::Known });
+        let text = metrics.text(&Readings::default());
+        let series: Vec<&str> = text.lines().filter(|line| line.starts_with("seawall_tokens_total{")).collect();
+        assert_eq!(series.len(), KINDS.len() * (MODELS_MAX + 1) + 2);
+        for line in [
+            "seawall_tokens_total{model=\"model-0\",kind=\"input\"} 12",
+            "seawall_tokens_total{model=\"model-0\",kind=\"cached\"} 4",
+            "seawall_tokens_total{model=\"other\",kind=\"output\"} 4500",
+        ] {
+            assert!(series.contains(&line), "{line}");
+        }
     }
 
     #[test]
