@@ -73,8 +73,10 @@ pub(crate) struct Gateway {
     shutdown: watch::Sender<bool>,
     admin_shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    /// Asks status pages, and hands sums to the journal. Nothing waits for them, and they end with this.
+    /// Asks status pages. Nothing waits for them, and they end with this.
     pollers: JoinSet<()>,
+    /// Hands what was counted to the journal. It ends with this.
+    counting: JoinSet<()>,
 }
 
 impl Gateway {
@@ -111,9 +113,10 @@ impl Gateway {
         tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
         let token = config.server.admin_token.clone();
         tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
-        let mut pollers = pages::pollers(config, &pages, &server.client)?;
-        pollers.spawn(rollup::tend(Arc::clone(&server.observe)));
-        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers })
+        let pollers = pages::pollers(config, &pages, &server.client)?;
+        let mut counting = JoinSet::new();
+        counting.spawn(rollup::tend(Arc::clone(&server.observe)));
+        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers, counting })
     }
 
     /// Stops taking requests, finishes those under way within the drain time, and closes the
@@ -134,6 +137,7 @@ impl Gateway {
         let _ = self.admin_shutdown.send(true);
         self.tasks.shutdown().await;
         self.pollers.shutdown().await;
+        self.counting.shutdown().await;
         self.server.observe.hand_over_last();
         let journal = self.server.observe.journal.clone();
         drop(self);

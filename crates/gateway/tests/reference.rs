@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "serve",
     "demo",
     "exec",
@@ -27,6 +27,7 @@ const VERBS: [&str; 13] = [
     "doctor",
     "failures",
     "show",
+    "bill",
     "status",
     "rehearse",
     "config",

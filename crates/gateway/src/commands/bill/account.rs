@@ -68,7 +68,7 @@ impl Amount {
         self.money = match prices.of(model) {
             Some(price) => {
                 let counted = price.of(self.input_tokens, self.cached_tokens, self.output_tokens);
-                counted.and(price.of(self.input_estimated, 0, self.output_estimated))
+                counted.and(&price.of(self.input_estimated, 0, self.output_estimated))
             }
             None => Money::unpriced(self.tokens()),
         };

@@ -47,8 +47,8 @@ impl Money {
         self.unpriced = self.unpriced.saturating_add(other.unpriced);
     }
 
-    pub(super) fn and(mut self, other: Money) -> Money {
-        self.add(&other);
+    pub(super) fn and(mut self, other: &Money) -> Money {
+        self.add(other);
         self
     }
 
@@ -334,14 +334,14 @@ mod tests {
         let (a, b) = (mini.of(1, 0, 0), large.of(1_000_003, 3, 7));
         assert_eq!(a.exact().as_deref(), Some("0.00000015"));
         assert_eq!(b.exact().as_deref(), Some("2.50007375"));
-        assert_eq!(a.clone().and(b.clone()), b.and(a.clone()));
-        let million = (0..1_000_000).fold(Money::default(), |sum, _| sum.and(mini.of(1, 0, 0)));
+        assert_eq!(a.clone().and(&b), b.and(&a));
+        let million = (0..1_000_000).fold(Money::default(), |sum, _| sum.and(&mini.of(1, 0, 0)));
         assert_eq!(million.exact().as_deref(), Some("0.15"));
         assert_eq!(million.rounded().as_deref(), Some("0.1500"));
         assert_eq!(mini.of(333, 0, 0).rounded().as_deref(), Some("0.0000"));
         assert_eq!(mini.of(334, 0, 0).rounded().as_deref(), Some("0.0001"), "half a hundredth of a cent goes up");
         assert_eq!(large.of(5, 9, 0).exact().as_deref(), Some("0.00000625"), "no more is cached than was read");
-        assert_eq!(large.of(u64::MAX, 0, u64::MAX).and(large.of(1, 0, 0)).unpriced, 0);
+        assert_eq!(large.of(u64::MAX, 0, u64::MAX).and(&large.of(1, 0, 0)).unpriced, 0);
     }
 
     #[test]

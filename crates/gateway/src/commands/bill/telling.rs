@@ -169,8 +169,11 @@ fn totals(total: &Tally, currency: Option<&str>, out: &mut impl Write) -> io::Re
     line("share without an answer", format!("at most {}.{:02} % of all tokens", ppm / 10_000, ppm % 10_000 / 100))
 }
 
-/// `12,345`, `~12,345` where a part is estimated, `12,345 + ?` where a part is not known.
+/// `12,345`, `~12,345` where a part is estimated, `12,345 + ?` where a part is not known, `?` where nothing is.
 fn brief(amount: &Amount) -> String {
+    if amount.unknown > 0 && amount.tokens() == 0 {
+        return "?".to_owned();
+    }
     let about = if amount.estimated > 0 { "~" } else { "" };
     let unknown = if amount.unknown > 0 { " + ?" } else { "" };
     format!("{about}{}{unknown}", grouped(amount.tokens()))

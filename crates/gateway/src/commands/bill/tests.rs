@@ -225,7 +225,7 @@ fn a_journal_that_did_not_count_before_says_from_when_on_it_does() {
     assert!(err.contains("whole requests are counted from 2026-11-23T06:50:00.000Z on"), "{err}");
     let total = lines(&bill(dir.path(), &["--json"]).1).pop().unwrap();
     assert_eq!(total["counted_since"], "2026-11-23T06:50:00.000Z");
-    let later = bill(dir.path(), &["--json", "--since", "2026-11-23T06:45:00Z"]).1;
+    let later = bill(dir.path(), &["--json", "--since", "2026-11-23T06:50:00Z"]).1;
     assert_eq!(lines(&later).pop().unwrap()["counted_since"], serde_json::Value::Null);
 }
 

@@ -211,7 +211,8 @@ async fn sums_are_on_their_way_to_the_file_every_ten_seconds() {
         0,
     ));
     let observe = Arc::new(crate::observe::Observe::new(kept(&file), &names, 0.0, pages));
-    let tending = tokio::spawn(tend(Arc::clone(&observe)));
+    let mut tending = tokio::task::JoinSet::new();
+    tending.spawn(tend(Arc::clone(&observe)));
     tokio::time::sleep(Duration::from_millis(1)).await;
     observe.rollup.ended(NOW, &asked("m", 0), &over(Outcome::Passed, 0, Counted::Known));
     let waiting = || observe.rollup.open.lock().unwrap().cells.len();
@@ -219,7 +220,7 @@ async fn sums_are_on_their_way_to_the_file_every_ten_seconds() {
     assert_eq!(waiting(), 1);
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(waiting(), 0);
-    tending.abort();
+    tending.shutdown().await;
     observe.rollup.ended(NOW, &asked("m", 0), &over(Outcome::Passed, 0, Counted::Known));
     observe.hand_over_last();
     observe.journal.clone().close(PATIENCE);
