@@ -327,11 +327,15 @@ mod tests {
             assert_eq!(verdict.fault, Some(fault));
             match verdict.class {
                 Class::NotSent => {
-                    assert_eq!((verdict.again, verdict.charge.billed()), (Again::Anywhere, Billed::No), "{fault}")
+                    assert_eq!((verdict.again, verdict.charge.billed()), (Again::Anywhere, Billed::No), "{fault}");
                 }
                 Class::Ok => assert_eq!(verdict.again, Again::No, "{fault}"),
                 _ => {
-                    assert_eq!((verdict.again, verdict.charge.billed()), (Again::Anywhere, Billed::Possibly), "{fault}")
+                    assert_eq!(
+                        (verdict.again, verdict.charge.billed()),
+                        (Again::Anywhere, Billed::Possibly),
+                        "{fault}"
+                    );
                 }
             }
         }
