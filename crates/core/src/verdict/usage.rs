@@ -9,7 +9,7 @@
 use super::charge::Charge;
 use super::class::Billed;
 use crate::json;
-use crate::request::{Endpoint, Request};
+use crate::request::{Endpoint, IMAGES_BYTES_MAX, Opaque, Request};
 use crate::words::words;
 
 /// A larger count is not believed: the longest context sold (2026) is 10 million tokens.
@@ -96,7 +96,7 @@ words! {
         Known = "known",
         /// By the rule of [`Tokens::of`], from what was sent and what came.
         Estimated = "estimated",
-        /// Neither: a request with images, sound or no known form.
+        /// A part of it at least is neither: a request with images, sound or no known form, or a long one.
         Unknown = "unknown",
     }
 }
@@ -138,10 +138,12 @@ impl Tokens {
     /// - What is free, and what generates nothing (lists, files, what has been stored), is none, for certain.
     /// - Counted by the upstream, input and output, in an answer that came to its end: known.
     /// - Else estimated, each part that is missing for itself. Input: a token for every
-    ///   [`BYTES_PER_TOKEN`] bytes of the request's body; not where there are images or the body is no
-    ///   text. Output: a token for each event with content, which is how OpenAI streams, or for every
-    ///   [`BYTES_PER_TOKEN`] bytes of an answer that is no stream. Output that never arrived is not
-    ///   guessed at, so the estimate for a timeout is the least that it can have cost.
+    ///   [`BYTES_PER_TOKEN`] bytes of the request's body; not where there are images, where they may hide
+    ///   (beyond [`IMAGES_BYTES_MAX`]), or where the body is no text. Output: a token for each event with
+    ///   content, which is how OpenAI streams, or for every [`BYTES_PER_TOKEN`] bytes of an answer that is
+    ///   no stream. Output that never arrived is not guessed at, so the estimate for a timeout is the least
+    ///   that it can have cost.
+    /// - Where a part cannot be estimated either: unknown, with the other part as it is.
     #[must_use]
     pub fn of(charge: Charge, asked: &Request, evidence: &Evidence) -> Tokens {
         let Some(form) = Form::of(asked) else { return Tokens::NONE };
@@ -156,20 +158,25 @@ impl Tokens {
             return Tokens { usage, counted: Counted::Known };
         }
         let came = match form {
-            _ if content_events > 0 => Some(content_events),
+            Form::Text if content_events > 0 => Some(content_events),
             Form::Text => Some(body_bytes / BYTES_PER_TOKEN),
             Form::Vectors => Some(0),
             Form::Other => None,
         };
-        let is_text = form != Form::Other && !asked.images;
-        usage.input = usage.input.or_else(|| is_text.then(|| bounded(asked.body_bytes / BYTES_PER_TOKEN)));
+        let text = Some(asked.body_bytes).filter(|_| form != Form::Other && is_surely_text(asked));
+        usage.input = usage.input.or(text.map(|bytes| bounded(bytes / BYTES_PER_TOKEN)));
         // A running count, where there is one, may lag behind what has come.
         usage.output = usage.output.max(came.map(bounded));
-        match usage {
-            Usage { input: None, output: None | Some(0), .. } => Tokens::UNKNOWN,
-            _ => Tokens { usage, counted: Counted::Estimated },
-        }
+        let is_all = usage.input.is_some() && usage.output.is_some();
+        Tokens { usage, counted: if is_all { Counted::Estimated } else { Counted::Unknown } }
     }
+}
+
+/// Whether the body is text as far as it goes. In a long one images, sound and files may hide: nobody looks.
+fn is_surely_text(asked: &Request) -> bool {
+    let is_read =
+        !matches!(asked.opaque, Some(Opaque::NotAnObject | Opaque::Malformed | Opaque::OtherType | Opaque::NotKept));
+    is_read && !asked.images && asked.body_bytes <= IMAGES_BYTES_MAX as u64
 }
 
 fn bounded(tokens: u64) -> u32 {
@@ -310,10 +317,20 @@ mod tests {
     fn bytes_that_are_no_text_are_not_taken_for_tokens() {
         let image = asked(CHAT, r#"{"messages":[{"type":"image_url"}]}"#);
         assert!(image.images);
-        assert_eq!(Tokens::of(Charge::ServerError, &image, &Evidence::default()), Tokens::UNKNOWN);
+        let failed = Tokens::of(Charge::ServerError, &image, &Evidence::default());
+        assert_eq!((failed.usage.input, failed.usage.output, failed.counted), (None, Some(0), Counted::Unknown));
         let some = Evidence { content_events: 3, ..Evidence::default() };
         let cut = Tokens::of(Charge::CutAfterContent, &image, &some);
-        assert_eq!((cut.usage.input, cut.usage.output, cut.counted), (None, Some(3), Counted::Estimated));
+        assert_eq!((cut.usage.input, cut.usage.output, cut.counted), (None, Some(3), Counted::Unknown));
+        let long = |bytes: usize| {
+            let body =
+                format!(r#"{{"model":"m","user":"{}"}}"#, "x".repeat(bytes - r#"{"model":"m","user":""}"#.len()));
+            Tokens::of(Charge::ServerError, &asked(CHAT, &body), &Evidence::default()).usage.input
+        };
+        assert_eq!(long(IMAGES_BYTES_MAX), Some(bounded(IMAGES_BYTES_MAX as u64 / BYTES_PER_TOKEN)));
+        assert_eq!(long(IMAGES_BYTES_MAX + 1), None, "images may hide in it");
+        let not_kept = Request { opaque: Some(Opaque::NotKept), ..asked(CHAT, "{}") };
+        assert_eq!(Tokens::of(Charge::ServerError, &not_kept, &Evidence::default()).usage.input, None);
         for path in ["/v1/audio/speech", "/v1/images/edits", "/v1/realtime", "/v1/elsewhere"] {
             let evidence = Evidence { body_bytes: 1 << 20, is_whole: true, ..Evidence::default() };
             assert_eq!(Tokens::of(Charge::Answered, &asked(path, "{}"), &evidence), Tokens::UNKNOWN, "{path}");

@@ -147,7 +147,8 @@ fn look(
         }
         let first = journals.first_attempt()?.map(minute).map(|first| first.max(since));
         let counted = journals.first_minute()?;
-        let is_late = first.filter(|first| *first < until && counted.is_none_or(|counted| counted > *first + 1));
+        // What failed just now is on record before it is counted.
+        let is_late = first.filter(|first| *first < until && counted.unwrap_or(minute(now)) > *first + 1);
         let counted_since = is_late.map(|_| micros(counted.unwrap_or(until).min(until)));
         Ok(Found { bill: account.bill(), since: micros(since), until: micros(until), counted_since })
     };

@@ -157,7 +157,7 @@ fn billed(attempt: &AttemptRow) -> String {
     }
 }
 
-/// `1200 in (1024 of them cached), 34 out`, or `about 1200 in, 34 out: estimated`.
+/// `1200 in (1024 of them cached), 34 out`, `about 1200 in, 34 out: estimated`, or `unknown in, 34 out`.
 fn tokens(row: &TokensRow) -> Option<String> {
     let part = |n: Option<u64>, what: &str| {
         n.filter(|n| *n > 0).map_or_else(String::new, |n| format!(" ({n} of them {what})"))
@@ -169,7 +169,7 @@ fn tokens(row: &TokensRow) -> Option<String> {
     match counted {
         Counted::Known => Some(format!("{input} in{cached}, {output} out{reasoning}")),
         Counted::Estimated => Some(format!("about {input} in, {output} out: estimated")),
-        Counted::Unknown => Some("unknown".to_owned()),
+        Counted::Unknown => Some(format!("{input} in, {output} out")),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Amount {
     pub(super) known: u64,
     /// Attempts whose tokens are estimated.
     pub(super) estimated: u64,
-    /// Attempts whose tokens nobody knows.
+    /// Attempts of whose tokens a part at least nobody knows.
     pub(super) unknown: u64,
     /// Tokens read, counted.
     pub(super) input_tokens: u64,
@@ -265,7 +265,10 @@ impl<'p> Account<'p> {
             Some(Counted::Estimated) => {
                 Amount { estimated: attempts, input_estimated: *input, output_estimated: *output, ..Amount::default() }
             }
-            Some(Counted::Unknown) | None => Amount { unknown: attempts, ..Amount::default() },
+            // A part of it may be known.
+            Some(Counted::Unknown) | None => {
+                Amount { unknown: attempts, input_estimated: *input, output_estimated: *output, ..Amount::default() }
+            }
         };
         let spent = match Billed::from_name(billed) {
             Some(Billed::No) => Spent { attempts, free: attempts, ..Spent::default() },

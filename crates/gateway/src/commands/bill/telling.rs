@@ -199,12 +199,12 @@ fn full(amount: &Amount) -> String {
     }
     if input_estimated + output_estimated > 0 {
         let (input, output) = (grouped(*input_estimated), grouped(*output_estimated));
-        parts.push(format!("about {input} in, {output} out estimated for {}", grouped(*estimated)));
+        parts.push(format!("about {input} in, {output} out estimated for {}", grouped(estimated + unknown)));
     } else if *estimated > 0 {
         parts.push(format!("{} of them estimated", grouped(*estimated)));
     }
     if *unknown > 0 {
-        parts.push(format!("unknown for {}", grouped(*unknown)));
+        parts.push(format!("more unknown of {}", grouped(*unknown)));
     }
     if parts.is_empty() { "no tokens".to_owned() } else { parts.join("; ") }
 }

@@ -108,7 +108,7 @@ pub(crate) struct Sums {
     pub(crate) known: u64,
     /// Answers whose tokens are estimated.
     pub(crate) estimated: u64,
-    /// Answers whose tokens nobody knows.
+    /// Answers of whose tokens a part at least nobody knows.
     pub(crate) unknown: u64,
     /// Tokens of answers, as the upstreams counted them.
     pub(crate) input_tokens: u64,
@@ -118,7 +118,7 @@ pub(crate) struct Sums {
     pub(crate) cached_tokens: u64,
     /// The part of `output_tokens` that nobody was shown.
     pub(crate) reasoning_tokens: u64,
-    /// Tokens of answers, estimated.
+    /// Tokens of answers, estimated; of unknown ones, what is known.
     pub(crate) input_estimated: u64,
     /// The same, generated.
     pub(crate) output_estimated: u64,
@@ -153,7 +153,11 @@ impl Sums {
                 self.input_estimated += input;
                 self.output_estimated += output;
             }
-            Counted::Unknown => self.unknown += 1,
+            Counted::Unknown => {
+                self.unknown += 1;
+                self.input_estimated += input;
+                self.output_estimated += output;
+            }
         }
         if is_saved {
             self.saved_input += input;

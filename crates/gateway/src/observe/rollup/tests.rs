@@ -82,6 +82,8 @@ fn every_way_to_end_is_counted_once_and_where_it_happened() {
         output_tokens: 20,
         cached_tokens: 128,
         reasoning_tokens: 2,
+        input_estimated: 100,
+        output_estimated: 10,
         ..Sums::default()
     };
     assert_eq!(of("one"), one);
