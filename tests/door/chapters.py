@@ -14,6 +14,7 @@ import pages  # noqa: F401
 import noise  # noqa: F401
 import waves  # noqa: F401
 import hedges  # noqa: F401
+import bill  # noqa: F401
 import diagnoses  # noqa: F401
 import streams  # noqa: F401
 import reframe  # noqa: F401

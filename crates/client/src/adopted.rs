@@ -60,8 +60,8 @@ pub(crate) async fn run(
     let adopted = orphan.as_ref().map(|orphan| orphan.id.clone());
     let (course, facts, id) = match orphan {
         Some(Orphan { course, facts, id }) => {
-            // The first caller is the one that left.
-            engine.observer.left(&facts, 1);
+            // The first caller is the one that left; what it asked for goes on, and is told of at its end.
+            engine.observer.left(&facts, 0);
             engine.observer.adopted(&call.facts);
             (course, facts, id)
         }

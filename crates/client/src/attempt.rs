@@ -18,6 +18,7 @@ use seawall_core::redact;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::usage::Evidence;
 use seawall_core::verdict::{Class, Said, Verdict};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -170,6 +171,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         route,
         body: 0,
         first: None,
+        upstream: None,
         upstream_ids: Vec::new(),
     };
     let mut course = Course { engine, facts: Some(&facts), plan };
@@ -192,7 +194,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             Step::Send(launch) => {
                 let upstream = engine.upstream(launch.upstream);
                 upstream_name = Some(upstream.name_value.clone());
-                tale.attempts = launch.attempt;
+                (tale.attempts, tale.upstream) = (launch.attempt, Some(launch.upstream));
                 key = launch.key;
                 if own_id {
                     headers.insert(&CLIENT_REQUEST_ID, attempt_id(&tale.labels.id, launch.attempt));
@@ -281,13 +283,14 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             superseded(&mut tale, &mut live, own_id, &headers, &payload);
             let outcome = course.plan.success();
             let attempts = tale.attempts;
+            tale.upstream = Some(begun.upstream);
             let Reply { mut head, body } = reply.expect("only a reply is judged an answer");
             let body = match body {
                 ReplyBody::Whole(bytes, hold) => reframed::mended(&facts, &payload, &mut head, bytes, hold),
                 other @ (ReplyBody::Flowing(_) | ReplyBody::Switched(_)) => other,
             };
             let upstream_time = seen.first_content.unwrap_or_default();
-            tale.answered(begun, upstream_time, &head.headers);
+            tale.answers(begun, upstream_time, &head.headers);
             let place = (begun.upstream, key);
             let resume = Resume::of(engine, &facts, &target, headers, place);
             let (relay, tunnel) = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);
@@ -411,7 +414,8 @@ fn relay(
     let client_request_id = || own_id.then(|| format!("{}-{}", tale.labels.id, begun.number));
     match body {
         ReplyBody::Whole(bytes, hold) => {
-            tale.ended(outcome, Reason::Answered, head.status.as_u16());
+            let evidence = Evidence { is_whole: true, ..seen.evidence };
+            tale.answered(outcome, Reason::Answered, head.status.as_u16(), &evidence);
             (Relay::whole(bytes, hold), None)
         }
         ReplyBody::Switched(switched) => {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use seawall_core::verdict::stream::{End, Signal};
-use seawall_core::verdict::{self, Billed, Class, Fault, Verdict};
+use seawall_core::verdict::usage::Evidence;
+use seawall_core::verdict::{self, Charge, Class, Fault, Verdict};
 use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::{self, Exchange, Failed, Flowing, Reply, ReplyBody, Try, cut_by};
@@ -37,6 +38,10 @@ pub(crate) async fn run(attempt: Try<'_>, limits: Option<Limits>) -> Exchange {
     if let (Some(limits), Some(Reply { head, body: ReplyBody::Flowing(flowing) })) = (limits, &mut exchange.reply)
         && let Held::Failed(verdict, detail) = hold(flowing, limits).await
     {
+        if let Some(watch) = &flowing.watch {
+            exchange.seen.evidence =
+                Evidence { usage: watch.usage(), content_events: watch.content_events(), ..Evidence::default() };
+        }
         exchange.seen.headers = Some(head.headers.clone());
         exchange.seen.ended = Some(instant());
         let seen = std::mem::take(&mut exchange.seen);
@@ -84,7 +89,7 @@ async fn hold(flowing: &mut Flowing, limits: Limits) -> Held {
 }
 
 fn failed((fault, detail): Failed) -> Held {
-    let verdict = Verdict { class: Class::Ambiguous, billed: Billed::Yes, ..verdict::judge_fault(fault) };
+    let verdict = Verdict { class: Class::Ambiguous, charge: Charge::CutAfterContent, ..verdict::judge_fault(fault) };
     Held::Failed(Verdict { again: verdict.class.again(), ..verdict }, detail)
 }
 
@@ -92,6 +97,6 @@ fn failed((fault, detail): Failed) -> Held {
 fn reported(watch: &verdict::stream::Watch) -> Held {
     let event = watch.error().and_then(|error| verdict::judge_event(error.name, &error.data));
     let verdict = event.unwrap_or(verdict::judge_fault(Fault::StreamError));
-    let verdict = Verdict { billed: Billed::Yes, fault: Some(Fault::StreamError), ..verdict };
+    let verdict = Verdict { charge: Charge::CutAfterContent, fault: Some(Fault::StreamError), ..verdict };
     Held::Failed(verdict, "the upstream reported an error".into())
 }

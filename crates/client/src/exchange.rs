@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use seawall_core::request::{Dialect, Endpoint, Request};
 use seawall_core::verdict::stream::{End, Signal, Watch};
+use seawall_core::verdict::usage::Evidence;
 use seawall_core::verdict::{self, Class, Fault, Verdict};
 use tokio::time::{Instant, timeout_at};
 
@@ -73,6 +74,8 @@ pub(crate) struct Seen {
     pub(crate) status: Option<StatusCode>,
     pub(crate) first_content: Option<Duration>,
     pub(crate) bytes_in: u64,
+    /// What tells how many tokens it took.
+    pub(crate) evidence: Evidence,
     /// The head's headers, of a reply that was not an answer, or has not been one yet: whoever fails while it is
     /// read has a name for the provider's support.
     pub(crate) headers: Option<HeaderMap>,
@@ -271,9 +274,10 @@ impl Reading<'_> {
     /// A JSON answer: held to its end, up to a size.
     async fn json(mut self, mut head: response::Parts) -> Result<(Verdict, Reply), Failed> {
         self.leave(&mut head);
-        let is_whole = self.held.fill(&mut self.body, HELD_ANSWER_MAX).await.map_err(|e| cut(&e))?;
+        let filled = self.held.fill(&mut self.body, HELD_ANSWER_MAX).await;
         self.seen.bytes_in = self.held.len as u64;
-        if !is_whole {
+        self.seen.evidence.body_bytes = self.seen.bytes_in;
+        if !filled.map_err(|e| cut(&e))? {
             return Ok(self.commit(head, None));
         }
         self.take_back(&mut head);
@@ -289,6 +293,10 @@ impl Reading<'_> {
         };
         if verdict.class != Class::Ok {
             self.seen.headers = Some(head.headers.clone());
+            // What is a page or an error was not generated.
+            if verdict.fault != Some(Fault::Truncated) {
+                self.seen.evidence.body_bytes = 0;
+            }
         }
         self.seen.first_content = Some(instant().saturating_duration_since(self.began));
         Ok((verdict, self.whole(head, bytes, true)))
@@ -369,9 +377,10 @@ impl Reading<'_> {
         }
     }
 
-    fn judge(&self, head: &response::Parts, body: &[u8]) -> Verdict {
+    /// What a body means that is here as a whole; the tokens that it tells of are noted on the way.
+    fn judge(&mut self, head: &response::Parts, body: &[u8]) -> Verdict {
         let now = instant();
-        verdict::judge(&verdict::Reply {
+        let (verdict, usage) = verdict::judge_and_count(&verdict::Reply {
             status: head.status,
             headers: &head.headers,
             body,
@@ -380,7 +389,9 @@ impl Reading<'_> {
             elapsed: now.saturating_duration_since(self.began),
             limit: self.until.saturating_duration_since(self.began),
             now_unix: unix_micros() / 1_000_000,
-        })
+        });
+        (self.seen.evidence.usage, self.seen.evidence.is_whole) = (usage, true);
+        verdict
     }
 }
 

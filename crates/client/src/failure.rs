@@ -77,7 +77,7 @@ impl Failure {
     /// Tells the observer that the caller is answered with `status`; call it once.
     pub fn answered_with(&mut self, status: u16) {
         if let Some(mut tale) = self.tale.take() {
-            tale.ended_with(self.outcome, self.reason, status, self.diagnosis.as_ref());
+            tale.unanswered(self.outcome, self.reason, status, self.diagnosis.as_ref());
         }
     }
 }

@@ -39,7 +39,8 @@ pub trait Observer: Send + Sync + 'static {
     /// A request ended. `record` is there if an attempt failed, or if [`Observer::samples`] said so.
     fn ended(&self, facts: &Request, record: Option<&Arc<event::Request>>, ended: event::Ended);
 
-    /// The caller left before the answer: `attempts` had been begun.
+    /// The caller left before the answer: `attempts` had been begun, the last of which may have been
+    /// broken off with it; 0 if there were none, or what was begun goes on.
     fn left(&self, facts: &Request, attempts: u32);
 
     /// The caller retries by itself, and was not asked to: two layers of retries multiply.

@@ -19,6 +19,7 @@ use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
 use seawall_core::request::Dialect;
 use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
+use seawall_core::verdict::usage::Evidence;
 use seawall_core::verdict::{self, Fault};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -339,9 +340,26 @@ impl Flow {
     /// Goes on with a stream that begins where this one broke.
     fn go_on(&mut self, flowing: Flowing) {
         let Flowing { held, hold, rest, watch, connection } = flowing;
+        self.seen.evidence.content_events += self.watch.as_ref().map_or(0, Watch::content_events);
         (self.held, self.hold, self.rest) = (held, Some(hold), rest);
         (self.watch, self.connection) = (watch, Some(connection));
         self.clocks.content_came(instant());
+    }
+
+    /// What tells how many tokens it took. What came before it was taken up again counts as well.
+    fn evidence(&self, is_whole: bool) -> Evidence {
+        let before = self.seen.evidence.content_events;
+        match &self.watch {
+            Some(watch) => Evidence {
+                usage: watch.usage(),
+                content_events: before + watch.content_events(),
+                body_bytes: 0,
+                is_whole,
+            },
+            None => {
+                Evidence { content_events: before, body_bytes: self.seen.bytes_in, is_whole, ..Evidence::default() }
+            }
+        }
     }
 
     /// A piece for the caller: of a stream that may be taken up again, whole events, each once.
@@ -391,7 +409,8 @@ impl Flow {
             Some((fault, detail)) => Some(self.broken(fault, detail)),
             None => {
                 self.is_over = true;
-                self.tale.ended(self.outcome, Reason::Answered, STATUS);
+                let evidence = self.evidence(true);
+                self.tale.answered(self.outcome, Reason::Answered, STATUS, &evidence);
                 None
             }
         }
@@ -400,6 +419,7 @@ impl Flow {
     /// It has broken for good.
     fn broken(&mut self, fault: Fault, detail: String) -> Piece {
         self.is_over = true;
+        self.seen.evidence = self.evidence(false);
         let upstream_request_id = verdict::request_id(&self.headers).map(ToString::to_string);
         let sequence = self.watch.as_ref().and_then(Watch::sequence_number);
         let dialect = self.tale.facts.endpoint.dialect().filter(|_| self.watch.is_some());
@@ -416,7 +436,7 @@ impl Flow {
             served: self.served.take(),
         };
         self.tale.broke(broke, Reason::Committed);
-        self.tale.ended(Outcome::Interrupted, Reason::Committed, STATUS);
+        self.tale.unanswered(Outcome::Interrupted, Reason::Committed, STATUS, None);
         let record = Arc::clone(self.tale.record());
         Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id })
     }
@@ -436,7 +456,9 @@ fn stall(what: &str, idle: Duration) -> Failed {
 impl Drop for Flow {
     fn drop(&mut self) {
         if !self.is_over {
-            self.tale.ended(self.outcome, Reason::CallerLeft, STATUS);
+            let is_whole = self.watch.as_ref().is_some_and(|watch| watch.end() == End::Complete);
+            let evidence = self.evidence(is_whole);
+            self.tale.answered(self.outcome, Reason::CallerLeft, STATUS, &evidence);
         }
     }
 }

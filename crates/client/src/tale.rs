@@ -13,7 +13,8 @@ use seawall_core::plan::shapes::Form;
 use seawall_core::redact;
 use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{self, Class, Fault, Verdict};
+use seawall_core::verdict::usage::{Evidence, Tokens};
+use seawall_core::verdict::{self, Charge, Class, Fault, Verdict};
 use tokio::time::Instant;
 
 use crate::diagnosed::Diagnosed;
@@ -48,6 +49,8 @@ pub(crate) struct Tale {
     pub(crate) body: u64,
     /// Where the first attempt went, and what that says of the place.
     pub(crate) first: Option<(UpstreamId, Vote)>,
+    /// Where it was answered or, until then, asked for last.
+    pub(crate) upstream: Option<UpstreamId>,
     /// The upstream's ids of the attempts so far.
     pub(crate) upstream_ids: Vec<String>,
 }
@@ -139,7 +142,8 @@ impl Tale {
             class: verdict.class,
             whose: verdict.whose,
             fault: verdict.fault,
-            billed: verdict.billed,
+            charge: verdict.charge,
+            tokens: Tokens::of(verdict.charge, &self.facts, &seen.evidence),
             error_type: said.and_then(|s| s.kind.as_deref()).map(redacted),
             error_code: said.and_then(|s| s.code.as_deref()).map(redacted),
             message,
@@ -164,8 +168,8 @@ impl Tale {
         self.engine.observer.failed(&record, attempt);
     }
 
-    /// Tells of an attempt that was answered with these headers.
-    pub(crate) fn answered(&mut self, begun: Begun, first_content: Duration, headers: &HeaderMap) {
+    /// Tells of an attempt that is answered, with these headers; its content has just begun.
+    pub(crate) fn answers(&mut self, begun: Begun, first_content: Duration, headers: &HeaderMap) {
         let Begun { number, upstream, .. } = begun;
         if number == 1 {
             self.first = Some((upstream, Vote::Ok));
@@ -185,20 +189,29 @@ impl Tale {
         }
         seen.ended = Some(instant());
         seen.headers = Some(headers);
-        let verdict = Verdict::mid_stream(fault);
+        let verdict = match reason {
+            Reason::Resume => Verdict::to_be_resumed(fault),
+            _ => Verdict::mid_stream(fault),
+        };
         let failed = FailedAttempt { begun, verdict, seen, detail: Some(detail), client_request_id, bytes_out };
         // What was asked is not at hand any more; what is said here is our own.
         let nothing = redact::Input { headers: &HeaderMap::new(), body: None };
         self.failed(nothing, failed, reason, None);
     }
 
-    /// Tells of the end.
-    pub(crate) fn ended(&mut self, outcome: Outcome, reason: Reason, status: u16) {
-        self.ended_with(outcome, reason, status, None);
+    /// Tells of the end of a request whose answer left this `evidence`: all of it, or what came before its caller left.
+    pub(crate) fn answered(&mut self, outcome: Outcome, reason: Reason, status: u16, evidence: &Evidence) {
+        let tokens = Tokens::of(Charge::Answered, &self.facts, evidence);
+        self.ended(outcome, reason, status, tokens, None);
     }
 
-    /// Tells of the end, and why every request like this one ends so.
-    pub(crate) fn ended_with(&mut self, outcome: Outcome, reason: Reason, status: u16, diagnosis: Option<&Diagnosed>) {
+    /// Tells of the end of a request that has no answer, or none that came to its end; and why every
+    /// request like this one ends so. What its attempts cost was told of them.
+    pub(crate) fn unanswered(&mut self, outcome: Outcome, reason: Reason, status: u16, diagnosis: Option<&Diagnosed>) {
+        self.ended(outcome, reason, status, Tokens::NONE, diagnosis);
+    }
+
+    fn ended(&mut self, outcome: Outcome, reason: Reason, status: u16, tokens: Tokens, diagnosis: Option<&Diagnosed>) {
         if self.record.is_none() && self.engine.observer.samples() {
             self.record();
         }
@@ -208,6 +221,8 @@ impl Tale {
             status,
             attempts: self.attempts,
             elapsed: instant().saturating_duration_since(self.arrived),
+            upstream: self.upstream,
+            tokens,
             diagnosis: diagnosis.map(|found| (found.cause, found.text.as_str().into())),
             route: self.route,
             first: self.first,

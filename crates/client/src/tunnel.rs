@@ -16,6 +16,7 @@ use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Fault;
+use seawall_core::verdict::usage::Evidence;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connect::Wire;
@@ -110,13 +111,15 @@ impl Tunnel {
             served: self.served.take(),
         };
         self.tale.broke(broke, Reason::Committed);
-        self.over(Outcome::Interrupted, Reason::Committed);
+        self.is_over = true;
+        self.tale.unanswered(Outcome::Interrupted, Reason::Committed, STATUS, None);
         Arc::clone(self.tale.record())
     }
 
     fn over(&mut self, outcome: Outcome, reason: Reason) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.tale.ended(outcome, reason, STATUS);
+            // What is said on a WebSocket is not read, so its tokens are not known.
+            self.tale.answered(outcome, reason, STATUS, &Evidence::default());
         }
     }
 }

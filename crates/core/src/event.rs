@@ -9,7 +9,8 @@ mod vote;
 use std::time::Duration;
 
 use crate::upstream::UpstreamId;
-use crate::verdict::{Billed, Class, Fault, Whose};
+use crate::verdict::usage::Tokens;
+use crate::verdict::{Charge, Class, Fault, Whose};
 use crate::words::words;
 
 pub use vote::Vote;
@@ -143,8 +144,10 @@ pub struct Attempt {
     pub whose: Whose,
     /// What went wrong, if something did.
     pub fault: Option<Fault>,
-    /// Whether it costs money.
-    pub billed: Billed,
+    /// Whether it costs money, and why.
+    pub charge: Charge,
+    /// The tokens that it is charged for, if it is.
+    pub tokens: Tokens,
     /// `error.type` as sent.
     pub error_type: Option<String>,
     /// `error.code` as sent.
@@ -231,6 +234,10 @@ pub struct Ended {
     pub attempts: u32,
     /// From arrival to the end of the answer.
     pub elapsed: Duration,
+    /// Where the answer came from or, without one, where it was asked for last.
+    pub upstream: Option<UpstreamId>,
+    /// The tokens of the answer, or of that part of it which came before its caller left.
+    pub tokens: Tokens,
     /// Why requests like it fail every time, where that was found: its kind, and all of it in words.
     pub diagnosis: Option<(Cause, Box<str>)>,
     /// The place of its route in the configuration, if it has one.

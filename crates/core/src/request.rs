@@ -17,7 +17,7 @@ use http::{HeaderMap, Method};
 
 use crate::words::words;
 
-pub use body::MODEL_BYTES_MAX;
+pub use body::{IMAGES_BYTES_MAX, MODEL_BYTES_MAX};
 pub use caller::{CLIENT_RETRIES_MAX, PATIENCE_MAX, SDK_BYTES_MAX};
 pub use shape::Shape;
 

@@ -7,9 +7,11 @@
 //! [`judge_fault`] is for an attempt without a usable reply, [`judge`] for a reply whose body is
 //! complete, [`judge_event`] for one event of a stream. The parts: [`class`] has the words,
 //! [`fault`] what can go wrong, [`body`] reads, [`code`] knows what the words mean, [`retry_after`]
-//! how long to wait, [`request_id`](mod@request_id) whom to name it to.
+//! how long to wait, [`request_id`](mod@request_id) whom to name it to, [`charge`] why it costs money
+//! or does not, [`usage`] how many tokens.
 
 pub mod body;
+pub mod charge;
 pub mod class;
 pub mod code;
 pub mod fault;
@@ -18,6 +20,7 @@ pub mod request_id;
 pub mod retry_after;
 pub mod sse;
 pub mod stream;
+pub mod usage;
 
 use std::time::Duration;
 
@@ -27,8 +30,10 @@ use crate::request::Endpoint;
 use body::{Form, Reading};
 use code::{Code, Meaning, provider, status};
 use hidden::Hidden;
+use usage::Usage;
 
 pub use body::{MESSAGE_BYTES_MAX, Said};
+pub use charge::Charge;
 pub use class::{Again, Billed, Class, Whose};
 pub use fault::Fault;
 pub use request_id::in_headers as request_id;
@@ -42,8 +47,8 @@ pub struct Verdict {
     pub whose: Whose,
     /// Where to ask again, before budget, deadline and attempts have their say.
     pub again: Again,
-    /// Whether it costs money.
-    pub billed: Billed,
+    /// Whether it costs money, and why.
+    pub charge: Charge,
     /// How long the upstream asked to be left alone: `Retry-After` in any of its spellings.
     pub wait: Option<Duration>,
     /// What the upstream said, where it said something.
@@ -84,6 +89,14 @@ impl Verdict {
         Verdict::of(Class::MidStream, Some(fault))
     }
 
+    /// Broken after the first content went to the caller, and about to be taken up again there.
+    #[must_use]
+    pub const fn to_be_resumed(fault: Fault) -> Verdict {
+        let mut verdict = Verdict::mid_stream(fault);
+        verdict.charge = Charge::Resumed;
+        verdict
+    }
+
     /// The caller left, or another attempt was faster.
     #[must_use]
     pub const fn cancelled() -> Verdict {
@@ -91,13 +104,13 @@ impl Verdict {
     }
 
     const fn of(class: Class, fault: Option<Fault>) -> Verdict {
-        let (whose, again, billed) = (class.whose(), class.again(), class.billed());
-        Verdict { class, whose, again, billed, wait: None, said: None, fault }
+        let (whose, again, charge) = (class.whose(), class.again(), class.charge());
+        Verdict { class, whose, again, charge, wait: None, said: None, fault }
     }
 
     const fn meant(meaning: &Meaning, fault: Fault) -> Verdict {
-        let Meaning { class, whose, again, billed, .. } = *meaning;
-        Verdict { class, whose, again, billed, wait: None, said: None, fault: Some(fault) }
+        let Meaning { class, whose, again, charge, .. } = *meaning;
+        Verdict { class, whose, again, charge, wait: None, said: None, fault: Some(fault) }
     }
 }
 
@@ -116,6 +129,14 @@ pub fn judge(reply: &Reply<'_>) -> Verdict {
     explain(reply).0
 }
 
+/// What a reply means, as [`judge`] says it, and the tokens that it says it took: both of one look.
+#[must_use]
+pub fn judge_and_count(reply: &Reply<'_>) -> (Verdict, Usage) {
+    let mut usage = Usage::default();
+    let (verdict, _) = explain_counting(reply, &mut usage);
+    (verdict, usage)
+}
+
 /// What one event of a stream means, if it is an error. `event` is the event's name, empty where
 /// it has none.
 ///
@@ -129,8 +150,12 @@ pub fn judge_event(event: &str, data: &[u8]) -> Option<Verdict> {
 /// What a reply means, and the row of the table that says so.
 #[must_use]
 pub fn explain(reply: &Reply<'_>) -> (Verdict, &'static Meaning) {
+    explain_counting(reply, &mut Usage::default())
+}
+
+fn explain_counting(reply: &Reply<'_>, usage: &mut Usage) -> (Verdict, &'static Meaning) {
     if reply.status.is_success() || reply.status == StatusCode::SWITCHING_PROTOCOLS {
-        return match judge_success(reply) {
+        return match judge_success(reply, usage) {
             Some((verdict, meaning)) => (finish(verdict, reply), meaning),
             None if is_json_for_stream(reply) => {
                 // What is no answer either leaves nothing to show, and an SDK would show it as success.
@@ -163,8 +188,8 @@ pub fn explain_event(event: &str, data: &[u8]) -> Option<(Verdict, &'static Mean
     Some((verdict, meaning))
 }
 
-/// What hides in a success.
-fn judge_success(reply: &Reply<'_>) -> Option<(Verdict, &'static Meaning)> {
+/// What hides in a success. Whatever it is, its tokens are noted in `usage`.
+fn judge_success(reply: &Reply<'_>, usage: &mut Usage) -> Option<(Verdict, &'static Meaning)> {
     // These have no body by definition.
     if matches!(reply.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         return None;
@@ -173,7 +198,7 @@ fn judge_success(reply: &Reply<'_>) -> Option<(Verdict, &'static Meaning)> {
         let said = Said { status: Some(StatusCode::BAD_GATEWAY.as_u16()), ..said };
         Some((Verdict { said: Some(Box::new(said)), ..judge_fault(fault) }, code::of_fault(fault)))
     };
-    match hidden::in_body(reply.endpoint, reply.headers, reply.body)? {
+    match hidden::in_body(reply.endpoint, reply.headers, reply.body, usage)? {
         Hidden::Error(reading) if hidden::is_event_stream(reply.headers, reply.body) => {
             Some(judge_hidden(reading, Fault::StreamError))
         }
@@ -301,9 +326,17 @@ mod tests {
             let verdict = judge_fault(fault);
             assert_eq!(verdict.fault, Some(fault));
             match verdict.class {
-                Class::NotSent => assert_eq!((verdict.again, verdict.billed), (Again::Anywhere, Billed::No), "{fault}"),
+                Class::NotSent => {
+                    assert_eq!((verdict.again, verdict.charge.billed()), (Again::Anywhere, Billed::No), "{fault}");
+                }
                 Class::Ok => assert_eq!(verdict.again, Again::No, "{fault}"),
-                _ => assert_eq!((verdict.again, verdict.billed), (Again::Anywhere, Billed::Possibly), "{fault}"),
+                _ => {
+                    assert_eq!(
+                        (verdict.again, verdict.charge.billed()),
+                        (Again::Anywhere, Billed::Possibly),
+                        "{fault}"
+                    );
+                }
             }
         }
         let class = |fault| judge_fault(fault).class;

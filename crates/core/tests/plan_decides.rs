@@ -136,7 +136,7 @@ fn verdict(class: Class) -> Verdict {
         class,
         whose: class.whose(),
         again: class.again(),
-        billed: class.billed(),
+        charge: class.charge(),
         wait: None,
         said: None,
         fault: None,

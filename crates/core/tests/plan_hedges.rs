@@ -142,7 +142,7 @@ fn fails(class: Class) -> Verdict {
         class,
         whose: class.whose(),
         again: class.again(),
-        billed: class.billed(),
+        charge: class.charge(),
         wait: None,
         said: None,
         fault: None,

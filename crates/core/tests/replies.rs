@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use seawall_core::request::Endpoint;
 use seawall_core::verdict::{
-    Again, Billed, Class, Fault, MESSAGE_BYTES_MAX, Reply, Verdict, body, judge, request_id, retry_after,
+    Again, Charge, Class, Fault, MESSAGE_BYTES_MAX, Reply, Verdict, body, judge, request_id, retry_after,
 };
 
 /// 2026-11-22 12:00:00 UTC.
@@ -78,7 +78,8 @@ fn every_recorded_reply_gets_the_verdict_of_the_table() {
     let recorded = recorded();
     assert!(recorded.len() >= 60, "{} replies", recorded.len());
     for reply in &recorded {
-        let Verdict { class, whose, again, billed, wait, said, fault } = reply.judge();
+        let Verdict { class, whose, again, charge, wait, said, fault } = reply.judge();
+        let billed = charge.billed();
         let wait = wait.map_or("-".to_owned(), |wait| format!("{wait:?}"));
         let fault = fault.map_or("-", Fault::name);
         writeln!(table, "{}", reply.name).unwrap();
@@ -199,7 +200,7 @@ proptest! {
         let (elapsed, limit) = (Duration::from_secs(seconds), Duration::from_secs(60));
         let status = StatusCode::from_u16(status).unwrap();
         let verdict = judge(&Reply { status, headers: &headers, body: &body, endpoint, stream, elapsed, limit, now_unix });
-        prop_assert!(Class::ALL.contains(&verdict.class) && Billed::ALL.contains(&verdict.billed));
+        prop_assert!(Class::ALL.contains(&verdict.class) && Charge::ALL.contains(&verdict.charge));
         prop_assert!(verdict.wait.is_none_or(|wait| !wait.is_zero() && wait <= retry_after::WAIT_MAX));
         prop_assert_eq!(verdict.class == Class::Ok, verdict.said.is_none());
         prop_assert!(verdict.class != Class::CallerFault || verdict.again == Again::No);

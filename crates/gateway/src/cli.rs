@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::bill::BillArgs;
 use crate::commands::chaos::ChaosArgs;
 use crate::commands::config::ConfigVerb;
 use crate::commands::demo::DemoArgs;
@@ -55,6 +56,9 @@ pub(crate) enum Verb {
     Show(ShowArgs),
     /// List what amounted to trouble, show one of it, try out who is told
     Incidents(IncidentsArgs),
+    /// Say what failed, retried, hedged and cut attempts cost, and what was saved
+    #[command(after_help = crate::commands::bill::EXAMPLES)]
+    Bill(BillArgs),
     /// Set what fails here beside what the provider's status page says
     Status(StatusArgs),
     /// Play an outage in virtual time: what would these settings do?

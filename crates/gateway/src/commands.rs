@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub(crate) mod bill;
 pub(crate) mod chaos;
 pub(crate) mod config;
 pub(crate) mod demo;

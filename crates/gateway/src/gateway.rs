@@ -24,6 +24,7 @@ use crate::observe::Observe;
 use crate::observe::alert::Alerts;
 use crate::observe::incidents::{LOOK_EVERY, Names};
 use crate::observe::journal::{Closed, Journal};
+use crate::observe::rollup;
 use crate::server::admit::Limits as BodyLimits;
 use crate::server::door::Door;
 use crate::server::{self, Limits, Server, admin};
@@ -80,6 +81,8 @@ pub(crate) struct Gateway {
     tasks: JoinSet<()>,
     /// Asks status pages, and looks at incidents. Nothing waits for them, and they end with this.
     pollers: JoinSet<()>,
+    /// Hands what was counted to the journal. It ends with this.
+    counting: JoinSet<()>,
 }
 
 impl Gateway {
@@ -118,7 +121,9 @@ impl Gateway {
         tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
         let mut pollers = pages::pollers(config, &pages)?;
         pollers.spawn(look(Arc::clone(&server.observe)));
-        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers })
+        let mut counting = JoinSet::new();
+        counting.spawn(rollup::tend(Arc::clone(&server.observe)));
+        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers, counting })
     }
 
     /// Stops taking requests, finishes those under way within the drain time, and closes the
@@ -141,6 +146,8 @@ impl Gateway {
         self.pollers.shutdown().await;
         self.server.observe.incidents.close();
         self.server.observe.alerts.close(ALERTS_CLOSE_WITHIN).await;
+        self.counting.shutdown().await;
+        self.server.observe.hand_over_last();
         let journal = self.server.observe.journal.clone();
         drop(self);
         tokio::task::spawn_blocking(move || journal.close(JOURNAL_CLOSE_WITHIN)).await.unwrap_or(Closed::Late)

@@ -8,6 +8,7 @@ pub(crate) mod diagnoses;
 pub(crate) mod incidents;
 pub(crate) mod journal;
 pub(crate) mod metrics;
+pub(crate) mod rollup;
 pub(crate) mod status_page;
 pub(crate) mod upgrades;
 
@@ -25,6 +26,7 @@ use alert::Alerts;
 use incidents::{Names, Watch};
 use journal::{Journal, Settled};
 use metrics::Metrics;
+use rollup::{Facts, Rollup};
 use status_page::board::Board;
 
 /// A failure is told to its caller after this at the latest, recorded or not.
@@ -42,6 +44,8 @@ pub(crate) struct Observe {
     pub(crate) incidents: Watch,
     /// Who is told of incidents.
     pub(crate) alerts: Arc<Alerts>,
+    /// What happened, by the minute.
+    rollup: Rollup,
     upstreams: Vec<String>,
     /// Of so many successes, in a million, one is recorded.
     sample_ppm: u32,
@@ -59,9 +63,24 @@ impl Observe {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
         let metrics = Metrics::new(&names.upstreams).with(|registry| alerts.register(registry));
-        let upstreams = names.upstreams.clone();
+        let (upstreams, rollup) = (names.upstreams.clone(), Rollup::new(&names.upstreams));
         let incidents = Watch::new(names, journal.clone(), Arc::clone(&pages), Arc::clone(&alerts));
-        Observe { metrics, journal, pages, incidents, alerts, upstreams, sample_ppm }
+        Observe { metrics, journal, pages, incidents, alerts, rollup, upstreams, sample_ppm }
+    }
+
+    /// Hands what was counted to the journal, if its file can be written: the sums take up less room here
+    /// than in its ring.
+    pub(crate) fn hand_over(&self) {
+        if !self.journal.is_degraded() {
+            self.rollup.hand_over(&self.journal);
+        }
+    }
+
+    /// Hands what was counted to the journal for the last time.
+    pub(crate) fn hand_over_last(&self) {
+        if !self.rollup.hand_over(&self.journal) {
+            self.journal.note_lost_sums();
+        }
     }
 
     /// Waits until everything told of `request` is durable; false if that takes too long or cannot be.
@@ -116,8 +135,10 @@ impl Observe {
 
 impl Observer for Observe {
     fn failed(&self, request: &Arc<Record>, attempt: Attempt) {
-        if let Some(at) = self.upstreams.iter().position(|name| *name == attempt.upstream) {
-            let upstream = UpstreamId(u16::try_from(at).unwrap_or(u16::MAX));
+        let at = self.upstreams.iter().position(|name| *name == attempt.upstream);
+        let upstream = at.and_then(|at| u16::try_from(at).ok()).map(UpstreamId);
+        self.rollup.failed(seawall::unix_micros(), &Facts::on_record(request), upstream, &attempt);
+        if let Some(upstream) = upstream {
             self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
         }
         if attempt.reason == Reason::Probe {
@@ -166,6 +187,8 @@ impl Observer for Observe {
     fn ended(&self, facts: &Request, record: Option<&Arc<Record>>, ended: Ended) {
         self.metrics.request(facts, ended.outcome, ended.elapsed);
         self.incidents.ended(record.map(|record| record.id.as_str()), facts, &ended);
+        self.metrics.tokens(facts.model.as_deref(), &ended.tokens);
+        self.rollup.ended(seawall::unix_micros(), facts, &ended);
         if let Some((cause, text)) = &ended.diagnosis {
             self.diagnosed(facts, record, *cause, text);
         }
@@ -182,7 +205,8 @@ impl Observer for Observe {
         self.metrics.adopted.inc();
     }
 
-    fn left(&self, facts: &Request, _attempts: u32) {
+    fn left(&self, facts: &Request, attempts: u32) {
+        self.rollup.left(seawall::unix_micros(), facts, attempts);
         self.metrics.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
     }
 

@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "serve",
     "demo",
     "exec",
@@ -28,6 +28,7 @@ const VERBS: [&str; 14] = [
     "failures",
     "show",
     "incidents",
+    "bill",
     "status",
     "rehearse",
     "config",

@@ -526,7 +526,7 @@ fn verdict(word: Word) -> (Verdict, bool) {
     };
     let Failure { class, again, wait, is_informative, .. } = failure;
     let fault = is_informative.then_some(Fault::Status);
-    let verdict = Verdict { class, whose: class.whose(), again, billed: class.billed(), wait, said: None, fault };
+    let verdict = Verdict { class, whose: class.whose(), again, charge: class.charge(), wait, said: None, fault };
     (verdict, is_informative)
 }
 

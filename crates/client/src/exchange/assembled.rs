@@ -69,6 +69,7 @@ impl Reading<'_> {
             let Ok(data) = frame.into_data() else { continue };
             self.seen.bytes_in += data.len() as u64;
             let signal = watch.push(&data);
+            (self.seen.evidence.usage, self.seen.evidence.content_events) = (watch.usage(), watch.content_events());
             // A response that failed is whole all the same, and judged as one that came whole.
             if signal == Signal::Error && watch.error().is_none_or(|error| error.form != ErrorForm::Failed) {
                 head.headers = self.seen.headers.clone().unwrap_or_default();

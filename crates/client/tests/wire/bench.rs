@@ -18,6 +18,7 @@ use seawall_core::verdict::{Class, Fault};
 pub(crate) struct Notes {
     pub(crate) failed: Mutex<Vec<event::Attempt>>,
     pub(crate) left: Mutex<Vec<u32>>,
+    pub(crate) ended: Mutex<Vec<event::Ended>>,
 }
 
 impl Observer for Notes {
@@ -25,7 +26,9 @@ impl Observer for Notes {
         self.failed.lock().unwrap().push(attempt);
     }
     fn answered(&self, _: &Request, _: &Answered<'_>) {}
-    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
+    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, ended: event::Ended) {
+        self.ended.lock().unwrap().push(ended);
+    }
     fn left(&self, _: &Request, attempts: u32) {
         self.left.lock().unwrap().push(attempts);
     }

@@ -58,7 +58,7 @@ async fn a_stream_that_hangs_is_answered_by_its_hedge() {
     let failed = bench.notes.failed.lock().unwrap();
     let [loser] = &failed[..] else { panic!("{failed:?}") };
     assert_eq!((loser.number, loser.class, loser.reason), (1, Class::Cancelled, Reason::Superseded));
-    assert_eq!(loser.billed, Billed::Possibly);
+    assert_eq!(loser.charge.billed(), Billed::Possibly);
     assert_eq!(loser.client_request_id.as_deref(), Some(&*format!("{id}-1")));
 }
 

@@ -10,3 +10,4 @@ mod orphans;
 mod reframing;
 mod sockets;
 mod streams;
+mod usage;

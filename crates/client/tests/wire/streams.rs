@@ -48,7 +48,7 @@ async fn a_stream_that_is_held_to_its_end_is_made_again_however_late_it_breaks()
         assert!(stream.ends_with("data: [DONE]\n\n"), "{fault}: {stream}");
         assert_eq!(bench.notes.taken_for(), [(class, Some(noted))], "{fault}");
         // What had been said before it broke was paid for.
-        assert_eq!(bench.notes.failed.lock().unwrap()[0].billed, Billed::Yes, "{fault}");
+        assert_eq!(bench.notes.failed.lock().unwrap()[0].charge.billed(), Billed::Yes, "{fault}");
     }
 }
 

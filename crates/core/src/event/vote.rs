@@ -51,7 +51,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::verdict::{Billed, Whose};
+    use crate::verdict::usage::Tokens;
+    use crate::verdict::{Charge, Whose};
 
     fn attempt(class: Class) -> Attempt {
         Attempt {
@@ -63,7 +64,8 @@ mod tests {
             class,
             whose: Whose::Provider,
             fault: None,
-            billed: Billed::No,
+            charge: Charge::Rejected,
+            tokens: Tokens::NONE,
             error_type: None,
             error_code: None,
             message: None,

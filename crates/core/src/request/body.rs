@@ -13,7 +13,7 @@ use crate::json;
 pub const MODEL_BYTES_MAX: usize = 256;
 
 /// In longer messages no image is looked for, in bytes: their size tells them apart, and the look would cost.
-const IMAGES_BYTES_MAX: usize = 64 * 1024;
+pub const IMAGES_BYTES_MAX: usize = 64 * 1024;
 
 /// Of each end of a tool definition, this much tells it from others.
 const MARKED_BYTES: usize = 64;

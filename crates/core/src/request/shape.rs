@@ -29,6 +29,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The size of `number` as a shape tells it: the power of two at or below it, 0 for 0.
+    #[must_use]
+    pub fn power_of(number: u64) -> u8 {
+        log2(number)
+    }
+
     /// The shape of `request`.
     #[must_use]
     pub fn of(request: &Request) -> Shape {

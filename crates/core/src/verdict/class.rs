@@ -53,7 +53,7 @@ words! {
 }
 
 words! {
-    /// Whether the attempt costs money.
+    /// Whether the attempt costs money; `crate::verdict::charge` says why.
     pub enum Billed {
         /// The upstream cannot have begun to work on it, or says that it does not charge.
         No = "no",
@@ -109,27 +109,6 @@ impl Class {
         }
     }
 
-    /// Whether it costs money, unless a code says otherwise.
-    ///
-    /// No provider publishes a rule for 5xx. What is known: refusals before any work (401, 429,
-    /// no capacity) are free; whatever may have been worked on is *possibly* billed, and some
-    /// providers say outright that they charge for it (Azure's FAQ, 2026-09-11).
-    #[must_use]
-    pub const fn billed(self) -> Billed {
-        match self {
-            Class::Ok | Class::MidStream => Billed::Yes,
-            Class::StaleConnection | Class::BadGateway | Class::ServerError | Class::Ambiguous | Class::Cancelled => {
-                Billed::Possibly
-            }
-            Class::NotSent
-            | Class::Overloaded
-            | Class::RateLimited
-            | Class::Quota
-            | Class::Auth
-            | Class::CallerFault => Billed::No,
-        }
-    }
-
     /// The status that an error of this class means where none is known: that of an error hidden
     /// in a 200. `None` where no reply is part of the class.
     #[must_use]
@@ -167,10 +146,5 @@ mod tests {
                 assert_ne!(class.whose(), Whose::Caller, "{class}");
             }
         }
-    }
-
-    #[test]
-    fn what_was_never_sent_is_never_billed() {
-        assert_eq!(Class::NotSent.billed(), Billed::No);
     }
 }

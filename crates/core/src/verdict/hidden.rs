@@ -9,6 +9,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::body::{self, Reading};
+use super::usage::Usage;
 use crate::json;
 use crate::request::Endpoint;
 
@@ -27,14 +28,17 @@ pub(super) enum Hidden {
     Cut,
 }
 
-/// What hides in the body of a success, if anything does.
-pub(super) fn in_body(endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Option<Hidden> {
+/// What hides in the body of a success, if anything does. The tokens that it counts are left in
+/// `usage`: one look at the body serves both.
+pub(super) fn in_body(endpoint: Endpoint, headers: &HeaderMap, body: &[u8], usage: &mut Usage) -> Option<Hidden> {
     let promise = promise(endpoint)?;
     let content = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     let is_sure = promise == Promise::Always;
     match content.first() {
         None if is_sure => Some(Hidden::Empty),
-        Some(b'{') if is_sure || is_json(headers) => in_object(endpoint, content).filter(|it| is_sure || it.is_error()),
+        Some(b'{') if is_sure || is_json(headers) => {
+            in_object(endpoint, content, usage).filter(|it| is_sure || it.is_error())
+        }
         Some(b'<') if is_sure => Some(Hidden::NotJson(body::read(content))),
         Some(_) if !is_sure || is_compressed(headers) => None,
         Some(b'[') => in_array(content),
@@ -96,7 +100,7 @@ impl Hidden {
     }
 }
 
-fn in_object(endpoint: Endpoint, content: &[u8]) -> Option<Hidden> {
+fn in_object(endpoint: Endpoint, content: &[u8], usage: &mut Usage) -> Option<Hidden> {
     let (mut error, mut choices) = (None, None);
     let (mut is_failed, mut is_response, mut is_background, mut is_error) = (false, false, false, false);
     for member in json::members(content) {
@@ -111,6 +115,7 @@ fn in_object(endpoint: Endpoint, content: &[u8]) -> Option<Hidden> {
             }
             b"type" => is_error |= raw == br#""error""#,
             b"background" => is_background = raw == b"true",
+            b"usage" => *usage = Usage::read(raw),
             _ => {}
         }
     }
@@ -219,7 +224,7 @@ mod tests {
 
     fn found(endpoint: Endpoint, kind: &'static str, body: &str) -> Option<Hidden> {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
-        in_body(endpoint, &headers, body.as_bytes())
+        in_body(endpoint, &headers, body.as_bytes(), &mut Usage::default())
     }
 
     fn chat(body: &str) -> Option<Hidden> {
@@ -303,9 +308,9 @@ mod tests {
     #[test]
     fn compressed_bytes_are_not_looked_into() {
         let mut headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static("br"))]);
-        assert_eq!(in_body(Endpoint::ChatCompletions, &headers, b"\x8b\x02\x80"), None);
+        assert_eq!(in_body(Endpoint::ChatCompletions, &headers, b"\x8b\x02\x80", &mut Usage::default()), None);
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
-        assert!(in_body(Endpoint::ChatCompletions, &headers, b"\x8b\x02\x80").is_some());
+        assert!(in_body(Endpoint::ChatCompletions, &headers, b"\x8b\x02\x80", &mut Usage::default()).is_some());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::sse::{Event, Scanner};
+use super::usage::Usage;
 use crate::json;
 use crate::request::Dialect;
 
@@ -69,15 +70,6 @@ pub struct ErrorEvent {
     /// The event's data, or that part of it that speaks of the error; empty if longer than
     /// [`ERROR_BYTES_MAX`].
     pub data: Box<[u8]>,
-}
-
-/// Tokens as the upstream counted them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// `prompt_tokens` or `input_tokens`.
-    pub prompt: Option<u64>,
-    /// `completion_tokens` or `output_tokens`.
-    pub completion: Option<u64>,
 }
 
 /// How a stream that has ended stands.
@@ -332,15 +324,7 @@ impl Facts {
 
     /// Notes a `usage` object.
     fn note_usage(&mut self, raw: &[u8]) {
-        for (key, raw) in json::members(raw).map_while(Result::ok) {
-            match &*key {
-                b"prompt_tokens" | b"input_tokens" => self.usage.prompt = json::uint(raw).or(self.usage.prompt),
-                b"completion_tokens" | b"output_tokens" => {
-                    self.usage.completion = json::uint(raw).or(self.usage.completion);
-                }
-                _ => {}
-            }
-        }
+        self.usage.update(Usage::read(raw));
     }
 
     /// Notes that one more of the choices has finished, and whether it was the last.

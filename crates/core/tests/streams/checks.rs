@@ -2,7 +2,8 @@
 
 use seawall_core::request::Dialect;
 use seawall_core::verdict::sse::{Ends, Scanner};
-use seawall_core::verdict::stream::{End, Signal, Usage, Watch};
+use seawall_core::verdict::stream::{End, Signal, Watch};
+use seawall_core::verdict::usage::Usage;
 
 /// All that a watch says of a stream.
 pub(crate) type Story = (Signal, End, bool, bool, Option<u64>, Usage, (u64, u64));

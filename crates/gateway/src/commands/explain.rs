@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use http::HeaderMap;
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::verdict::code::{self, Meaning, status};
-use seawall_core::verdict::{self, Again, Billed, Class, Verdict, Whose, request_id};
+use seawall_core::verdict::{self, Again, Billed, Charge, Class, Verdict, Whose, request_id};
 use serde::Serialize;
 
 use crate::data_dir::JOURNAL_FILE;
@@ -103,6 +103,8 @@ pub(crate) struct Explained {
     pub(crate) retried: Option<bool>,
     /// Whether it costs money.
     pub(crate) billed: Option<Billed>,
+    /// Why it does, or does not.
+    pub(crate) billed_why: Option<Charge>,
     /// One sentence.
     pub(crate) meaning: Option<&'static str>,
     /// What to do, the most useful first.
@@ -216,7 +218,8 @@ impl Explained {
             class: Some(meaning.class),
             whose: Some(meaning.whose),
             retried: Some(meaning.is_retried()),
-            billed: Some(meaning.billed),
+            billed: Some(meaning.charge.billed()),
+            billed_why: Some(meaning.charge),
             meaning: Some(meaning.says),
             next: meaning.next.iter().map(|step| (*step).to_owned()).collect(),
             request_id: None,
@@ -310,6 +313,7 @@ impl Explained {
             whose: None,
             retried: None,
             billed: None,
+            billed_why: None,
             meaning: None,
             next,
             request_id: None,

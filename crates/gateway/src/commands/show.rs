@@ -6,11 +6,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use seawall_core::verdict::usage::Counted;
+use seawall_core::verdict::{Billed, Charge};
+
 use crate::commands::failures::{decision, no_journal};
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{JournalArgs, Journals, REQUESTS_MAX};
-use crate::observe::journal::row::{AttemptRow, Facts, RequestRow};
+use crate::observe::journal::row::{AttemptRow, Facts, RequestRow, TokensRow};
 use crate::observe::journal::when::rfc3339;
 
 /// The width of the labels' column.
@@ -117,7 +120,8 @@ fn tell_request(request: &RequestRow, out: &mut impl Write) -> io::Result<()> {
     line(out, "status", ended.status.map(|status| status.to_string()))?;
     line(out, "attempts", ended.attempts_made.map(|n| n.to_string()))?;
     line(out, "elapsed", ended.elapsed_ms.map(millis))?;
-    line(out, "diagnosis", ended.diagnosis.clone())
+    line(out, "diagnosis", ended.diagnosis.clone())?;
+    line(out, "tokens", tokens(&ended.tokens))
 }
 
 fn tell_attempt(attempt: &AttemptRow, out: &mut impl Write) -> io::Result<()> {
@@ -127,7 +131,8 @@ fn tell_attempt(attempt: &AttemptRow, out: &mut impl Write) -> io::Result<()> {
     line(out, "class", Some(attempt.class.clone()))?;
     line(out, "whose fault", Some(attempt.whose.clone()))?;
     line(out, "fault", attempt.fault.clone())?;
-    line(out, "billed", Some(attempt.billed.clone()))?;
+    line(out, "billed", Some(billed(attempt)))?;
+    line(out, "tokens", tokens(&attempt.tokens).filter(|_| attempt.billed != Billed::No.name()))?;
     line(out, "error type", attempt.error_type.clone())?;
     line(out, "error code", attempt.error_code.clone())?;
     line(out, "message", attempt.message.clone())?;
@@ -142,6 +147,30 @@ fn tell_attempt(attempt: &AttemptRow, out: &mut impl Write) -> io::Result<()> {
     line(out, "bytes", Some(format!("{} received, {} passed on", attempt.bytes_in, attempt.bytes_out)))?;
     line(out, "decision", Some(decision(attempt)))?;
     line(out, "incident", attempt.incident.clone())
+}
+
+/// Whether it costs money, and why.
+fn billed(attempt: &AttemptRow) -> String {
+    match attempt.billed_why.as_deref().and_then(Charge::from_name) {
+        Some(why) => format!("{}: {}", attempt.billed, why.says()),
+        None => attempt.billed.clone(),
+    }
+}
+
+/// `1200 in (1024 of them cached), 34 out`, `about 1200 in, 34 out: estimated`, or `unknown in, 34 out`.
+fn tokens(row: &TokensRow) -> Option<String> {
+    let part = |n: Option<u64>, what: &str| {
+        n.filter(|n| *n > 0).map_or_else(String::new, |n| format!(" ({n} of them {what})"))
+    };
+    let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let counted = Counted::from_name(row.usage.as_deref()?)?;
+    let (input, output) = (number(row.input_tokens), number(row.output_tokens));
+    let (cached, reasoning) = (part(row.cached_tokens, "cached"), part(row.reasoning_tokens, "reasoning"));
+    match counted {
+        Counted::Known => Some(format!("{input} in{cached}, {output} out{reasoning}")),
+        Counted::Estimated => Some(format!("about {input} in, {output} out: estimated")),
+        Counted::Unknown => Some(format!("{input} in, {output} out")),
+    }
 }
 
 /// One labelled value, if there is one.
@@ -225,6 +254,7 @@ mod tests {
           attempts             2
           elapsed              1.5 s
           diagnosis            requests of this form fail after 60.1 s
+          tokens               about 1200 in, 34 out: estimated
 
         attempt 1 at openai
           time                 2026-11-23T06:30:01.000Z
@@ -232,7 +262,7 @@ mod tests {
           class                overloaded
           whose fault          provider
           fault                status
-          billed               no
+          billed               no: turned away for lack of capacity, before any work began
           error type           server_error
           error code           overloaded
           message              The engine is currently overloaded
@@ -253,7 +283,7 @@ mod tests {
           class                overloaded
           whose fault          provider
           fault                status
-          billed               no
+          billed               no: turned away for lack of capacity, before any work began
           error type           server_error
           error code           overloaded
           message              The engine is currently overloaded

@@ -11,8 +11,10 @@
 //!
 //! [`read`] is the other direction, for the commands, whether the gateway runs or not.
 
+pub(crate) mod costs;
 pub(crate) mod health;
 pub(crate) mod incidents;
+pub(crate) mod minutes;
 pub(crate) mod plain;
 pub(crate) mod read;
 pub(crate) mod row;
@@ -29,7 +31,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,6 +41,7 @@ use seawall_core::incident::{Id, Saved};
 use tokio::sync::oneshot;
 
 use self::incidents::{Note, Remembered};
+use self::minutes::{Cell, Sums};
 use self::sqlite::{Database, Row};
 use self::writer::{Message, Writer};
 
@@ -300,6 +303,16 @@ impl Journal {
         &self.path
     }
 
+    /// Adds these sums to what is on record of their minutes. Never blocks: if the queue is full they
+    /// come back, to be handed over another time.
+    pub(crate) fn minutes(&self, rows: Vec<(Cell, Sums)>) -> Result<(), Vec<(Cell, Sums)>> {
+        self.queue.try_send(Message::Row(Row::Minutes(rows))).map_err(|refused| match refused {
+            TrySendError::Full(Message::Row(Row::Minutes(rows)))
+            | TrySendError::Disconnected(Message::Row(Row::Minutes(rows))) => rows,
+            _ => Vec::new(),
+        })
+    }
+
     fn send(&self, row: Row) {
         let began = row.began();
         if self.queue.try_send(Message::Row(row)).is_err() {
@@ -321,6 +334,16 @@ impl Journal {
                 Err(_) => Settled::NotDurable,
             }
         }
+    }
+
+    /// Whether the file cannot be written at present.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.shared.degraded.load(Relaxed)
+    }
+
+    /// Counts sums that nobody could be given in the end, as one row lost.
+    pub(crate) fn note_lost_sums(&self) {
+        self.shared.dropped.fetch_add(1, Relaxed);
     }
 
     /// Counts a failure that was told before it was on record.

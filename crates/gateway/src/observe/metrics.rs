@@ -25,6 +25,7 @@ use seawall_core::plan::fleet::NO_MODEL;
 use seawall_core::request::{Endpoint, Request};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
+use seawall_core::verdict::usage::{Counted, Tokens, Usage};
 
 use super::Totals;
 use super::diagnoses::Diagnoses;
@@ -65,6 +66,15 @@ struct AttemptLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TokenLabels {
+    model: ModelLabel,
+    kind: &'static str,
+}
+
+/// The kinds of tokens: those of the input, of the output, and that part of the input which a cache had.
+const KINDS: [&str; 3] = ["input", "output", "cached"];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct BreakerLabels {
     upstream: Arc<str>,
     model: ModelLabel,
@@ -94,6 +104,7 @@ struct OfModel {
     label: ModelLabel,
     requests: Vec<OnceLock<Counter>>,
     attempts: Vec<OnceLock<Counter>>,
+    tokens: [OnceLock<Counter>; KINDS.len()],
 }
 
 impl OfModel {
@@ -103,6 +114,7 @@ impl OfModel {
             label: ModelLabel(name),
             requests: slots(Endpoint::ALL.len() * Outcome::ALL.len()),
             attempts: slots(upstreams * Class::ALL.len()),
+            tokens: Default::default(),
         })
     }
 }
@@ -117,6 +129,7 @@ pub(crate) struct Metrics {
     times: Vec<OnceLock<(Histogram, Histogram)>>,
     requests: Family<RequestLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    tokens: Family<TokenLabels, Counter>,
     duration: Family<EndpointLabels, Histogram>,
     first_content: Family<EndpointLabels, Histogram>,
     /// What Seawall adds to an answered request, in seconds.
@@ -188,6 +201,7 @@ impl Metrics {
             upstreams,
             requests: Family::default(),
             attempts: Family::default(),
+            tokens: Family::default(),
             duration: Family::new_with_constructor(seconds),
             first_content: Family::new_with_constructor(seconds),
             overhead: Histogram::new(OVERHEAD),
@@ -218,6 +232,7 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("requests", "Requests by how they ended", self.requests.clone());
         r.register("attempts", "Attempts by what they ended in", self.attempts.clone());
+        r.register("tokens", "Tokens of answers, as far as the upstreams counted them", self.tokens.clone());
         r.register("request_duration_seconds", "From arrival to the end of the answer", self.duration.clone());
         r.register("first_content_seconds", "From an attempt's beginning to its content", self.first_content.clone());
         r.register("overhead_seconds", "What Seawall adds to an answered request", self.overhead.clone());
@@ -277,6 +292,23 @@ impl Metrics {
         };
         model.attempts[at].get_or_init(find).inc();
         self.totals[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the tokens of an answer, if its upstream did.
+    pub(crate) fn tokens(&self, model: Option<&str>, tokens: &Tokens) {
+        if tokens.counted != Counted::Known {
+            return;
+        }
+        let Usage { input, output, cached, .. } = tokens.usage;
+        let model = self.model(model);
+        for (at, count) in [input, output, cached].into_iter().enumerate() {
+            let Some(count @ 1..) = count else { continue };
+            let find = || {
+                let labels = TokenLabels { model: model.label.clone(), kind: KINDS[at] };
+                self.tokens.get_or_create(&labels).clone()
+            };
+            model.tokens[at].get_or_init(find).inc_by(u64::from(count));
+        }
     }
 
     /// Counts a WebSocket to `upstream` that ended.
@@ -383,6 +415,27 @@ mod tests {
         let series = text.lines().filter(|l| l.starts_with("seawall_attempts_total{")).count();
         assert_eq!(series, MODELS_MAX + 1);
         assert!(text.contains("model=\"other\",class=\"ok\"} 99900"));
+    }
+
+    #[test]
+    fn tokens_are_counted_where_the_upstream_did_and_their_labels_are_bounded() {
+        let metrics = Metrics::new(&["u".to_string()]);
+        let usage = Usage { input: Some(12), output: Some(5), cached: Some(4), reasoning: None };
+        for n in 0..1_000 {
+            metrics.tokens(Some(&format!("model-{n}")), &Tokens { usage, counted: Counted::Known });
+        }
+        metrics.tokens(Some("model-0"), &Tokens { usage, counted: Counted::Estimated });
+        metrics.tokens(None, &Tokens { usage: Usage { cached: None, ..usage }, counted: Counted::Known });
+        let text = metrics.text(&Readings::default());
+        let series: Vec<&str> = text.lines().filter(|line| line.starts_with("seawall_tokens_total{")).collect();
+        assert_eq!(series.len(), KINDS.len() * (MODELS_MAX + 1) + 2);
+        for line in [
+            "seawall_tokens_total{model=\"model-0\",kind=\"input\"} 12",
+            "seawall_tokens_total{model=\"model-0\",kind=\"cached\"} 4",
+            "seawall_tokens_total{model=\"other\",kind=\"output\"} 4500",
+        ] {
+            assert!(series.contains(&line), "{line}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Most codes differ from their class in words only, so a row begins as its class and says where
 //! it knows better.
 
-use super::super::class::{Again, Billed, Class, Whose};
+use super::super::charge::Charge;
+use super::super::class::{Again, Class, Whose};
 
 /// What a code, a status or a class means, and what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub struct Meaning {
     pub whose: Whose,
     /// Where to ask again.
     pub again: Again,
-    /// Whether an attempt that ends so costs money.
-    pub billed: Billed,
+    /// Whether an attempt that ends so costs money, and why.
+    pub charge: Charge,
     /// One sentence for a person, with its full stop.
     pub says: &'static str,
     /// What to do, the most useful first; never empty.
@@ -26,7 +27,7 @@ impl Meaning {
     /// A meaning that differs from its class in nothing but its words.
     #[must_use]
     pub const fn new(class: Class, says: &'static str, next: &'static [&'static str]) -> Meaning {
-        Meaning { class, whose: class.whose(), again: class.again(), billed: class.billed(), says, next }
+        Meaning { class, whose: class.whose(), again: class.again(), charge: class.charge(), says, next }
     }
 
     pub(in crate::verdict) const fn whose(mut self, whose: Whose) -> Meaning {
@@ -39,8 +40,8 @@ impl Meaning {
         self
     }
 
-    pub(in crate::verdict) const fn billed(mut self, billed: Billed) -> Meaning {
-        self.billed = billed;
+    pub(in crate::verdict) const fn charge(mut self, charge: Charge) -> Meaning {
+        self.charge = charge;
         self
     }
 

@@ -10,7 +10,8 @@
 //! by their beginning only: an upstream may repeat the prompt further on, and a prompt must not
 //! choose its own verdict.
 
-use super::super::class::{Billed, Class};
+use super::super::charge::Charge;
+use super::super::class::Class;
 use super::meaning::Meaning;
 use super::status::{self, WAIT_IT_OUT};
 
@@ -380,7 +381,7 @@ static CONTENT_FILTER: Meaning = Meaning::new(
         "on Azure, see the deployment's content filter settings; Azure charges for filtered requests",
     ],
 )
-.billed(Billed::Possibly);
+.charge(Charge::Filtered);
 static SLOW_DOWN: Meaning = Meaning::new(
     Class::RateLimited,
     "The traffic rose too fast, though it may be within its limits.",

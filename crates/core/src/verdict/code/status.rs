@@ -4,7 +4,8 @@
 //! 429 and 498 of the 4xx are ever asked again; every SDK and every provider agree on the first
 //! three, and Groq documents the fourth.
 
-use super::super::class::{Again, Billed, Class, Whose};
+use super::super::charge::Charge;
+use super::super::class::{Again, Class, Whose};
 use super::meaning::Meaning;
 
 /// What `status` means. `is_slow` says that the attempt had used up most of its time when the
@@ -220,7 +221,7 @@ static NOT_IMPLEMENTED: Meaning = Meaning::new(
     "The upstream says that it cannot do this.",
     &["check that this server supports the endpoint and the features that the request uses", CHECK_BASE],
 )
-.billed(Billed::No);
+.charge(Charge::Rejected);
 pub(super) static BAD_GATEWAY: Meaning = Meaning::new(
     Class::BadGateway,
     "A server in front of the provider got no usable answer from the one behind it; it passes quickly, most often.",
@@ -256,7 +257,7 @@ static NETWORK_AUTH: Meaning = Meaning::new(
     &["sign in to the network of this machine, then try again"],
 )
 .whose(Whose::Network)
-.billed(Billed::No);
+.charge(Charge::NotReached);
 static EDGE_UNKNOWN: Meaning = Meaning::new(
     Class::BadGateway,
     "The provider's server gave its edge (Cloudflare) an empty or unintelligible answer.",
@@ -267,7 +268,7 @@ static EDGE_DOWN: Meaning = Meaning::new(
     "The provider's server refused the connection from its edge (Cloudflare).",
     WAIT_IT_OUT,
 )
-.billed(Billed::No);
+.charge(Charge::NotReached);
 static EDGE_CONNECT_TIMEOUT: Meaning = Meaning::new(
     Class::Ambiguous,
     "The provider's edge (Cloudflare) got no connection to its server, or lost it, in time.",
@@ -275,7 +276,7 @@ static EDGE_CONNECT_TIMEOUT: Meaning = Meaning::new(
 );
 static EDGE_UNREACHABLE: Meaning =
     Meaning::new(Class::BadGateway, "The provider's edge (Cloudflare) found no route to its server.", WAIT_IT_OUT)
-        .billed(Billed::No);
+        .charge(Charge::NotReached);
 static EDGE_TIMEOUT: Meaning = Meaning::new(
     Class::Ambiguous,
     "The provider's edge (Cloudflare) waited about 100 s for the first byte and gave up; the work may have been done all the same.",
@@ -286,7 +287,7 @@ static EDGE_TLS: Meaning = Meaning::new(
     "The provider's edge (Cloudflare) could not agree on a secure connection with its server.",
     WAIT_IT_OUT,
 )
-.billed(Billed::No);
+.charge(Charge::NotReached);
 static OVERLOADED_529: Meaning = Meaning::new(
     Class::Overloaded,
     "The provider is overloaded for everybody, not for this account alone.",
@@ -294,7 +295,7 @@ static OVERLOADED_529: Meaning = Meaning::new(
 );
 static EDGE_DNS: Meaning =
     Meaning::new(Class::ServerError, "The provider's edge (Cloudflare) could not find its server.", WAIT_IT_OUT)
-        .billed(Billed::No);
+        .charge(Charge::NotReached);
 static OTHER_4XX: Meaning =
     Meaning::new(Class::CallerFault, "The upstream refused the request with an unusual status.", FIX_REQUEST);
 static OTHER_5XX: Meaning =

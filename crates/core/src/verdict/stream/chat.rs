@@ -122,9 +122,10 @@ fn has_content(delta: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{End, Signal, Usage, Watch};
+    use super::super::{End, Signal, Watch};
     use super::*;
     use crate::request::Dialect;
+    use crate::verdict::usage::Usage;
 
     fn signal(data: &str) -> Signal {
         Watch::new(Dialect::Chat, 1).push(format!("data: {data}\n\n").as_bytes())
@@ -279,6 +280,6 @@ mod tests {
         let mut watch = Watch::new(Dialect::Chat, 1);
         watch.push(b"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":null}\n\n");
         watch.push(format!("data: {{\"choices\":[],{usage}}}\n\n").as_bytes());
-        assert_eq!(watch.usage(), Usage { prompt: Some(7), completion: Some(5) });
+        assert_eq!(watch.usage(), Usage { input: Some(7), output: Some(5), ..Usage::default() });
     }
 }

@@ -158,8 +158,9 @@ fn audio(kind: &[u8]) -> Meaning<'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{End, Signal, Usage, Watch};
+    use super::super::{End, Signal, Watch};
     use super::*;
+    use crate::verdict::usage::Usage;
 
     /// As the APIs send it: the name and the type.
     fn both(kind: &str, rest: &str) -> String {
@@ -271,13 +272,13 @@ mod tests {
         let mut watch = Watch::new(Dialect::Responses, 1);
         let usage = r#","response":{"usage":{"input_tokens":7,"output_tokens":5}}"#;
         watch.push(both("response.completed", usage).as_bytes());
-        assert_eq!(watch.usage(), Usage { prompt: Some(7), completion: Some(5) });
+        assert_eq!(watch.usage(), Usage { input: Some(7), output: Some(5), ..Usage::default() });
 
         let mut watch = Watch::new(Dialect::Messages, 1);
         watch.push(both("message_start", r#","message":{"usage":{"input_tokens":7,"output_tokens":1}}"#).as_bytes());
         watch.push(both("content_block_delta", r#","delta":{"text":"x"}"#).as_bytes());
         watch.push(both("message_delta", r#","usage":{"output_tokens":5}"#).as_bytes());
-        assert_eq!(watch.usage(), Usage { prompt: Some(7), completion: Some(5) });
+        assert_eq!(watch.usage(), Usage { input: Some(7), output: Some(5), ..Usage::default() });
     }
 
     #[test]

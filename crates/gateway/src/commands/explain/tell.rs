@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use seawall_core::verdict::{Again, Billed, Class, Whose};
+use seawall_core::verdict::{Again, Class, Whose};
 
 use super::{Explained, Kind, rule};
 use crate::observe::journal::plain::printable;
@@ -22,8 +22,8 @@ pub(super) fn tell(explained: &Explained, out: &mut impl Write) -> io::Result<()
     if explained.retried.is_some() {
         writeln!(out, "  retried      {}", retried(explained))?;
     }
-    if let Some(billed) = explained.billed {
-        writeln!(out, "  billed       {}", price(billed))?;
+    if let Some(charge) = explained.billed_why {
+        writeln!(out, "  billed       {}: {}", charge.billed(), charge.says())?;
     }
     if let Some(id) = &explained.request_id {
         writeln!(out, "  request id   {id}")?;
@@ -94,14 +94,6 @@ const fn in_words(whose: Whose) -> &'static str {
         Whose::Network => "the network's",
         Whose::Caller => "the caller's",
         Whose::Seawall => "Seawall's, or its configuration's",
-    }
-}
-
-const fn price(billed: Billed) -> &'static str {
-    match billed {
-        Billed::No => "no",
-        Billed::Possibly => "possibly: work may have begun, and providers publish no rule",
-        Billed::Yes => "yes, for what was produced",
     }
 }
 

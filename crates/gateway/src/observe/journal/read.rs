@@ -1,7 +1,7 @@
 //! Reading the journal back, whether the gateway runs or not.
 //!
 //! Readers are other processes. They open the files read-only, in short transactions of one page
-//! each, so that they never hold up the writer's checkpoints; a WAL that a `kill -9` left behind
+//! each, or of one statement that sums up in the file, so that they never hold up the writer's checkpoints; a WAL that a `kill -9` left behind
 //! is read like any other. The gateway's own journal and those of `seawall exec` are told as one
 //! list, the newest attempt first.
 
@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
+use super::costs::{self, Cost};
 use super::incidents::{self, EventRow, IncidentRow};
+use super::minutes::{self, Summed};
 use super::row::{AttemptRow, RequestRow};
 use super::schema::{APPLICATION, VERSION};
 use super::sqlite::with_suffix;
@@ -143,6 +145,36 @@ impl Journals {
     /// How many attempts `filter` lets through.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
         self.readers.iter().map(|reader| reader.count(filter)).sum()
+    }
+
+    /// The sums of the minutes from the first to before the second, for each upstream and model; of
+    /// each journal its own.
+    pub(crate) fn minutes(&self, since: i64, until: i64) -> Result<Vec<Summed>, ReadError> {
+        self.of_each(|reader| minutes::sums(&reader.connection, since, until))
+    }
+
+    /// The first minute that is counted in any of them.
+    pub(crate) fn first_minute(&self) -> Result<Option<i64>, ReadError> {
+        Ok(self.of_each(|reader| Ok(Vec::from_iter(minutes::first(&reader.connection)?)))?.into_iter().min())
+    }
+
+    /// What failed attempts cost that began from `since` to before `until`, in microseconds since the
+    /// Unix epoch.
+    pub(crate) fn costs(&self, since: i64, until: i64) -> Result<Vec<Cost>, ReadError> {
+        self.of_each(|reader| costs::costs(&reader.connection, since, until))
+    }
+
+    /// When the first attempt on record began, in microseconds since the Unix epoch.
+    pub(crate) fn first_attempt(&self) -> Result<Option<i64>, ReadError> {
+        Ok(self.of_each(|reader| Ok(Vec::from_iter(costs::first(&reader.connection)?)))?.into_iter().min())
+    }
+
+    fn of_each<T>(&self, read: impl Fn(&Reader) -> rusqlite::Result<Vec<T>>) -> Result<Vec<T>, ReadError> {
+        let mut all = Vec::new();
+        for reader in &self.readers {
+            all.extend(read(reader).map_err(|e| unreadable(&reader.path, &e))?);
+        }
+        Ok(all)
     }
 
     /// How long answers took that were not streamed, to SDKs whose name begins with `sdk`; at most

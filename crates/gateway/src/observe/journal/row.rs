@@ -34,6 +34,11 @@ pub(crate) struct AttemptRow {
     pub(crate) fault: Option<String>,
     /// Whether it costs money.
     pub(crate) billed: String,
+    /// Why it does, or does not. `None` in what an older gateway wrote, as are the tokens.
+    pub(crate) billed_why: Option<String>,
+    /// The tokens that it is charged for, if it is.
+    #[serde(flatten)]
+    pub(crate) tokens: TokensRow,
     /// `error.type` as sent.
     pub(crate) error_type: Option<String>,
     /// `error.code` as sent.
@@ -102,6 +107,21 @@ pub(crate) struct Facts {
     pub(crate) client: Option<String>,
 }
 
+/// Tokens, and how sure they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct TokensRow {
+    /// `known`, `estimated` or `unknown`.
+    pub(crate) usage: Option<String>,
+    /// Read, the cached part included.
+    pub(crate) input_tokens: Option<u64>,
+    /// Generated, reasoning included.
+    pub(crate) output_tokens: Option<u64>,
+    /// The part of the input that came from a cache.
+    pub(crate) cached_tokens: Option<u64>,
+    /// The part of the output that nobody was shown.
+    pub(crate) reasoning_tokens: Option<u64>,
+}
+
 /// One request and what is known of its attempts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct RequestRow {
@@ -135,6 +155,9 @@ pub(crate) struct EndedRow {
     pub(crate) elapsed_ms: Option<f64>,
     /// Why every request like it ends so, where that was found.
     pub(crate) diagnosis: Option<String>,
+    /// The tokens of its answer.
+    #[serde(flatten)]
+    pub(crate) tokens: TokensRow,
 }
 
 impl AttemptRow {
@@ -152,6 +175,8 @@ impl AttemptRow {
             whose: row.get("whose")?,
             fault: row.get("fault")?,
             billed: row.get("billed")?,
+            billed_why: later(row, "billed_why")?,
+            tokens: TokensRow::read(row)?,
             error_type: row.get("error_type")?,
             error_code: row.get("error_code")?,
             message: row.get("message")?,
@@ -193,6 +218,19 @@ impl Facts {
     }
 }
 
+impl TokensRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<TokensRow> {
+        let tokens = |column| later::<i64>(row, column).map(|n| n.map(count));
+        Ok(TokensRow {
+            usage: later(row, "usage")?,
+            input_tokens: tokens("input_tokens")?,
+            output_tokens: tokens("output_tokens")?,
+            cached_tokens: tokens("cached_tokens")?,
+            reasoning_tokens: tokens("reasoning_tokens")?,
+        })
+    }
+}
+
 impl RequestRow {
     /// Reads a row of `requests`; its attempts are read apart.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
@@ -202,8 +240,8 @@ impl RequestRow {
             status: row.get("status")?,
             attempts_made: row.get("attempts")?,
             elapsed_ms: some(row, "elapsed")?.map(millis),
-            // A file that an older gateway still writes has no such column.
-            diagnosis: row.as_ref().column_index("diagnosis").ok().map_or(Ok(None), |at| row.get(at))?,
+            diagnosis: later(row, "diagnosis")?,
+            tokens: TokensRow::read(row)?,
         };
         Ok(RequestRow {
             request_id: row.get("request")?,
@@ -228,6 +266,11 @@ impl RequestRow {
 
 fn some<T: FromSql>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
     row.get(column)
+}
+
+/// A column that a file which an older gateway still writes does not have.
+fn later<T: FromSql>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    row.as_ref().column_index(column).ok().map_or(Ok(None), |at| row.get(at))
 }
 
 /// What was done, told from why: a reason that leads nowhere else is one to stop.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request, Vote};
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::{Billed, Class, Fault, Whose};
+use seawall_core::verdict::usage::{Counted, Tokens, Usage};
+use seawall_core::verdict::{Charge, Class, Fault, Whose};
 
 use super::sqlite::Database;
 use super::writer::Writer;
@@ -55,7 +56,8 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         class: Class::Overloaded,
         whose: Whose::Provider,
         fault: Some(Fault::Status),
-        billed: Billed::No,
+        charge: Charge::NoCapacity,
+        tokens: Tokens::NONE,
         error_type: Some("server_error".to_owned()),
         error_code: Some("overloaded".to_owned()),
         message: Some("The engine is currently overloaded".to_owned()),
@@ -83,6 +85,11 @@ pub(crate) fn ended(attempts: u32) -> Ended {
         status: 503,
         attempts,
         elapsed: Duration::from_micros(1_500_000),
+        upstream: Some(UpstreamId(0)),
+        tokens: Tokens {
+            usage: Usage { input: Some(1_200), output: Some(34), cached: Some(1_024), reasoning: None },
+            counted: Counted::Estimated,
+        },
         diagnosis: Some((Cause::Cliff, "requests of this form fail after 60.1 s".into())),
         route: None,
         first: Some((UpstreamId(0), Vote::Fail)),
@@ -110,7 +117,10 @@ pub(crate) fn texts(request: &Request, attempt: &Attempt, ended: &Ended) -> BTre
         request.endpoint,
         attempt.class.name(),
         attempt.whose.name(),
-        attempt.billed.name(),
+        attempt.charge.billed().name(),
+        attempt.charge.name(),
+        attempt.tokens.counted.name(),
+        ended.tokens.counted.name(),
         attempt.reason.name(),
         ended.outcome.name(),
         ended.reason.name(),

@@ -61,6 +61,8 @@ CREATE TABLE attempts (
     processing_ms INTEGER, organization TEXT, project TEXT, cf_ray TEXT,
     elapsed INTEGER NOT NULL, first_content INTEGER, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
     reason TEXT NOT NULL, wait INTEGER, incident TEXT,
+    billed_why TEXT, usage TEXT,
+    input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, reasoning_tokens INTEGER,
     UNIQUE (request, number)
 ) STRICT;
 CREATE INDEX attempts_began ON attempts (began);
@@ -72,7 +74,8 @@ CREATE TABLE requests (
     max_tokens INTEGER, body_bytes INTEGER NOT NULL, shape TEXT NOT NULL, sdk TEXT, client_retries INTEGER NOT NULL,
     tag TEXT, client TEXT,
     outcome TEXT NOT NULL, reason TEXT NOT NULL, status INTEGER NOT NULL, attempts INTEGER NOT NULL,
-    elapsed INTEGER NOT NULL, diagnosis TEXT
+    elapsed INTEGER NOT NULL, diagnosis TEXT, usage TEXT,
+    input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, reasoning_tokens INTEGER
 ) STRICT;
 ",
     incidents_create!(),
@@ -85,6 +88,17 @@ PRAGMA user_version = 2;
 pub(super) const FROM_1: &str = concat!(
     "
 ALTER TABLE requests ADD COLUMN diagnosis TEXT;
+ALTER TABLE attempts ADD COLUMN billed_why TEXT;
+ALTER TABLE attempts ADD COLUMN usage TEXT;
+ALTER TABLE attempts ADD COLUMN input_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN output_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN cached_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN reasoning_tokens INTEGER;
+ALTER TABLE requests ADD COLUMN usage TEXT;
+ALTER TABLE requests ADD COLUMN input_tokens INTEGER;
+ALTER TABLE requests ADD COLUMN output_tokens INTEGER;
+ALTER TABLE requests ADD COLUMN cached_tokens INTEGER;
+ALTER TABLE requests ADD COLUMN reasoning_tokens INTEGER;
 ",
     incidents_create!(),
     "PRAGMA user_version = 2;
@@ -96,16 +110,19 @@ pub(super) const INSERT_ATTEMPT: &str = "
 INSERT INTO attempts (request, number, began, upstream,
     endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk, client_retries, tag, client,
     status, class, whose, fault, billed, error_type, error_code, message, upstream_request_id, client_request_id,
-    processing_ms, organization, project, cf_ray, elapsed, first_content, bytes_in, bytes_out, reason, wait, incident)
+    processing_ms, organization, project, cf_ray, elapsed, first_content, bytes_in, bytes_out, reason, wait, incident,
+    billed_why, usage, input_tokens, output_tokens, cached_tokens, reasoning_tokens)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37)
+    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)
 ON CONFLICT (request, number) DO NOTHING";
 
 /// Keeps one request; a second row for the same request changes nothing.
 pub(super) const INSERT_REQUEST: &str = "
 INSERT INTO requests (request, began, endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk,
-    client_retries, tag, client, outcome, reason, status, attempts, elapsed, diagnosis)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+    client_retries, tag, client, outcome, reason, status, attempts, elapsed, diagnosis,
+    usage, input_tokens, output_tokens, cached_tokens, reasoning_tokens)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21, ?22, ?23, ?24, ?25)
 ON CONFLICT (request) DO NOTHING";
 
 /// Runs [`INSERT_ATTEMPT`]; the number of rows added, 0 or 1.
@@ -136,7 +153,7 @@ pub(super) fn insert_attempt(
         attempt.class.name(),
         attempt.whose.name(),
         attempt.fault.map(seawall_core::verdict::Fault::name),
-        attempt.billed.name(),
+        attempt.charge.billed().name(),
         attempt.error_type,
         attempt.error_code,
         attempt.message,
@@ -153,6 +170,12 @@ pub(super) fn insert_attempt(
         attempt.reason.name(),
         attempt.wait.map(micros),
         incident,
+        attempt.charge.name(),
+        attempt.tokens.counted.name(),
+        attempt.tokens.usage.input,
+        attempt.tokens.usage.output,
+        attempt.tokens.usage.cached,
+        attempt.tokens.usage.reasoning,
     ])
 }
 
@@ -183,6 +206,11 @@ pub(super) fn insert_request(
         ended.attempts,
         micros(ended.elapsed),
         ended.diagnosis.as_ref().map(|(_, text)| text),
+        ended.tokens.counted.name(),
+        ended.tokens.usage.input,
+        ended.tokens.usage.output,
+        ended.tokens.usage.cached,
+        ended.tokens.usage.reasoning,
     ])
 }
 

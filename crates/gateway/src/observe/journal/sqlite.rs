@@ -17,6 +17,7 @@ use seawall_core::event::{Attempt, Ended, Request};
 use seawall_core::incident::Saved;
 
 use super::incidents::{self, Note, Remembered};
+use super::minutes::{self, Cell, MINUTE_MICROS, Sums};
 use super::schema::{self, APPLICATION, CREATE, FROM_1, INSERT_ATTEMPT, INSERT_REQUEST, VERSION};
 use super::{OpenError, Opened, Settings, Sync};
 
@@ -39,6 +40,8 @@ pub(super) enum Row {
     Attempt(Arc<Request>, Box<Attempt>, Option<Box<str>>),
     /// How one request ended.
     Request(Arc<Request>, Box<Ended>),
+    /// What is to be added to the sums of minutes.
+    Minutes(Vec<(Cell, Sums)>),
     /// How an incident stands.
     Incident(Box<Note>),
     /// Somebody knows of it, since then.
@@ -55,7 +58,7 @@ impl Row {
     pub(super) fn began(&self) -> i64 {
         match self {
             Row::Attempt(request, ..) | Row::Request(request, _) => request.began_unix_micros,
-            Row::Incident(_) | Row::Acknowledged(..) | Row::State(_) | Row::Forgotten(_) => i64::MIN,
+            Row::Incident(_) | Row::Acknowledged(..) | Row::State(_) | Row::Forgotten(_) | Row::Minutes(_) => i64::MIN,
         }
     }
 }
@@ -63,7 +66,7 @@ impl Row {
 /// What one transaction did.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Written {
-    /// Rows added; a repeated row adds none.
+    /// Attempts and requests added; a repeated one adds none. Sums are no rows of anybody's.
     pub(super) rows: u64,
     /// Rows that SQLite will never take, and the latest arrival among their requests.
     pub(super) refused: u64,
@@ -170,11 +173,11 @@ impl Database {
             }
         }
         if version == 1
-            && let Err(e) = self.run(FROM_1)
+            && let Err(e) = self.run(&[FROM_1, minutes::CREATE])
         {
             return Err(Refusal::Aside(format!("its layout has the old version {version}, and stays so: {e}")));
         }
-        for statement in [INSERT_ATTEMPT, INSERT_REQUEST] {
+        for statement in [INSERT_ATTEMPT, INSERT_REQUEST, minutes::ADD] {
             if let Err(e) = self.connection.prepare_cached(statement) {
                 return Err(Refusal::Aside(format!("its tables are not the journal's: {e}")));
             }
@@ -203,13 +206,15 @@ impl Database {
     }
 
     fn create(&mut self) -> rusqlite::Result<()> {
-        self.run(CREATE)
+        self.run(&[CREATE, minutes::CREATE])
     }
 
     /// Runs statements as one transaction.
-    fn run(&mut self, statements: &str) -> rusqlite::Result<()> {
+    fn run(&mut self, statements: &[&str]) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(statements)?;
+        for batch in statements {
+            transaction.execute_batch(batch)?;
+        }
         transaction.commit()
     }
 
@@ -232,6 +237,7 @@ impl Database {
         {
             let mut attempts = transaction.prepare_cached(INSERT_ATTEMPT)?;
             let mut requests = transaction.prepare_cached(INSERT_REQUEST)?;
+            let mut sums = transaction.prepare_cached(minutes::ADD)?;
             for row in rows {
                 let added = match row {
                     Row::Attempt(request, attempt, incident) => {
@@ -242,6 +248,9 @@ impl Database {
                     Row::Acknowledged(id, at) => incidents::acknowledge(&transaction, id, *at),
                     Row::State(saved) => incidents::save(&transaction, saved),
                     Row::Forgotten(at) => incidents::forget(&transaction, *at),
+                    Row::Minutes(rows) => {
+                        rows.iter().try_for_each(|(cell, add)| minutes::add(&mut sums, cell, add).map(drop)).map(|()| 0)
+                    }
                 };
                 match added {
                     Ok(n) => written.rows += n as u64,
@@ -294,26 +303,29 @@ impl Database {
         Ok(Pruned { rows: 0, more: self.shrink(settings)? })
     }
 
-    /// The oldest attempts, and the requests that arrived before the next one.
+    /// The oldest minutes, if they are older than any attempt; else the oldest attempts, and the
+    /// requests that arrived before the next one.
     fn prune_oldest(&mut self) -> rusqlite::Result<u64> {
+        let oldest: i64 = self.connection.query_row(OLDEST_ATTEMPT, [], |r| r.get(0))?;
+        let minutes = self.connection.execute(minutes::PRUNE, [oldest.div_euclid(MINUTE_MICROS), PRUNE_ROWS])?;
+        if minutes > 0 {
+            return Ok(minutes as u64);
+        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let attempts = transaction.execute(
             "DELETE FROM attempts WHERE id <= (SELECT max(id) FROM (SELECT id FROM attempts ORDER BY id LIMIT ?1))",
             [PRUNE_ROWS],
         )?;
-        let next: i64 = transaction.query_row(
-            "SELECT ifnull((SELECT began FROM attempts ORDER BY id LIMIT 1), 9223372036854775807)",
-            [],
-            |r| r.get(0),
-        )?;
+        let next: i64 = transaction.query_row(OLDEST_ATTEMPT, [], |r| r.get(0))?;
         let requests = transaction.execute(PRUNE_REQUESTS, [next, PRUNE_ROWS])?;
         transaction.commit()?;
         Ok((attempts + requests) as u64)
     }
 
     fn prune_older_than(&mut self, began: i64) -> rusqlite::Result<u64> {
+        let minute = began.div_euclid(MINUTE_MICROS);
         let is_oldest_young: bool =
-            self.connection.prepare_cached(OLDEST_ARE_YOUNG)?.query_row([began], |r| r.get(0))?;
+            self.connection.prepare_cached(OLDEST_ARE_YOUNG)?.query_row([began, minute], |r| r.get(0))?;
         if is_oldest_young {
             return Ok(0);
         }
@@ -321,8 +333,9 @@ impl Database {
         let attempts = transaction.execute(PRUNE_ATTEMPTS, [began, PRUNE_ROWS])?;
         let requests = transaction.execute(PRUNE_REQUESTS, [began, PRUNE_ROWS])?;
         incidents::prune(&transaction, began)?;
+        let minutes = transaction.execute(minutes::PRUNE, [minute, PRUNE_ROWS])?;
         transaction.commit()?;
-        Ok((attempts + requests) as u64)
+        Ok((attempts + requests + minutes) as u64)
     }
 
     /// Gives free pages back while the file is longer than it may be; whether it helped, so that
@@ -351,11 +364,14 @@ impl Database {
     }
 }
 
-/// Whether neither table begins with a row older than `?1`: then there is nothing to do, for the
-/// price of two rows.
+/// When the oldest attempt began; the end of time where there is none.
+const OLDEST_ATTEMPT: &str = "SELECT ifnull((SELECT began FROM attempts ORDER BY id LIMIT 1), 9223372036854775807)";
+/// Whether no table begins with a row older than `?1`, or than the minute `?2`: then there is nothing
+/// to do, for the price of three rows.
 const OLDEST_ARE_YOUNG: &str = "
 SELECT ifnull((SELECT began FROM attempts ORDER BY id LIMIT 1), ?1) >= ?1
-   AND ifnull((SELECT began FROM requests ORDER BY id LIMIT 1), ?1) >= ?1";
+   AND ifnull((SELECT began FROM requests ORDER BY id LIMIT 1), ?1) >= ?1
+   AND ifnull((SELECT min(minute) FROM minutes), ?2) >= ?2";
 /// The leading rows that are older than `?1`: the first `?2` rows up to the first young one, so
 /// that a clock that was wrong for a while never takes a young row away.
 const PRUNE_ATTEMPTS: &str = "
@@ -483,11 +499,18 @@ mod tests {
     fn a_file_of_the_first_layout_is_read_and_goes_on_as_one_of_this() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.db");
-        let first = CREATE
-            .replace(INCIDENTS, "")
-            .replace(", diagnosis TEXT", "")
-            .replace("user_version = 2", "user_version = 1");
-        assert!(!first.contains("incidents") && !first.contains("diagnosis"));
+        const TOKENS: &str =
+            "input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, reasoning_tokens INTEGER";
+        let mut first = CREATE.to_owned();
+        for (now, then) in [
+            (INCIDENTS.to_owned(), ""),
+            (format!(", diagnosis TEXT, usage TEXT,\n    {TOKENS}"), ""),
+            (format!("    billed_why TEXT, usage TEXT,\n    {TOKENS},\n"), ""),
+            ("user_version = 2".to_owned(), "user_version = 1"),
+        ] {
+            assert!(first.contains(&now), "{now}");
+            first = first.replace(&now, then);
+        }
         let old = Connection::open(&path).unwrap();
         old.execute_batch(&first).unwrap();
         old.execute(
@@ -513,6 +536,66 @@ mod tests {
         let reader = Reader::open(&path).unwrap().expect("a journal");
         let now = reader.requests(&later.id).unwrap().remove(0).ended;
         assert!(now.diagnosis.is_some_and(|text| text.contains("60.1 s")));
+        assert_eq!((now.tokens.usage.as_deref(), now.tokens.input_tokens), (Some("estimated"), Some(1_200)));
+        journal.minutes(vec![(cell(9), Sums { requests: 1, ..Sums::default() })]).unwrap();
+        journal.close(PATIENCE);
+        let summed: i64 =
+            Connection::open(&path).unwrap().query_row("SELECT sum(requests) FROM minutes", [], |r| r.get(0)).unwrap();
+        assert_eq!(summed, 1, "the table of minutes came with the layout");
+    }
+
+    /// A cell of the `minute`-th minute.
+    fn cell(minute: i64) -> Cell {
+        let (upstream, model) = ("openai".to_owned(), "m".to_owned());
+        Cell { minute, upstream, model, endpoint: "chat_completions", stream: false, size: 9, tools: false }
+    }
+
+    fn minutes_of(path: &Path) -> Vec<i64> {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection.prepare("SELECT minute FROM minutes ORDER BY minute").unwrap();
+        statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn minutes_past_their_time_go_as_rows_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let settings = Settings { keep: Duration::from_secs(3_600), ..Settings::default() };
+        let now = seawall::unix_micros() / MINUTE_MICROS;
+        let (journal, _) = Journal::open(&path, Settings::default()).unwrap();
+        let rows = (now - 1_300..=now).map(|minute| (cell(minute), Sums { requests: 1, ..Sums::default() }));
+        journal.minutes(rows.collect()).unwrap();
+        journal.close(PATIENCE);
+        assert_eq!(minutes_of(&path).len(), 1_301);
+        let (journal, _) = Journal::open(&path, settings).unwrap();
+        until(|| journal.stats().pruned >= 1_240);
+        journal.close(PATIENCE);
+        let left = minutes_of(&path);
+        assert!(left[0] >= now - 60 && left[left.len() - 1] == now, "{left:?}");
+    }
+
+    #[test]
+    fn of_a_file_that_is_too_long_minutes_older_than_any_attempt_go_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let now = seawall::unix_micros() / MINUTE_MICROS;
+        let (journal, _) = Journal::open(&path, Settings::default()).unwrap();
+        for n in 0..300 {
+            journal.attempt(&request(n), attempt(1));
+        }
+        assert_eq!(settled(&journal, &request(0)), Settled::Durable);
+        let rows = (now - 6_000..=now).map(|minute| (cell(minute), Sums { requests: 1, ..Sums::default() }));
+        journal.minutes(rows.collect()).unwrap();
+        journal.close(PATIENCE);
+        let before = fs::metadata(&path).unwrap().len();
+        let settings = Settings { size_max: before - 150_000, ..Settings::default() };
+        let (journal, _) = Journal::open(&path, settings).unwrap();
+        until(|| journal.stats().pruned > 0);
+        until(|| fs::metadata(&path).unwrap().len() <= before - 150_000);
+        journal.close(PATIENCE);
+        let left = minutes_of(&path);
+        assert_eq!(count(&path), 300, "no attempt had to go");
+        assert!(left[0] > now - 6_000 && left[left.len() - 1] == now, "{} left", left.len());
     }
 
     #[test]
