@@ -69,7 +69,7 @@ def sinks(gateways):
             if file.is_file():
                 yield f"{gateway.name} {file.relative_to(gateway.data)}", file.read_bytes()
         if not gateway.is_over():
-            for path in ("/metrics", "/readyz"):
+            for path in ("/metrics", "/readyz", "/api/v1/incidents", "/api/v1/alerts", "/api/v1/status"):
                 yield f"{gateway.name} {path}", ask(gateway.admin, "GET", path)[2]
 
 
@@ -79,7 +79,9 @@ def look_everywhere(door, gateways, texts, looked_for=None):
     looked_at = 0
     found = []
     # A row that lies on two pages of the file is whole here.
-    texts = {**texts, **{f"failures of {g.name}": door.run("failures", "--json", "--data-dir", g.data)[1] for g in gateways}}
+    for verb in (["failures"], ["incidents", "--all"], ["bill"]):
+        told = {f"{verb[0]} of {g.name}": door.run(*verb, "--json", "--data-dir", g.data)[1] for g in gateways}
+        texts = {**texts, **told}
     for name, data in [*sinks(gateways), *((name, text.encode()) for name, text in texts.items())]:
         looked_at += len(data)
         for needle in hits(data, looked_for)[:1]:

@@ -24,6 +24,7 @@ use crate::commands::serve;
 use crate::config::{self, Environment, Overrides};
 use crate::exit::{self, Exit};
 use crate::gateway::Gateway;
+use crate::observe::journal::incidents::IncidentRow;
 use crate::server::loud::now;
 
 /// Requests a second.
@@ -92,16 +93,28 @@ pub(crate) async fn run(
     };
     let with = load(&format!("http://{}", gateway.listen), args, &chaos, err).await?;
     let rows = gateway.server.observe.journal.stats().rows;
+    let mut incidents: Vec<IncidentRow> = gateway.server.observe.incidents.open().iter().map(IncidentRow::of).collect();
+    incidents.retain(|incident| incident.under.is_none());
     gateway.stop(std::future::ready(())).await;
     if args.json {
         let line = json!({
             "seed": args.seed, "seconds": args.seconds, "failing": args.failing,
-            "without": without.json(), "with": with.json(), "journal_rows": rows,
+            "without": without.json(), "with": with.json(), "journal_rows": rows, "incidents": incidents,
         });
         writeln!(out, "{line}")?;
     } else {
         write!(out, "{}", table(&without, &with))?;
         writeln!(out, "{rows} rows went into the journal, one for each failed attempt and each request it delayed.")?;
+        for IncidentRow { kind, severity, upstream, model, whole, .. } in &incidents {
+            writeln!(
+                out,
+                "An incident opened, of kind {kind} ({severity}): {} of {} first attempts for {} at {} failed.",
+                whole.failed,
+                whole.of,
+                model.as_deref().unwrap_or("-"),
+                upstream.as_deref().unwrap_or("-")
+            )?;
+        }
         writeln!(out, "Next: `seawall serve`, then OPENAI_BASE_URL=http://127.0.0.1:7500/v1 for your program.")?;
     }
     Ok(exit::OK)
