@@ -224,6 +224,7 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, Method};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -341,5 +342,19 @@ mod tests {
             Tokens::of(Charge::Answered, &asked("/v1/embeddings", "{}"), &Evidence { is_whole: true, ..vectors });
         assert_eq!(embedded, Tokens { usage: usage(8, 0), counted: Counted::Known });
         assert_eq!(Tokens::of(Charge::MayHaveRun, &asked("/v1/embeddings", "{}"), &vectors).usage, usage(8, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_or_a_part_larger_than_its_whole(
+            raw in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                "\\{\"(prompt|input|output|completion)_tokens\":[0-9]{1,25}(,\"prompt_tokens_details\":\\{\"cached_tokens\":[0-9]{1,12}\\})?\\}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let Usage { input, output, cached, reasoning } = Usage::read(&raw);
+            prop_assert!(cached.is_none_or(|part| input.is_some_and(|whole| part <= whole)));
+            prop_assert!(reasoning.is_none_or(|part| output.is_some_and(|whole| part <= whole)));
+        }
     }
 }

@@ -452,7 +452,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::Reader;
+    use super::super::read::{JournalArgs, Journals, Reader};
     use super::super::samples::{PATIENCE, attempt, count, ended, open, request, settled, texts, until};
     use super::super::schema::INCIDENTS;
     use super::super::{Journal, Settled};
@@ -519,12 +519,24 @@ mod tests {
             [request(1).began_unix_micros],
         )
         .unwrap();
+        old.execute(
+            "INSERT INTO attempts (request, number, began, upstream, endpoint, method, stream, tools, body_bytes, shape,
+                client_retries, class, whose, billed, elapsed, bytes_in, bytes_out, reason) VALUES ('sw_1', 1, ?1, 'openai',
+                'chat_completions', 'POST', 0, 0, 2, 's', 0, 'server_error', 'provider', 'possibly', 9, 0, 0, 'attempts')",
+            [request(1).began_unix_micros],
+        )
+        .unwrap();
         drop(old);
         let found = || {
             let reader = Reader::open(&path).unwrap().expect("a journal");
             reader.requests("sw_1").unwrap().remove(0).ended
         };
         // By a reader, before the gateway of this layout has been there.
+        let args = JournalArgs { data_dir: None, journal: Some(path.clone()) };
+        let journals = Journals::open(&args, None).unwrap();
+        let costs = journals.costs(i64::MIN, i64::MAX).unwrap();
+        assert_eq!((costs.len(), costs[0].attempts, costs[0].usage.clone(), costs[0].input), (1, 1, None, 0));
+        assert_eq!((journals.minutes(i64::MIN, i64::MAX).unwrap(), journals.first_minute().unwrap()), (vec![], None));
         assert_eq!((found().status, found().diagnosis), (Some(503), None));
         let (journal, opened) = Journal::open(&path, Settings::default()).unwrap();
         assert!(!matches!(opened, Opened::MovedAside { .. }), "{opened:?}");
