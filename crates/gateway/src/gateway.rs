@@ -121,6 +121,8 @@ impl Gateway {
         tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
         let mut pollers = pages::pollers(config, &pages)?;
         pollers.spawn(look(Arc::clone(&server.observe)));
+        let observe = Arc::clone(&server.observe);
+        pollers.spawn(async move { observe.incidents.deliver().await });
         let mut counting = JoinSet::new();
         counting.spawn(rollup::tend(Arc::clone(&server.observe)));
         Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers, counting })

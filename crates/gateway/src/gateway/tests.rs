@@ -63,7 +63,7 @@ async fn what_a_page_says_is_told_on_the_admin_side() {
 async fn a_page_that_is_off_is_neither_asked_nor_counted() {
     let page = Listener::bind("127.0.0.1:0").unwrap();
     let gateway = started("off", &page);
-    assert_eq!(gateway.pollers.len(), 1, "incidents alone are looked at");
+    assert_eq!(gateway.pollers.len(), 2, "incidents alone are looked at and told");
     let admin = gateway.admin;
     let (status, metrics) =
         tokio::task::spawn_blocking(move || (ask(admin, "/api/v1/status"), ask(admin, "/metrics"))).await.unwrap();

@@ -31,7 +31,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use seawall::{BuildError, Dialer};
 use seawall_core::dice::Dice;
-use seawall_core::incident::{Event, Severity};
+use seawall_core::incident::{Id, Severity};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -174,12 +174,26 @@ impl Alerts {
         self.sinks.iter().for_each(|sink| sink.tell(&notice));
     }
 
-    /// Incidents that were open when the process before this one ended: they count as told. To be said before
-    /// anything is told.
-    pub(crate) fn resume(&self, open: impl Iterator<Item = Event>) {
-        for event in open.filter(|event| event.under.is_none()) {
-            self.sinks.iter().for_each(|sink| sink.resume(&event));
+    /// An incident that was open when the process before this one ended. To receivers of these names it was told;
+    /// the others are told of it by `notice` now. To be said before anything is told.
+    pub(crate) fn resume(&self, notice: Notice, told: &[String]) {
+        if notice.event.under.is_some() {
+            return;
         }
+        let notice = Arc::new(notice);
+        for sink in &self.sinks {
+            if told.iter().any(|name| *name == sink.name()) {
+                sink.resume(&notice.event);
+            } else {
+                sink.tell(&notice);
+            }
+        }
+    }
+
+    /// The receivers that know of an incident, by name.
+    pub(crate) fn who_know(&self, incident: &Id) -> Vec<String> {
+        let know = self.sinks.iter().filter(|sink| sink.knows(incident));
+        know.map(|sink| sink.name().to_owned()).collect()
     }
 
     /// How each receiver stands, in the order of the configuration.

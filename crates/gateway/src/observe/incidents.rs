@@ -18,11 +18,12 @@ use seawall_core::request::Request;
 use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
-use super::alert::Alerts;
+use super::alert::{Alerts, Notice};
 use super::journal::Journal;
-use super::journal::incidents::{IncidentRow, Note, Remembered};
+use super::journal::incidents::{IncidentRow, Note, Open, Remembered};
 use super::status_page::board::Board;
 
 /// How often it is looked at what has become due.
@@ -30,6 +31,8 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often all that is known is kept, where nothing is told meanwhile. A `kill -9` loses what was learnt since,
 /// and no incident.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// What is told to receivers is on record by then, or it is told all the same.
+const ON_RECORD_WITHIN: Duration = Duration::from_secs(1);
 /// The route of what no route is for.
 const NO_ROUTE: &str = "default";
 
@@ -70,6 +73,8 @@ pub(crate) struct Watch {
     journal: Journal,
     pages: Arc<Board>,
     alerts: Arc<Alerts>,
+    /// Rung when something is to be told to receivers.
+    bell: Notify,
     /// The wall clock and the monotonic one at the same moment: incidents' time is the first, and moves as the second.
     start: (Time, Instant),
     state: Mutex<State>,
@@ -80,6 +85,10 @@ struct State {
     incidents: Incidents,
     /// The open incidents of each place: what an attempt that fails there is part of.
     open: BTreeMap<Scope, BTreeSet<(Kind, Id)>>,
+    /// What receivers are told once it is on record.
+    outbox: Vec<Notice>,
+    /// Which receivers are on record as knowing of an open incident.
+    told: BTreeMap<Id, Vec<String>>,
     /// Open incidents that somebody knows of, and how bad they were then.
     acknowledged: BTreeMap<Id, Severity>,
     saved: Time,
@@ -91,19 +100,33 @@ impl Watch {
     /// Goes on with what the journal remembers.
     pub(crate) fn new(names: Names, journal: Journal, pages: Arc<Board>, alerts: Arc<Alerts>) -> Watch {
         let start = (Time::from_micros(u64::try_from(seawall::unix_micros()).unwrap_or(0)), Instant::now());
-        let watch = Watch { names, journal, pages, alerts, start, state: Mutex::default() };
-        let Remembered { state, acknowledged } = watch.journal.remembered();
+        let watch = Watch { names, journal, pages, alerts, bell: Notify::new(), start, state: Mutex::default() };
+        let Remembered { state, open } = watch.journal.remembered();
         let saved = state.as_deref().map(serde_json::from_str::<Saved>);
         if let Some(Err(error)) = &saved {
             tracing::warn!(%error, "what was known of incidents cannot be read: they begin anew");
         }
         match saved {
-            Some(Ok(saved)) => watch.lock().resume(saved, start.0, &acknowledged),
+            Some(Ok(saved)) => watch.resume(saved, open),
             Some(Err(_)) | None => watch.journal.forget(seawall::unix_micros()),
         }
-        watch.alerts.resume(watch.lock().incidents.open());
         watch.want_pages(&watch.lock());
         watch
+    }
+
+    fn resume(&self, saved: Saved, mut open: BTreeMap<String, Open>) {
+        let state = &mut *self.lock();
+        for event in state.resume(saved, self.start.0) {
+            let Open { opened, is_acknowledged, told } = open.remove(event.id.as_str()).unwrap_or_default();
+            if is_acknowledged {
+                state.acknowledged.insert(event.id.clone(), event.severity);
+            }
+            // Who was not told hears of the very same beginning.
+            let at = u64::try_from(opened).map_or(event.at, Time::from_micros);
+            let began = Event { what: What::Opened, at, ..event };
+            self.alerts.resume(self.note(state, began.clone(), true).notice(), &told);
+            state.told.insert(began.id, told);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -215,6 +238,7 @@ impl Watch {
         let mut state = self.lock();
         let told = state.incidents.wake(now);
         self.tell(&mut state, told);
+        self.note_told(&mut state);
         if now.since(state.saved) >= SAVE_EVERY && (state.is_news || !state.open.is_empty()) {
             for event in state.incidents.open().collect::<Vec<_>>() {
                 self.journal.incident(self.note(&state, event, false));
@@ -223,10 +247,37 @@ impl Watch {
         }
     }
 
-    /// Keeps what was learnt, at the end.
+    /// Hands what is to be told to the receivers of alerts, once it is on record, for ever.
+    pub(crate) async fn deliver(&self) {
+        loop {
+            self.bell.notified().await;
+            let _ = timeout(ON_RECORD_WITHIN, self.journal.settle_all()).await;
+            // On record or not: a journal that cannot be written is no reason to be silent.
+            self.hand_over(&mut self.lock());
+        }
+    }
+
+    fn hand_over(&self, state: &mut State) {
+        state.outbox.drain(..).for_each(|notice| self.alerts.tell(notice));
+    }
+
+    /// Keeps which receivers know of what is open: a process after this one tells the others.
+    fn note_told(&self, state: &mut State) {
+        let State { open, told, .. } = state;
+        for (_, id) in open.values().flatten() {
+            let know = self.alerts.who_know(id);
+            if told.get(id).map_or(&[][..], Vec::as_slice) != know {
+                self.journal.told(id.as_str(), know.clone());
+                told.insert(id.clone(), know);
+            }
+        }
+    }
+
+    /// Keeps what was learnt, and hands over what is to be told, at the end.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         self.save(&mut state);
+        self.hand_over(&mut state);
     }
 
     /// Notes that somebody knows of an open incident: no reminders of it until it gets worse. False if no
@@ -266,12 +317,13 @@ impl Watch {
             log(&event);
             let note = self.note(state, event, true);
             if is_told {
-                self.alerts.tell(note.notice());
+                state.outbox.push(note.notice());
             }
             self.journal.incident(note);
         }
         self.want_pages(state);
         self.save(state);
+        self.bell.notify_one();
     }
 
     fn note(&self, state: &State, event: Event, is_told: bool) -> Note {
@@ -302,22 +354,21 @@ impl Watch {
 }
 
 impl State {
-    fn resume(&mut self, saved: Saved, now: Time, acknowledged: &[String]) {
+    /// Goes on with what was saved; what is open.
+    fn resume(&mut self, saved: Saved, now: Time) -> Vec<Event> {
         self.incidents = Incidents::restore(saved, now);
         self.saved = now;
         let open: Vec<Event> = self.incidents.open().collect();
-        for event in open {
-            if acknowledged.iter().any(|id| id == event.id.as_str()) {
-                self.acknowledged.insert(event.id.clone(), event.severity);
-            }
+        for event in &open {
             tracing::warn!(
                 target: "seawall::incident",
                 incident = %event.id,
                 kind = event.kind.name(),
                 "an incident of the last run is still open"
             );
-            self.open.entry(event.scope).or_default().insert((event.kind, event.id));
+            self.open.entry(event.scope.clone()).or_default().insert((event.kind, event.id.clone()));
         }
+        open
     }
 
     /// Takes in what an event means for what is open; whether anybody is to be told of it.
@@ -332,6 +383,7 @@ impl State {
             return event.what != What::Reminder || known.is_none_or(|known| event.severity > known);
         }
         self.acknowledged.remove(&event.id);
+        self.told.remove(&event.id);
         if let Some(open) = self.open.get_mut(&event.scope) {
             open.remove(&here);
             if open.is_empty() {

@@ -278,6 +278,11 @@ impl Journal {
         self.send(Row::Incident(Box::new(note)));
     }
 
+    /// Keeps which receivers of alerts know of an incident. Never blocks.
+    pub(crate) fn told(&self, incident: &str, receivers: Vec<String>) {
+        self.send(Row::Told(incident.into(), receivers));
+    }
+
     /// Keeps that somebody knows of an incident, since this moment in Unix microseconds. Never blocks.
     pub(crate) fn acknowledged(&self, incident: &str, at: i64) {
         self.send(Row::Acknowledged(incident.into(), at));
@@ -326,8 +331,17 @@ impl Journal {
     /// `request` is whose failure is about to be told: it is not durable if a row of its own was
     /// lost earlier.
     pub(crate) fn settle(&self, request: &Request) -> impl Future<Output = Settled> + Send + 'static + use<> {
+        self.settle_since(request.began_unix_micros)
+    }
+
+    /// The same for what is about no request: rows that were lost before do not matter.
+    pub(crate) fn settle_all(&self) -> impl Future<Output = Settled> + Send + 'static + use<> {
+        self.settle_since(i64::MAX)
+    }
+
+    fn settle_since(&self, began: i64) -> impl Future<Output = Settled> + Send + 'static + use<> {
         let (tell, told) = oneshot::channel();
-        let asked = self.queue.try_send(Message::Settle { began: request.began_unix_micros, tell });
+        let asked = self.queue.try_send(Message::Settle { began, tell });
         async move {
             match asked {
                 Ok(()) => told.await.unwrap_or(Settled::NotDurable),

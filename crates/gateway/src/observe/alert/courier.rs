@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 use seawall_core::dice::Dice;
-use seawall_core::incident::Event;
+use seawall_core::incident::{Event, Id};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -67,6 +67,16 @@ impl Sink {
     pub(super) fn tell(&self, notice: &Arc<Notice>) {
         self.desk(|desk| desk.put(notice, Instant::now()));
         self.bell.notify_one();
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it knows of an incident.
+    pub(super) fn knows(&self, incident: &Id) -> bool {
+        self.desk(|desk| desk.knows(incident))
     }
 
     /// An incident was open when this process began.

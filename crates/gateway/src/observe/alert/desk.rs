@@ -162,6 +162,11 @@ impl Desk {
         }
     }
 
+    /// Whether the receiver knows of an incident.
+    pub(super) fn knows(&self, id: &Id) -> bool {
+        self.knows.contains_key(id)
+    }
+
     /// How many wait, or are under way.
     pub(super) fn queued(&self) -> usize {
         self.waiting.len() + usize::from(self.under_way.is_some())

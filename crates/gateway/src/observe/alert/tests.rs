@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use seawall_core::incident::{Close, Kind, Rule, Scope, What};
+use seawall_core::incident::{Close, Event, Kind, Rule, Scope, What};
 use serde_json::{Value, json};
 
 use super::post::tests::{answer, receiver};
@@ -461,7 +461,8 @@ async fn an_alert_arrives_and_no_credential_is_seen_elsewhere() {
     let parent = Some(event("inc_2", What::Opened, Severity::Critical).id);
     alerts.tell(Notice::new(Event { under: parent, ..event("inc_1", What::Opened, Severity::Critical) }, vec![], None));
     assert!(alerts.states().iter().all(|state| state.queued == 0), "what is under another is told to nobody");
-    alerts.resume(std::iter::once(event("inc_3", What::Reminder, Severity::Critical)));
+    let all: Vec<String> = alerts.states().into_iter().map(|state| state.sink).collect();
+    alerts.resume(Notice::new(event("inc_3", What::Reminder, Severity::Critical), vec![], None), &all);
     alerts.tell(full(What::Opened));
     alerts.close(Duration::from_secs(30)).await;
 
@@ -489,4 +490,20 @@ async fn an_alert_arrives_and_no_credential_is_seen_elsewhere() {
     for part in [CANARY, &CANARY[..16], &base64::Engine::encode(&base64::prelude::BASE64_STANDARD, CANARY)[..16]] {
         assert!(shown.iter().all(|text| !text.contains(part)), "{shown:?}");
     }
+}
+
+#[tokio::test]
+async fn after_a_restart_those_are_told_who_were_not() {
+    let (knowing, known) = receiver(vec![answer("200 ok", "", "")]);
+    let (new, heard) = receiver(vec![answer("200 ok", "", "")]);
+    let sink = |name: &str, url: &str| Settings { name: name.into(), ..settings(Form::Slack, url) };
+    let alerts = Alerts::start(vec![sink("knowing", &knowing), sink("new", &new)], &links()).unwrap();
+    let began = event("inc_1", What::Opened, Severity::Critical);
+    assert_eq!(alerts.who_know(&began.id), [""; 0]);
+    alerts.resume(Notice::new(began.clone(), vec![], None), &["knowing".to_owned(), "gone".to_owned()]);
+    assert_eq!(alerts.who_know(&began.id), ["knowing"]);
+    alerts.close(Duration::from_secs(30)).await;
+    assert!(String::from_utf8(heard.recv().unwrap().1).unwrap().contains("inc_1"));
+    assert!(known.try_recv().is_err(), "it heard of it before");
+    assert_eq!(alerts.who_know(&began.id), ["knowing", "new"]);
 }

@@ -207,6 +207,25 @@ async fn who_knows_of_it_is_reminded_only_when_it_gets_worse_and_told_of_its_end
     assert!(is_told(What::Reminder, Severity::Critical), "what begins again is news");
 }
 
+#[tokio::test]
+async fn what_is_told_is_on_record_by_then() {
+    let mut world = World::new();
+    (0..4).for_each(|_| drop(world.fails()));
+    assert_eq!(world.watch.lock().outbox.len(), 2, "the upstream's, and the route's under it");
+    let handed_over = async {
+        while !world.watch.lock().outbox.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = world.watch.deliver() => {}
+        () = handed_over => {}
+    }
+    let connection = rusqlite::Connection::open(world.dir.path().join("journal.db")).unwrap();
+    let rows: i64 = connection.query_row("SELECT count(*) FROM incidents", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_back_is_forgotten_and_said_to_be() {
     let mut world = World::new();

@@ -4,6 +4,8 @@
 //! A row of `incidents` is written anew with each event and from time to time between, so that what
 //! a reader sees is never older than a minute. It has no body, header or key in it either.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use seawall_core::incident::{Counts, Difference, Event, Kind, Saved, Scope, What};
 use seawall_core::time::Time;
@@ -45,18 +47,34 @@ impl Note {
 pub(crate) struct Remembered {
     /// All of it, as JSON.
     pub(crate) state: Option<String>,
-    /// Open incidents that somebody knows of.
-    pub(crate) acknowledged: Vec<String>,
+    /// Open incidents, by their ids.
+    pub(crate) open: BTreeMap<String, Open>,
+}
+
+/// What is not part of an incident's own state.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    /// When it was found, in microseconds since the Unix epoch.
+    pub(crate) opened: i64,
+    /// Whether somebody knows of it.
+    pub(crate) is_acknowledged: bool,
+    /// Receivers of alerts that know of it.
+    pub(crate) told: Vec<String>,
 }
 
 impl Remembered {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Remembered> {
         let state =
             connection.query_row("SELECT value FROM state WHERE name = ?1", [STATE], |row| row.get(0)).optional()?;
-        let mut known =
-            connection.prepare("SELECT id FROM incidents WHERE acknowledged IS NOT NULL AND state <> 'resolved'")?;
-        let acknowledged = known.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        Ok(Remembered { state, acknowledged })
+        let sql = "SELECT id, opened, acknowledged IS NOT NULL, told FROM incidents WHERE state <> 'resolved'";
+        let mut known = connection.prepare(sql)?;
+        let open = known.query_map([], |row| {
+            let told: Option<String> = row.get(3)?;
+            let told = told.and_then(|told| serde_json::from_str(&told).ok()).unwrap_or_default();
+            Ok((row.get(0)?, Open { opened: row.get(1)?, is_acknowledged: row.get(2)?, told }))
+        })?;
+        let open = open.collect::<rusqlite::Result<_>>()?;
+        Ok(Remembered { state, open })
     }
 }
 
@@ -126,6 +144,13 @@ pub(crate) fn is_failure(class: Class) -> bool {
     )
 }
 
+/// Keeps which receivers know of an incident.
+pub(super) fn told(transaction: &Transaction<'_>, id: &str, receivers: &[String]) -> rusqlite::Result<usize> {
+    transaction.execute("UPDATE incidents SET told = ?2 WHERE id = ?1", params![id, json(&receivers)])?;
+    Ok(0)
+}
+
+/// Keeps that somebody knows of an incident, since when at first.
 pub(super) fn acknowledge(transaction: &Transaction<'_>, id: &str, at: i64) -> rusqlite::Result<usize> {
     transaction
         .execute("UPDATE incidents SET acknowledged = ifnull(acknowledged, ?2) WHERE id = ?1", params![id, at])?;

@@ -27,7 +27,7 @@ CREATE TABLE incidents (
     severity TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, opened INTEGER NOT NULL, updated INTEGER NOT NULL,
     closed INTEGER, close TEXT, flaps INTEGER NOT NULL, window_failed INTEGER NOT NULL, window_of INTEGER NOT NULL,
     whole_failed INTEGER NOT NULL, whole_of INTEGER NOT NULL, under TEXT, samples TEXT NOT NULL, differences TEXT NOT NULL,
-    page TEXT, acknowledged INTEGER
+    page TEXT, acknowledged INTEGER, told TEXT
 ) STRICT;
 CREATE TABLE incident_events (
     id INTEGER PRIMARY KEY, incident TEXT NOT NULL, what TEXT NOT NULL, at INTEGER NOT NULL, severity TEXT NOT NULL,

@@ -44,6 +44,8 @@ pub(super) enum Row {
     Minutes(Vec<(Cell, Sums)>),
     /// How an incident stands.
     Incident(Box<Note>),
+    /// Which receivers know of an incident.
+    Told(Box<str>, Vec<String>),
     /// Somebody knows of it, since then.
     Acknowledged(Box<str>, i64),
     /// All that is known of incidents, in place of what was known before.
@@ -58,7 +60,12 @@ impl Row {
     pub(super) fn began(&self) -> i64 {
         match self {
             Row::Attempt(request, ..) | Row::Request(request, _) => request.began_unix_micros,
-            Row::Incident(_) | Row::Acknowledged(..) | Row::State(_) | Row::Forgotten(_) | Row::Minutes(_) => i64::MIN,
+            Row::Incident(_)
+            | Row::Told(..)
+            | Row::Acknowledged(..)
+            | Row::State(_)
+            | Row::Forgotten(_)
+            | Row::Minutes(_) => i64::MIN,
         }
     }
 }
@@ -245,6 +252,7 @@ impl Database {
                     }
                     Row::Request(request, ended) => schema::insert_request(&mut requests, request, ended),
                     Row::Incident(note) => incidents::write(&transaction, note),
+                    Row::Told(id, receivers) => incidents::told(&transaction, id, receivers),
                     Row::Acknowledged(id, at) => incidents::acknowledge(&transaction, id, *at),
                     Row::State(saved) => incidents::save(&transaction, saved),
                     Row::Forgotten(at) => incidents::forget(&transaction, *at),
