@@ -5,6 +5,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod diagnoses;
+pub(crate) mod exposition;
 pub(crate) mod incidents;
 pub(crate) mod journal;
 pub(crate) mod metrics;

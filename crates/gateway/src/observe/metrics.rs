@@ -153,9 +153,10 @@ pub(crate) struct Metrics {
     breakers: Family<BreakerLabels, Gauge>,
     waiting: Gauge,
     pages: Family<PageLabels, Gauge>,
-    journal_rows: Gauge,
-    journal_dropped: Gauge,
-    journal_late: Gauge,
+    journal_rows: Counter,
+    journal_dropped: Counter,
+    journal_late: Counter,
+    journal_degraded: Gauge,
     memory_held: Gauge,
     incidents: Family<IncidentLabels, Gauge>,
     /// Requests, attempts, failed requests.
@@ -179,6 +180,8 @@ pub(crate) struct Readings {
     pub(crate) journal_dropped: u64,
     /// Answers that went out before their record was durable.
     pub(crate) journal_late: u64,
+    /// Whether rows are kept in memory, because they cannot be written.
+    pub(crate) journal_degraded: bool,
     /// Bytes held for callers.
     pub(crate) memory_held: usize,
     /// Open incidents, those too of which another one tells.
@@ -217,9 +220,10 @@ impl Metrics {
             breakers: Family::default(),
             waiting: Gauge::default(),
             pages: Family::default(),
-            journal_rows: Gauge::default(),
-            journal_dropped: Gauge::default(),
-            journal_late: Gauge::default(),
+            journal_rows: Counter::default(),
+            journal_dropped: Counter::default(),
+            journal_late: Counter::default(),
+            journal_degraded: Gauge::default(),
             memory_held: Gauge::default(),
             incidents: Family::default(),
             totals: Default::default(),
@@ -250,10 +254,11 @@ impl Metrics {
         r.register("requests_waiting", "Requests that wait for an upstream to come back", self.waiting.clone());
         let says = "What the provider's status page says now, as a label; unknown where it says nothing";
         r.register("status_page", says, self.pages.clone());
-        // Counted by the journal and read when asked for, so they are gauges here with a counter's name.
-        r.register("journal_rows_total", "Rows committed", self.journal_rows.clone());
-        r.register("journal_dropped_total", "Rows lost", self.journal_dropped.clone());
-        r.register("journal_late_total", "Answers given before their record was durable", self.journal_late.clone());
+        r.register("journal_rows", "Rows committed", self.journal_rows.clone());
+        r.register("journal_dropped", "Rows lost", self.journal_dropped.clone());
+        r.register("journal_late", "Answers given before their record was durable", self.journal_late.clone());
+        let degraded = "Whether rows are kept in memory, because they cannot be written: 0 or 1";
+        r.register("journal_degraded", degraded, self.journal_degraded.clone());
         let open = "Incidents that are open, but for those of which another one tells";
         r.register("incidents_open", open, self.incidents.clone());
         r.register("memory_held_bytes", "Bytes held for callers", self.memory_held.clone());
@@ -363,7 +368,7 @@ impl Metrics {
         Totals { requests: read(requests), attempts: read(attempts), saved: self.saved.get(), failed: read(failed) }
     }
 
-    /// Everything in Prometheus' text form.
+    /// Everything, as OpenMetrics text.
     pub(crate) fn text(&self, readings: &Readings) -> String {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.breakers.clear();
@@ -391,9 +396,11 @@ impl Metrics {
         self.waiting.set(gauge(readings.waiting as u64));
         #[expect(clippy::cast_precision_loss, reason = "tokens are far below 2^52")]
         self.budget.set(readings.budget_tokens as f64 / 1_000.0);
-        self.journal_rows.set(gauge(readings.journal_rows));
-        self.journal_dropped.set(gauge(readings.journal_dropped));
-        self.journal_late.set(gauge(readings.journal_late));
+        // Counted by the journal, which only counts up, and read here.
+        self.journal_rows.inner().store(readings.journal_rows, Ordering::Relaxed);
+        self.journal_dropped.inner().store(readings.journal_dropped, Ordering::Relaxed);
+        self.journal_late.inner().store(readings.journal_late, Ordering::Relaxed);
+        self.journal_degraded.set(i64::from(readings.journal_degraded));
         self.memory_held.set(gauge(readings.memory_held as u64));
         let mut text = String::with_capacity(8 * 1024);
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");

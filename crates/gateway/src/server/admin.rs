@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Server;
 use crate::config::Secret;
+use crate::observe::exposition::Form;
 use crate::observe::journal::plain::json_line;
 use crate::observe::metrics::Readings;
 
@@ -102,7 +103,7 @@ async fn answer(server: &Arc<Server>, token: Option<&Secret>, request: &Request<
     }
     match path {
         _ if request.method() != Method::GET => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
-        "/metrics" => metrics(server),
+        "/metrics" => metrics(server, request.headers()),
         "/api/v1/status" => status(server),
         "/api/v1/alerts" => json(StatusCode::OK, &json!({ "receivers": server.observe.alerts.states() })),
         "/" => text(StatusCode::OK, concat!("seawall admin: ", pages!(), "\n")),
@@ -173,7 +174,7 @@ fn ready(server: &Server, query: Option<&str>) -> Response<Bytes> {
     text(status, if is_draining { "draining\n" } else { "ready\n" })
 }
 
-fn metrics(server: &Server) -> Response<Bytes> {
+fn metrics(server: &Server, asked: &HeaderMap) -> Response<Bytes> {
     let journal = server.observe.journal.stats();
     let readings = Readings {
         breakers: server.client.breakers(),
@@ -183,12 +184,16 @@ fn metrics(server: &Server) -> Response<Bytes> {
         journal_rows: journal.rows,
         journal_dropped: journal.dropped,
         journal_late: journal.late,
+        journal_degraded: journal.degraded,
         memory_held: server.memory.held(),
         incidents: server.observe.incidents.open(),
     };
-    let mut response = text(StatusCode::OK, &server.observe.metrics.text(&readings));
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    let accept = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let form = Form::wanted(accept);
+    let mut response = text(StatusCode::OK, &form.of(server.observe.metrics.text(&readings)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
 
