@@ -20,3 +20,4 @@ import streams  # noqa: F401
 import reframe  # noqa: F401
 import verbs  # noqa: F401
 import stories  # noqa: F401
+import incidents  # noqa: F401
