@@ -380,6 +380,31 @@ def kill_9_in_an_incident_neither_tells_it_again_nor_forgets_its_end(door):
         same([status for status, _ in notified(everybody.behind_alertmanager)], ["firing", "resolved"], "what Alertmanager told")
 
 
+@claim(waits=True)
+def kill_9_at_the_first_word_of_an_incident_loses_and_invents_nothing(door):
+    """What a receiver heard is on record by then, as a failure is that a caller is told of. It had no time to say
+    that it heard, so it is told once more, under the same id."""
+    chaos = door.chaos()
+    with Everybody(door, with_alertmanager=False) as everybody:
+        gateway = started(door, chaos, everybody)
+        everybody.at_first_word = gateway.kill
+        with Traffic(gateway):
+            time.sleep(BEFORE_S)
+            chaos.script(OUTAGE)
+            wait_for("the outage is told", HEARD_S, everybody.webhook.posts)
+        again = started(door, chaos, everybody, name="gateway-again", data=gateway.data)
+        with Traffic(again):
+            time.sleep(5)
+            same(ask(chaos.port, "DELETE", "/chaos/script")[0], 200, "the end of the outage")
+            wait_for("the end is told", OPEN_MIN_S + RESOLVED_WITHIN_S + HEARD_S, lambda: resolved(everybody.webhook))
+        by_id = {post.headers["webhook-id"]: data for post, (_, _, data) in zip(everybody.webhook.posts(), told(everybody.webhook))}
+        same(len(by_id), 2, "different messages to the webhook, which are a beginning and an end")
+        same(len({data["id"] for data in by_id.values()}), 1, "incidents")
+        same([kinds(everybody.webhook)[0], kinds(everybody.webhook)[-1]], ["incident.opened", "incident.resolved"], "its first and its last word")
+        for one in (everybody.slack, everybody.pagerduty, everybody.flaky):
+            hold(2 <= len(one.posts()) <= 3, f"somebody heard {len(one.posts())} things")
+
+
 # Names from an enemy.
 
 HOSTILE = {
