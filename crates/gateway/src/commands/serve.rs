@@ -14,6 +14,7 @@ use crate::config::{self, Config, Environment, JournalSync, LogFormat, LogLevel,
 use crate::data_dir::{DataDir, Serve};
 use crate::exit::{self, Exit};
 use crate::gateway::Gateway;
+use crate::observe::journal::plain::JsonLines;
 use crate::observe::journal::{self, Closed, Journal, Opened, when};
 
 /// What `serve` and its like were told.
@@ -188,11 +189,12 @@ pub(crate) fn log(config: &Config, env: &Environment) {
         LogFormat::Auto => !is_terminal,
     };
     let registry = tracing_subscriber::registry().with(Targets::new().with_target("seawall", level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer();
     // A second start in one process (the demo's) keeps the first one's log.
     let _ = if is_json {
+        let lines = lines.with_writer(|| JsonLines(std::io::stderr()));
         registry.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
     } else {
-        registry.with(lines.with_ansi(is_terminal && env.wants_colour())).try_init()
+        registry.with(lines.with_writer(std::io::stderr).with_ansi(is_terminal && env.wants_colour())).try_init()
     };
 }

@@ -4,6 +4,7 @@
 //! it must not move the cursor, change a title or reverse the reading order.
 
 use std::fmt::Write as _;
+use std::io;
 
 /// `text` with everything that a terminal would obey spelled out as `\u{…}`.
 pub(crate) fn printable(text: &str) -> String {
@@ -19,6 +20,32 @@ pub(crate) fn printable(text: &str) -> String {
 pub(crate) fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string(value)?;
     let mut line = String::with_capacity(json.len() + 1);
+    escape(&json, &mut line);
+    line.push('\n');
+    Ok(line)
+}
+
+/// Lines of JSON on their way to `0`: what JSON leaves as it is and a terminal would obey, escaped as well.
+pub(crate) struct JsonLines<W>(pub(crate) W);
+
+impl<W: io::Write> io::Write for JsonLines<W> {
+    /// Takes whole lines, as a log writes them.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let mut escaped = String::with_capacity(lines.len());
+        for line in String::from_utf8_lossy(lines).split_inclusive('\n') {
+            escape(line.trim_end_matches('\n'), &mut escaped);
+            escaped.push_str(if line.ends_with('\n') { "\n" } else { "" });
+        }
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn escape(json: &str, line: &mut String) {
     for c in json.chars() {
         if is_active(c) {
             // All of them lie in the basic plane, so four digits do; a `String` takes every write.
@@ -27,8 +54,6 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> serde_json::Result<Str
             line.push(c);
         }
     }
-    line.push('\n');
-    Ok(line)
 }
 
 /// `0.4 ms`, `812 ms`, `12.3 s`.
@@ -52,6 +77,20 @@ mod tests {
     use super::*;
 
     const HOSTILE: &str = "gpt\u{1b}[2J\r\n\u{9b}31m\u{202e}4o";
+
+    #[test]
+    fn a_line_of_the_log_has_nothing_either_and_says_the_same() {
+        let json = serde_json::to_string(&serde_json::json!({ "model": HOSTILE })).unwrap() + "\n";
+        let mut written = Vec::new();
+        io::Write::write_all(&mut JsonLines(&mut written), [json.as_bytes(), json.as_bytes()].concat().as_slice())
+            .unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(written.lines().count(), 2);
+        for line in written.lines() {
+            assert!(!line.chars().any(is_active), "{line:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["model"], HOSTILE);
+        }
+    }
 
     #[test]
     fn nothing_reaches_a_terminal_that_it_would_obey() {
