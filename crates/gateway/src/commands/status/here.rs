@@ -1,11 +1,12 @@
 //! What the record says of an upstream: how much failed, of what kind, and since when.
 //!
-//! The journal holds failures and hardly any successes, so "since when" is told from how close together
-//! they are: the moment at which they became more frequent for good. Noise at a steady rate has no such
+//! Where the gateway found an incident, that says since when. Else the journal holds failures and hardly any
+//! successes, so it is told from how close together they are: the moment at which they became more frequent for good. Noise at a steady rate has no such
 //! moment, and then none is made up.
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::observe::journal::incidents::IncidentRow;
 use crate::observe::journal::read::{Filter, Journals, ReadError};
 use crate::observe::journal::row::AttemptRow;
 
@@ -46,6 +47,8 @@ pub(super) struct Here {
     pub(super) last: Option<i64>,
     /// The upstream's own ids of the newest.
     pub(super) request_ids: Vec<String>,
+    /// Incidents that were not over when the count begins, the newest first.
+    pub(super) incidents: Vec<IncidentRow>,
     /// When requests failed by no fault of their caller, each once, the earliest first.
     times: Vec<i64>,
 }
@@ -94,6 +97,10 @@ impl Record {
                 record.since = row.time;
             }
             record.upstreams.entry(row.upstream.clone()).or_default().count(row);
+        }
+        for incident in journals.incidents(since, i64::MAX)? {
+            let Some(upstream) = incident.upstream.clone().filter(|_| incident.under.is_none()) else { continue };
+            record.upstreams.entry(upstream).or_default().here.incidents.push(incident);
         }
         Ok(record)
     }
@@ -149,9 +156,13 @@ fn sorted(counts: BTreeMap<String, u64>) -> Vec<(String, u64)> {
 }
 
 impl Here {
-    /// Since when failures come, seen at `now`.
+    /// Since when failures come, seen at `now`: what the gateway found, where it did, else what their times say.
     pub(super) fn run(&self, now: i64) -> Run {
-        run(&self.times, self.since, now)
+        let open = self.incidents.iter().filter(|incident| incident.closed.is_none() && incident.kind != "latency");
+        match open.map(|incident| incident.since).min() {
+            Some(since) => Run::Since(since),
+            None => run(&self.times, self.since, now),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::here::{Here, Run};
 use super::running::Breaker;
+use crate::observe::journal::incidents::IncidentRow;
 use crate::observe::journal::plain::printable;
 use crate::observe::journal::when::rfc3339;
 use crate::observe::status_page::board::Snapshot;
@@ -15,6 +16,8 @@ use crate::observe::status_page::{Condition, Impact, Incident, Indicator, Page, 
 
 /// Models that a person is told of.
 const MODELS_TOLD: usize = 5;
+/// Incidents that a person is told of.
+const INCIDENTS_TOLD: usize = 3;
 const MINUTE_MICROS: i64 = 60 * 1_000_000;
 
 /// One upstream, or one page.
@@ -204,12 +207,33 @@ fn here_json(here: &Here, now: i64) -> Value {
         "failing_since": since.map(rfc3339),
         "last": here.last.map(rfc3339),
         "request_ids": here.request_ids,
+        "incidents": here.incidents.iter().map(incident_json).collect::<Vec<_>>(),
     })
+}
+
+fn incident_json(incident: &IncidentRow) -> Value {
+    json!({
+        "id": incident.id, "state": incident.state, "kind": incident.kind, "severity": incident.severity,
+        "model": incident.model, "since": rfc3339(incident.since), "closed": incident.closed.map(rfc3339),
+    })
+}
+
+/// An incident in a line; its beginning is what the side says of itself.
+fn incident_line(incident: &IncidentRow) -> String {
+    let model =
+        incident.model.as_deref().filter(|model| *model != "-").map_or_else(String::new, |m| format!(" of {m}"));
+    let IncidentRow { id, state, kind, severity, since, .. } = incident;
+    let over = incident.closed.map_or_else(String::new, |closed| format!(" to {}", rfc3339(closed)));
+    let since = rfc3339(*since);
+    printable(&format!("incident {id} {state}, {severity}: {kind}{model} since {since}{over}"))
 }
 
 fn here_lines(here: &Here, now: i64) -> Vec<String> {
     let since = rfc3339(here.since);
-    let Some(last) = here.last else { return vec![format!("no failed attempt since {since}")] };
+    let incidents = here.incidents.iter().take(INCIDENTS_TOLD).map(incident_line);
+    let Some(last) = here.last else {
+        return std::iter::once(format!("no failed attempt since {since}")).chain(incidents).collect();
+    };
     let counts = |counts: &mut dyn Iterator<Item = (&str, u64)>| {
         counts.map(|(name, count)| format!("{} {count}", printable(name))).collect::<Vec<_>>().join(", ")
     };
@@ -228,6 +252,7 @@ fn here_lines(here: &Here, now: i64) -> Vec<String> {
         Run::Steady => format!("at a steady rate since before that, last {}", rfc3339(last)),
     };
     let mut lines = vec![format!("{} failed {attempts} since {since}: {classes}", here.failures), models, run];
+    lines.extend(incidents);
     if !here.request_ids.is_empty() {
         let ids: Vec<String> = here.request_ids.iter().map(|id| printable(id)).collect();
         lines.push(format!("last x-request-id {}", ids.join(", ")));

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::data_dir::JOURNAL_FILE;
+use crate::observe::journal::incidents::Note;
 use crate::observe::journal::samples::{attempt, request, settled};
 use crate::observe::journal::when::rfc3339;
 use crate::observe::journal::{Journal, Settings};
@@ -352,5 +353,39 @@ mod verb {
     #[test]
     fn flags_that_exclude_each_other_are_refused() {
         assert!(Line::try_parse_from(["status", "--page", "https://a.example", "--no-fetch"]).is_err());
+    }
+}
+
+#[test]
+fn where_the_gateway_found_an_incident_that_says_since_when() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = NOW - 20 * MINUTE;
+    let told = |what: &str| {
+        serde_json::from_value(serde_json::json!({
+            "what": what, "at": at + MINUTE, "id": "inc_00000000000000aa", "kind": "failures",
+            "scope": { "kind": "upstream", "upstream": "openai", "model": "gpt\u{1b}[2J" }, "rule": "rate", "severity": "critical",
+            "since": at, "window": { "failed": 5, "of": 9 }, "whole": { "failed": 5, "of": 9 }, "flaps": 0, "samples": [],
+            "under": null, "close": null,
+        }))
+        .unwrap()
+    };
+    outage(dir.path());
+    for (what, first) in [
+        ("incident.opened", "here since 19:18:00, on their page since 19:20:00: 2 min before them"),
+        ("incident.resolved", "here since 19:02:00, on their page since 19:20:00: 18 min before them"),
+    ] {
+        let settings = Settings { keep: Duration::from_secs(3_155_760_000), ..Settings::default() };
+        let (journal, _) = Journal::open(&dir.path().join(JOURNAL_FILE), settings).unwrap();
+        journal.incident(Note { event: told(what), is_told: true, differences: Vec::new(), page: None });
+        journal.close(Duration::from_secs(20));
+        let entry = entry(Some(SHIM), Some(here(dir.path())));
+        let text = entry.text();
+        assert!(text.contains(first), "{text}");
+        let state = what.strip_prefix("incident.").unwrap().replace("opened", "open");
+        let line = format!(
+            "incident inc_00000000000000aa {state}, critical: failures of gpt\\u{{1b}}[2J since 2026-07-09T19:18"
+        );
+        assert!(text.contains(&line), "{text}");
+        assert_eq!(entry.json()["here"]["incidents"][0]["state"], state.as_str());
     }
 }

@@ -316,6 +316,25 @@ async fn names_that_are_hostile_are_inert_on_record() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_different_about_the_failures_is_on_record() {
+    let mut world = World::new();
+    for n in 0..90 {
+        world.passes();
+        if n % 2 == 0 {
+            let record = world.record();
+            // The second key's, in another region than all that is answered.
+            let region = Some("IAD".to_owned());
+            world.watch.failed(&record, &Attempt { key: 1, region, ..samples::attempt(1) });
+        }
+    }
+    world.waits(61).await;
+    let row = world.rows().remove(0);
+    let told: Vec<_> = row.differences.as_array().unwrap().iter().map(|told| told["text"].as_str().unwrap()).collect();
+    assert!(told.contains(&"100 % of failures have key=2 (env B), baseline 0 %"), "{told:?}");
+    assert!(told.contains(&"100 % of failures have region=IAD, baseline 0 %"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_on_record_is_never_older_than_a_minute() {
     let mut world = World::new();
     (0..4).for_each(|_| drop(world.fails()));
