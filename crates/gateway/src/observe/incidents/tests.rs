@@ -68,6 +68,16 @@ impl World {
         incident
     }
 
+    /// A request that fails at first, and is answered all the same.
+    fn is_saved(&mut self) {
+        let record = self.record();
+        self.watch.failed(&record, &samples::attempt(1));
+        self.answered(2);
+        let first = Some((UpstreamId(0), Vote::Fail));
+        let ended = Ended { outcome: Outcome::Retried, first, ..samples::ended(2) };
+        self.watch.ended(Some(&record.id), &World::facts(), &ended);
+    }
+
     /// A request that is answered at once.
     fn passes(&mut self) {
         self.answered(1);
@@ -77,6 +87,10 @@ impl World {
     }
 
     fn answered(&mut self, number: u32) {
+        self.answered_after(number, Duration::from_millis(500));
+    }
+
+    fn answered_after(&mut self, number: u32, first_content: Duration) {
         let facts = World::facts();
         let answered = Answered {
             request: "sw_1",
@@ -84,7 +98,7 @@ impl World {
             upstream: UpstreamId(0),
             key: 0,
             region: Some("FRA"),
-            first_content: Duration::from_millis(500),
+            first_content,
             route: None,
         };
         self.watch.answered(&facts, &answered);
@@ -257,6 +271,35 @@ async fn a_caller_who_is_saved_makes_it_a_warning_and_one_who_is_not_a_critical_
         let told = open.iter().find(|note| note.event.under.is_none()).unwrap();
         assert_eq!(told.event.severity.name(), severity, "{outcome}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_that_only_retries_hide_are_an_incident_of_their_own() {
+    let mut world = World::new();
+    for n in 0..1_500 {
+        if n % 25 == 7 {
+            world.is_saved()
+        } else {
+            world.passes()
+        }
+        world.waits(1).await;
+    }
+    let row = world.rows().remove(0);
+    assert_eq!((row.kind.as_str(), row.rule.as_str(), row.severity.as_str()), ("masked", "rising", "warning"));
+    assert!(world.is_page_wanted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_comes_far_later_than_usual_is_an_incident_too() {
+    let mut world = World::new();
+    for n in 0..900u64 {
+        let millis = if n < 600 { 400 + n % 7 * 50 } else { 6_000 };
+        world.answered_after(1, Duration::from_millis(millis));
+        world.waits(1).await;
+    }
+    let row = world.rows().remove(0);
+    assert_eq!((row.kind.as_str(), row.rule.as_str()), ("latency", "slow"));
+    assert_eq!(row.differences, serde_json::json!([]));
 }
 
 #[tokio::test(start_paused = true)]
