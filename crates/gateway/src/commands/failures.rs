@@ -79,7 +79,7 @@ pub(super) fn no_journal(error: &ReadError, err: &mut impl Write) -> io::Result<
 }
 
 /// Why a listing ended early.
-enum Stopped {
+pub(super) enum Stopped {
     Journal(ReadError),
     Output(io::Error),
 }

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 
 use crate::config::{self, Environment};
 use crate::exit::{self, Exit};
-use crate::observe::journal::read::ReadError;
 
+use super::failures::Stopped;
 use acknowledge::AcknowledgeArgs;
 use list::ListArgs;
 use show::ShowArgs;
@@ -67,24 +67,6 @@ pub(crate) async fn run(
         Err(Stopped::Journal(e)) => super::failures::no_journal(&e, err),
         Err(Stopped::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(exit::OK),
         Err(Stopped::Output(e)) => Err(e),
-    }
-}
-
-/// Why a verb ended early.
-enum Stopped {
-    Journal(ReadError),
-    Output(io::Error),
-}
-
-impl From<ReadError> for Stopped {
-    fn from(e: ReadError) -> Stopped {
-        Stopped::Journal(e)
-    }
-}
-
-impl From<io::Error> for Stopped {
-    fn from(e: io::Error) -> Stopped {
-        Stopped::Output(e)
     }
 }
 

@@ -683,7 +683,7 @@ mod diagnoses {
         ),
         (
             "alerts",
-            "[[alert]]\nkind = \"slack\"\nurl = \"https://hooks.slack.com/services/T0/B0/XXX\"\n[[alert]]\nkind = \"webhook\"\nurl = \"https://a.example/hook\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n[[alert]]\nkind = \"pagerduty\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example:9093/api/v2/alerts\"\n[[alert]]\nkind = \"webhook\"\nurl = \"a.example\"\n[[alert]]\nname = \"x\"\n[[alert]]\nkind = \"alertmanger\"\nmin_severity = \"info\"\nseverity = \"critical\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://b.example\"\n",
+            "[[alert]]\nkind = \"slack\"\nurl = \"https://hooks.slack.com/services/T0/B0/xyz\"\n[[alert]]\nkind = \"webhook\"\nurl = \"https://a.example/hook\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n[[alert]]\nkind = \"pagerduty\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example:9093/api/v2/alerts\"\n[[alert]]\nkind = \"webhook\"\nurl = \"a.example\"\n[[alert]]\nname = \"x\"\n[[alert]]\nkind = \"alertmanger\"\nmin_severity = \"info\"\nseverity = \"critical\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://a.example\"\n[[alert]]\nkind = \"alertmanager\"\nurl = \"http://b.example\"\n",
         ),
         (
             "unknown_in_a_list",

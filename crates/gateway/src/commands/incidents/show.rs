@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{Stopped, span};
 use crate::exit::{self, Exit};
-use crate::observe::journal::incidents::{EventRow, IncidentRow};
+use crate::observe::journal::incidents::{EventRow, IncidentRow, Whole};
 use crate::observe::journal::plain::{json_line, printable};
 use crate::observe::journal::read::{JournalArgs, Journals};
 use crate::observe::journal::when::rfc3339;
@@ -27,13 +26,6 @@ pub(super) struct ShowArgs {
     pub(super) place: JournalArgs,
 }
 
-#[derive(Serialize)]
-struct Whole<'a> {
-    #[serde(flatten)]
-    incident: &'a IncidentRow,
-    events: Vec<EventRow>,
-}
-
 pub(super) fn run(
     args: &ShowArgs,
     default_dir: Option<&Path>,
@@ -44,8 +36,8 @@ pub(super) fn run(
     for warning in &journals.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    let found = journals.incident(&args.id)?;
-    let [incident] = found.as_slice() else {
+    let mut found = journals.incident(&args.id)?;
+    if found.len() != 1 {
         let id = printable(&args.id);
         if found.is_empty() {
             writeln!(err, "error: no incident {id} is on record\nhint: `seawall incidents` lists them")?;
@@ -54,13 +46,13 @@ pub(super) fn run(
             writeln!(err, "error: more than one incident begins with {id}: {}", ids.join(", "))?;
         }
         return Ok(exit::FOUND);
-    };
-    let events = journals.incident_events(&incident.id)?;
+    }
+    let incident = found.remove(0);
+    let whole = Whole { events: journals.incident_events(&incident.id)?, incident };
     if args.json {
-        let line = json_line(&Whole { incident, events }).map_err(io::Error::from)?;
-        out.write_all(line.as_bytes())?;
+        out.write_all(json_line(&whole).map_err(io::Error::from)?.as_bytes())?;
     } else {
-        tell(incident, &events, seawall::unix_micros(), out)?;
+        tell(&whole.incident, &whole.events, seawall::unix_micros(), out)?;
     }
     out.flush()?;
     Ok(exit::OK)

@@ -278,9 +278,9 @@ async fn failures_that_only_retries_hide_are_an_incident_of_their_own() {
     let mut world = World::new();
     for n in 0..1_500 {
         if n % 25 == 7 {
-            world.is_saved()
+            world.is_saved();
         } else {
-            world.passes()
+            world.passes();
         }
         world.waits(1).await;
     }

@@ -371,6 +371,16 @@ impl EventRow {
     }
 }
 
+/// An incident with what was told of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Whole {
+    /// How it stands.
+    #[serde(flatten)]
+    pub(crate) incident: IncidentRow,
+    /// What was told, the first thing first.
+    pub(crate) events: Vec<EventRow>,
+}
+
 /// Incidents that were open at some moment from `since` to `until`, the newest first, at most `limit`.
 pub(super) fn list(connection: &Connection, since: i64, until: i64, limit: i64) -> rusqlite::Result<Vec<IncidentRow>> {
     let sql = "SELECT * FROM incidents WHERE since < ?2 AND ifnull(closed, ?1) >= ?1 ORDER BY since DESC, id LIMIT ?3";

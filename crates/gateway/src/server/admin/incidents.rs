@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::observe::Observe;
-use crate::observe::journal::incidents::{EventRow, IncidentRow};
+use crate::observe::journal::incidents::{IncidentRow, Whole};
 use crate::observe::journal::read::{INCIDENTS_MAX, Reader};
 
 /// Where incidents are.
@@ -16,14 +16,6 @@ pub(super) const PATH: &str = "/api/v1/incidents";
 #[derive(Serialize)]
 pub(super) struct List {
     incidents: Vec<IncidentRow>,
-}
-
-/// One incident, with what was told of it.
-#[derive(Serialize)]
-pub(super) struct Whole {
-    #[serde(flatten)]
-    incident: IncidentRow,
-    events: Vec<EventRow>,
 }
 
 /// All of them, the newest first. Blocks for the time that a read takes.
