@@ -19,7 +19,7 @@ use seawall_core::time::Time;
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::Class;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::alert::{Alerts, Notice};
 use super::journal::Journal;
@@ -33,6 +33,8 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// What is told to receivers is on record by then, or it is told all the same.
 const ON_RECORD_WITHIN: Duration = Duration::from_secs(1);
+/// How often what is news is kept: of many models that fail at once the whole state is large.
+const DELIVER_EVERY: Duration = Duration::from_millis(250);
 /// The route of what no route is for.
 const NO_ROUTE: &str = "default";
 
@@ -247,18 +249,26 @@ impl Watch {
         }
     }
 
-    /// Hands what is to be told to the receivers of alerts, once it is on record, for ever.
+    /// Keeps what is news and, once it is on record, hands it to the receivers of alerts, for ever. What comes in a
+    /// burst is kept once.
     pub(crate) async fn deliver(&self) {
         loop {
             self.bell.notified().await;
+            let news = {
+                let mut state = self.lock();
+                self.save(&mut state);
+                state.outbox.len()
+            };
             let _ = timeout(ON_RECORD_WITHIN, self.journal.settle_all()).await;
             // On record or not: a journal that cannot be written is no reason to be silent.
-            self.hand_over(&mut self.lock());
+            self.hand_over(&mut self.lock(), news);
+            sleep(DELIVER_EVERY).await;
         }
     }
 
-    fn hand_over(&self, state: &mut State) {
-        state.outbox.drain(..).for_each(|notice| self.alerts.tell(notice));
+    /// Hands over the first `news` of what is to be told.
+    fn hand_over(&self, state: &mut State, news: usize) {
+        state.outbox.drain(..news).for_each(|notice| self.alerts.tell(notice));
     }
 
     /// Keeps which receivers know of what is open: a process after this one tells the others.
@@ -277,7 +287,8 @@ impl Watch {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         self.save(&mut state);
-        self.hand_over(&mut state);
+        let news = state.outbox.len();
+        self.hand_over(&mut state, news);
     }
 
     /// Notes that somebody knows of an open incident: no reminders of it until it gets worse. False if no
@@ -322,7 +333,6 @@ impl Watch {
             self.journal.incident(note);
         }
         self.want_pages(state);
-        self.save(state);
         self.bell.notify_one();
     }
 

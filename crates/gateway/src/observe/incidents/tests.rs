@@ -40,8 +40,9 @@ impl World {
         Watch::new(names, samples::open(&dir.join("journal.db")), board, alerts)
     }
 
-    /// The process ends, cleanly or not, and another one begins.
+    /// The process ends, and another one begins.
     fn restart(&mut self) {
+        self.watch.close();
         let journal = self.watch.journal.clone();
         assert_eq!(journal.close(PATIENCE), crate::observe::journal::Closed::Clean);
         self.watch = World::begin(self.dir.path());
@@ -236,18 +237,21 @@ async fn what_is_told_is_on_record_by_then() {
         () = handed_over => {}
     }
     let connection = rusqlite::Connection::open(world.dir.path().join("journal.db")).unwrap();
-    let rows: i64 = connection.query_row("SELECT count(*) FROM incidents", [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, 2);
+    let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM incidents"), 2);
+    assert_eq!(count("SELECT count(*) FROM state"), 1, "with all that is known, for the next process");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_back_is_forgotten_and_said_to_be() {
     let mut world = World::new();
     (0..4).for_each(|_| drop(world.fails()));
+    world.watch.close();
     drop(world.rows());
     let connection = rusqlite::Connection::open(world.dir.path().join("journal.db")).unwrap();
     connection.execute("UPDATE state SET value = '{\"from\": \"elsewhere\"}'", []).unwrap();
-    world.restart();
+    assert_eq!(world.watch.journal.clone().close(PATIENCE), crate::observe::journal::Closed::Clean);
+    world.watch = World::begin(world.dir.path());
     let row = world.rows().remove(0);
     assert_eq!((row.state.as_str(), row.close.as_deref()), ("resolved", Some("forgotten")));
     assert!(world.watch.open().is_empty());
