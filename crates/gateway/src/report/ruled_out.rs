@@ -1,0 +1,151 @@
+//! What else it could have been, and what the record says of it.
+//!
+//! Support asks this first: is it your network, your limits, your request? Each cause is held against numbers of
+//! the record. Where these are too few, the answer is that it is not known.
+
+use std::collections::BTreeMap;
+
+use super::document::{Finding, Place, RuledOut};
+use super::tally::Tally;
+use super::words::{Sentence, grouped, many, percent};
+
+/// Requests to other places below which they say nothing.
+const OTHERS_MIN: u64 = 20;
+/// A cause that explains at most one failure in this many is not it.
+const ONE_IN: u64 = 20;
+
+/// So many forms of request do not fail by a fault that is theirs.
+const FORMS_MIN: u64 = 3;
+
+/// The causes that are looked at, in the order in which support asks.
+pub(super) fn of(tally: &Tally, saved: u64, places: &[Place], outcomes: &BTreeMap<String, u64>) -> Vec<RuledOut> {
+    vec![
+        everything(places),
+        network(tally),
+        own_limits(tally),
+        overload(outcomes),
+        deadline(tally, outcomes),
+        request(tally, saved, outcomes),
+    ]
+}
+
+fn verdict(explains: u64, of: u64) -> Finding {
+    match (explains, of) {
+        (_, 0) => Finding::Unknown,
+        (explains, of) if explains.saturating_mul(ONE_IN) <= of => Finding::RuledOut,
+        _ => Finding::NotRuledOut,
+    }
+}
+
+/// Whether all that was asked from here failed, whoever was asked.
+fn everything(places: &[Place]) -> RuledOut {
+    let cause = "this side as a whole (machine, network, gateway)";
+    if places.iter().all(|place| place.in_scope) {
+        let evidence = Sentence::new("Nothing else was asked at the same time, so the record cannot say.");
+        return RuledOut { cause, verdict: Finding::Unknown, evidence };
+    }
+    let others = places.iter().filter(|place| !place.in_scope);
+    let (requests, failed) =
+        others.fold((0, 0), |(requests, failed), place| (requests + place.requests, failed + place.failed_first));
+    let verdict = if requests < OTHERS_MIN { Finding::Unknown } else { verdict(failed, requests) };
+    let evidence = Sentence::new(format!(
+        "Of {} to other models or upstreams at the same time {} failed at the first attempt ({}).",
+        many(requests, "request"),
+        grouped(failed),
+        percent(failed, requests)
+    ));
+    RuledOut { cause, verdict, evidence }
+}
+
+/// Whether connections stood.
+fn network(tally: &Tally) -> RuledOut {
+    let Tally { failed, answered, .. } = *tally;
+    let silent = failed.saturating_sub(answered);
+    let mut evidence = Sentence::new(format!(
+        "{} of {} were answered with an HTTP status, so name, connection and TLS stood",
+        grouped(answered),
+        many(failed, "failed attempt")
+    ));
+    if silent > 0 {
+        evidence = evidence.say(format!("; no status came for {}: ", grouped(silent)));
+        evidence = evidence.say(listed(&tally.faults));
+    }
+    RuledOut { cause: "the network between", verdict: verdict(silent, failed), evidence: evidence.say(".") }
+}
+
+/// `refused 3, tls 1`.
+fn listed(counts: &BTreeMap<&'static str, u64>) -> String {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let told: Vec<String> = counts.into_iter().map(|(word, count)| format!("{word} {}", grouped(*count))).collect();
+    told.join(", ")
+}
+
+/// Limits and credentials of the account.
+fn own_limits(tally: &Tally) -> RuledOut {
+    let of = |class: &str| tally.callers.get(class).copied().unwrap_or(0);
+    let (limited, quota, auth) = (of("rate_limited"), of("quota"), of("auth"));
+    let evidence = Sentence::new(format!(
+        "Beside these failures the same upstream and model answered {} with a rate limit, {} with a spent quota, and \
+         {} with a refused key; none of them is counted as a failure here.",
+        many(limited, "attempt"),
+        grouped(quota),
+        grouped(auth)
+    ));
+    let all = limited + quota + auth;
+    RuledOut { cause: "rate limit, quota or key", verdict: verdict(all, tally.failed + all), evidence }
+}
+
+/// Whether the gateway turned requests away.
+fn overload(outcomes: &BTreeMap<String, u64>) -> RuledOut {
+    let of = |outcome: &str| outcomes.get(outcome).copied().unwrap_or(0);
+    let (shed, draining) = (of("shed"), of("draining"));
+    let evidence = Sentence::new(format!(
+        "{} are on record that the gateway turned away over its own limits, and {} at a shutdown; what is turned away \
+         makes no attempt and is not counted as a failure here.",
+        many(shed, "request"),
+        grouped(draining)
+    ));
+    let verdict = if shed + draining == 0 { Finding::RuledOut } else { Finding::NotRuledOut };
+    RuledOut { cause: "overload of the gateway", verdict, evidence }
+}
+
+/// Whether patience on this side ended first.
+fn deadline(tally: &Tally, outcomes: &BTreeMap<String, u64>) -> RuledOut {
+    let ended: u64 = tally.own_limits.values().sum();
+    let mut evidence = Sentence::new(format!(
+        "{} of {} were ended by a time limit of this side",
+        grouped(ended),
+        many(tally.failed, "failed attempt")
+    ));
+    if ended > 0 {
+        evidence = evidence.say(format!(": {}", listed(&tally.own_limits)));
+    }
+    let given_up = outcomes.get("deadline").copied().unwrap_or(0);
+    if given_up > 0 {
+        evidence = evidence.say(format!("; {} ended because no time was left to try again", many(given_up, "request")));
+    }
+    RuledOut { cause: "own time limits", verdict: verdict(ended, tally.failed), evidence: evidence.say(".") }
+}
+
+/// Whether it was what was asked.
+fn request(tally: &Tally, saved: u64, outcomes: &BTreeMap<String, u64>) -> RuledOut {
+    let refused = tally.callers.get("caller_fault").copied().unwrap_or(0);
+    let diagnosed = outcomes.get("diagnosed").copied().unwrap_or(0);
+    let forms = tally.shapes();
+    let evidence = Sentence::new(format!(
+        "{} were answered when the very same request was tried again. The failures are of {} of request (model, \
+         stream, size, tools); {} were found to fail by their own fault, and {} were refused with a 4xx.",
+        many(saved, "request"),
+        many(forms, "form"),
+        many(diagnosed, "request"),
+        many(refused, "attempt")
+    ));
+    let verdict = match tally.failed {
+        0 => Finding::Unknown,
+        _ if diagnosed > 0 => Finding::NotRuledOut,
+        _ if saved > 0 || forms >= FORMS_MIN => Finding::RuledOut,
+        _ => Finding::NotRuledOut,
+    };
+    RuledOut { cause: "the request itself", verdict, evidence }
+}
