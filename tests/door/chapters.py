@@ -19,4 +19,5 @@ import diagnoses  # noqa: F401
 import streams  # noqa: F401
 import reframe  # noqa: F401
 import verbs  # noqa: F401
+import report  # noqa: F401
 import stories  # noqa: F401

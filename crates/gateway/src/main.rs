@@ -1,14 +1,14 @@
 //! `seawall`: the program. Picks the command and the exit code.
 
-mod bill;
+mod account;
 mod cli;
 mod commands;
 mod config;
 mod data_dir;
+mod escalation;
 mod exit;
 mod gateway;
 mod observe;
-mod report;
 mod server;
 
 use std::io::{self, IsTerminal};

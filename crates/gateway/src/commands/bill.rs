@@ -12,9 +12,9 @@ mod tests;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bill::By;
-use crate::bill::account::{Account, Bill};
-use crate::bill::prices::Prices;
+use crate::account::By;
+use crate::account::prices::Prices;
+use crate::account::{Account, Bill};
 use crate::commands::failures::no_journal;
 use crate::exit::{self, Exit};
 use crate::observe::journal::minutes::MINUTE_MICROS;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::commands::failures::no_journal;
+use crate::escalation::{self, Report, Subject};
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::IncidentRow;
 use crate::observe::journal::plain::printable;
 use crate::observe::journal::read::{JournalArgs, Journals, ReadError};
 use crate::observe::journal::when::{When, rfc3339};
-use crate::report::{self, Report, Subject};
 
 /// How far back an incident is looked for, unless `--since` says otherwise, in microseconds: a day.
 const INCIDENT_MICROS: i64 = 24 * 3_600 * 1_000_000;
@@ -82,7 +82,7 @@ pub(crate) fn run(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     if args.schema {
-        return writeln!(out, "{:#}", report::schema()).map(|()| exit::OK);
+        return writeln!(out, "{:#}", escalation::schema()).map(|()| exit::OK);
     }
     let journals = match Journals::open(&args.place, default_dir) {
         Ok(journals) => journals,
@@ -100,12 +100,16 @@ pub(crate) fn run(
         }
         Err(e) => return no_journal(&e, err),
     };
-    let report = match report::of(&journals, &subject, now, command(&subject)) {
+    let report = match escalation::of(&journals, &subject, now, command(&subject)) {
         Ok(Some(report)) => report,
         Ok(None) => return nothing(&subject, err),
         Err(e) => return no_journal(&e, err),
     };
-    let text = if args.json || args.format == Format::Json { report::json(&report) } else { report::markdown(&report) };
+    let text = if args.json || args.format == Format::Json {
+        escalation::json(&report)
+    } else {
+        escalation::markdown(&report)
+    };
     match &args.output {
         Some(file) => keep(file, &text, args.force, &report, err),
         None => match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

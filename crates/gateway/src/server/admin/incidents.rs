@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::escalation::{self, Subject};
 use crate::observe::Observe;
 use crate::observe::journal::incidents::{EventRow, IncidentRow};
 use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals, Reader};
-use crate::report::{self, Subject};
 
 /// Where incidents are.
 pub(super) const PATH: &str = "/api/v1/incidents";
@@ -80,10 +80,10 @@ pub(super) fn report(observe: &Observe, id: &str, form: Form) -> Option<String> 
     let journals = Journals::open(&place, None).ok()?;
     let command = format!("seawall report {}", incident.id);
     let subject = Subject::Incident(Box::new(incident), events);
-    let report = report::of(&journals, &subject, seawall::unix_micros(), command).ok()??;
+    let report = escalation::of(&journals, &subject, seawall::unix_micros(), command).ok()??;
     Some(match form {
-        Form::Json => report::json(&report),
-        Form::Markdown => report::markdown(&report),
+        Form::Json => escalation::json(&report),
+        Form::Markdown => escalation::markdown(&report),
     })
 }
 

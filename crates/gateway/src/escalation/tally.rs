@@ -20,6 +20,8 @@ use crate::observe::journal::row::AttemptRow;
 pub(super) const ROWS_MAX: usize = 200_000;
 /// Kinds of failures that are told apart; what comes after that is in the sums only.
 pub(super) const KINDS_MAX: usize = 64;
+/// Parts of the time of which a failure each may become an example.
+const SLOTS: usize = 64;
 /// Forms of requests that are told apart.
 const FORMS_MAX: usize = 1_024;
 /// The shortest word with a digit in it that is taken for an id, in characters.
@@ -98,6 +100,8 @@ pub(super) struct Tally {
     pub(super) first: Option<Rc<AttemptRow>>,
     pub(super) last: Option<Rc<AttemptRow>>,
     pub(super) stretches: Vec<StretchSeen>,
+    /// The earliest failure of each of [`SLOTS`] equal parts of the time.
+    pub(super) slots: Vec<Option<Rc<AttemptRow>>>,
     pub(super) kinds: BTreeMap<KindKey, KindSeen>,
     pub(super) regions: BTreeMap<String, Rc<AttemptRow>>,
     pub(super) region_names: Names,
@@ -127,10 +131,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Of everything on record that `which` is about.
-    pub(super) fn of(journals: &Journals, which: &Which) -> Result<Tally, ReadError> {
+    /// Of what is on record that `which` is about: the newest `rows_max` rows of it.
+    pub(super) fn of(journals: &Journals, which: &Which, rows_max: usize) -> Result<Tally, ReadError> {
         let mut tally = Tally::default();
         tally.stretches.resize_with(which.stretches, StretchSeen::default);
+        tally.slots.resize(SLOTS, None);
         let filter = Filter {
             since: Some(which.since),
             until: Some(which.until),
@@ -140,14 +145,14 @@ impl Tally {
             ..Filter::default()
         };
         let mut rows = journals.attempts(&filter);
-        for row in rows.by_ref().take(ROWS_MAX) {
+        for row in rows.by_ref().take(rows_max) {
             let row = row?;
             if which.model.as_deref() == Some("-") && row.facts.model.is_some() {
                 continue;
             }
             tally.note(Rc::new(row), which);
         }
-        tally.is_cut = tally.read >= ROWS_MAX as u64 && rows.next().transpose()?.is_some();
+        tally.is_cut = rows.next().transpose()?.is_some();
         Ok(tally)
     }
 
@@ -193,6 +198,11 @@ impl Tally {
             stretch.failed += 1;
             *stretch.classes.entry(class.name()).or_default() += 1;
             keep(&mut stretch.first, &row);
+        }
+        let (after, whole) = (i128::from(row.time - which.since), i128::from((which.until - which.since).max(1)));
+        let slot = usize::try_from(after * SLOTS as i128 / whole).ok();
+        if let Some(slot) = slot.and_then(|slot| self.slots.get_mut(slot)) {
+            keep(slot, &row);
         }
         if let Some(region) = region(&row) {
             self.region_names.add(region, 1);
@@ -283,7 +293,7 @@ pub(super) fn millis(ms: f64) -> u64 {
 }
 
 /// `text` with `…` for each word that looks like an id: long enough, and with a digit in it.
-fn template(text: &str) -> String {
+pub(super) fn template(text: &str) -> String {
     let text = message(text);
     let mut told = String::with_capacity(text.len());
     let mut word = String::new();

@@ -51,6 +51,23 @@ pub(super) fn fenced(language: &str, text: &str) -> String {
     format!("{fence}{language}\n{}\n{fence}\n", text.trim_end())
 }
 
+/// A table without the columns in which no row has anything, and behind it the names of these. `right` are
+/// columns of numbers.
+pub(super) fn full_table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    let has = |column: usize| rows.iter().any(|row| row.get(column).is_some_and(|cell| cell != NOTHING));
+    let kept: Vec<usize> = (0..header.len()).filter(|column| has(*column)).collect();
+    let pick = |cells: &[String]| kept.iter().filter_map(|column| cells.get(*column).cloned()).collect::<Vec<_>>();
+    let names: Vec<&str> = kept.iter().filter_map(|column| header.get(*column).copied()).collect();
+    let right: Vec<usize> = (0..kept.len()).filter(|at| right.contains(&kept[*at])).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| pick(row)).collect();
+    let mut text = table(&names, &right, &rows);
+    let missing: Vec<&str> = (0..header.len()).filter(|column| !has(*column)).map(|column| header[column]).collect();
+    if !missing.is_empty() {
+        let _ = write!(text, "\nNot on record of any of them: {}.\n", missing.join(", "));
+    }
+    text
+}
+
 /// A table, its columns aligned for who reads it unrendered. `right` are columns of numbers.
 pub(super) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
     let width = |text: &str| text.chars().count();

@@ -17,16 +17,13 @@ mod ruled_out;
 mod status_page;
 mod summary;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod words;
 
 use std::collections::BTreeMap;
 
 use seawall_core::verdict::Class;
 
-use crate::bill::By;
-use crate::bill::account::{Account as Sums, Amount};
+use crate::account::{Account as Sums, Amount, By};
 use crate::observe::journal::incidents::{EventRow, IncidentRow, is_failure};
 use crate::observe::journal::minutes::{MINUTE_MICROS, Series};
 use crate::observe::journal::read::{Filter, Journals, ReadError};
@@ -81,7 +78,7 @@ pub(crate) fn of(
 ) -> Result<Option<Report>, ReadError> {
     let asked = Asked::of(subject, now);
     let which = asked.which();
-    let mut tally = Tally::of(journals, &which)?;
+    let mut tally = Tally::of(journals, &which, ROWS_MAX)?;
     if tally.failed == 0 && asked.incident.is_none() {
         return Ok(None);
     }
@@ -404,7 +401,7 @@ fn limits(
             model: asked.model.filter(|model| *model != "-").map(str::to_owned),
             ..Filter::default()
         };
-        let (all, read) = (grouped(journals.count(&filter)?), grouped(ROWS_MAX as u64));
+        let (all, read) = (grouped(journals.count(&filter)?), grouped(tally.read));
         let oldest = Moment(tally.oldest.unwrap_or(asked.since)).told();
         told.push(Sentence::new(format!(
             "Of {all} attempts on record only the newest {read} were read: kinds, examples and failed attempts are of \
@@ -439,3 +436,6 @@ fn limits(
     }
     Ok(told)
 }
+
+#[cfg(test)]
+mod tests;

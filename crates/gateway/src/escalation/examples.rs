@@ -64,9 +64,9 @@ pub(super) fn choose(tally: &Tally) -> Vec<Example> {
     rows.into_iter().map(|(row, why)| example(&row, why)).collect()
 }
 
-/// The first row of each stretch, those in the middle of the largest gaps first.
+/// The first row of each part of the time, those in the middle of the largest gaps first.
 fn spread(tally: &Tally) -> Vec<&AttemptRow> {
-    let rows: Vec<&AttemptRow> = tally.stretches.iter().filter_map(|stretch| stretch.first.as_deref()).collect();
+    let rows: Vec<&AttemptRow> = tally.slots.iter().flatten().map(|row| &**row).collect();
     let mut order = Vec::with_capacity(rows.len());
     let mut ranges = std::collections::VecDeque::from([(0, rows.len())]);
     while let Some((from, to)) = ranges.pop_front() {

@@ -44,7 +44,10 @@ pub(super) fn of(tally: &Tally) -> Result<Reproduction, Sentence> {
     }
     let bare = body.to_string();
     let empty = (bare.len() - MARK_IN_JSON.len() + 2) as u64;
-    let filler = wanted.saturating_sub(empty).max(FILLER.trim_end().len() as u64);
+    let whole = wanted.saturating_sub(empty).max(FILLER.len() as u64);
+    // A here-document ends its last line.
+    let is_inline = whole <= FILLER_INLINE_MAX;
+    let filler = whole - u64::from(is_inline);
     if empty > wanted {
         notes.push(Sentence::new("It is larger than what was sent: the tool definitions were shorter."));
     }
@@ -54,9 +57,9 @@ pub(super) fn of(tally: &Tally) -> Result<Reproduction, Sentence> {
     ));
     Ok(Reproduction {
         path,
-        command: command(path, headers, &bare, filler),
+        command: command(path, headers, &bare, filler, is_inline),
         body: filled(&body, filler.min(FILLER_INLINE_MAX)),
-        body_bytes: empty + filler,
+        body_bytes: empty + whole,
         like: *count,
         notes,
     })
@@ -155,14 +158,14 @@ fn filled(body: &Value, bytes: u64) -> Value {
 
 /// A command for a POSIX shell. What others chose stands in single quotes or in a here-document that nothing is
 /// expanded in, on one line of JSON.
-fn command(path: &str, headers: &[&str], bare: &str, bytes: u64) -> String {
+fn command(path: &str, headers: &[&str], bare: &str, bytes: u64, is_inline: bool) -> String {
     let mut curl = format!("curl -sS -i \"${{OPENAI_BASE_URL:-https://api.openai.com/v1}}/{path}\" \\\n");
     for header in headers {
         curl.push_str(&format!("  -H \"{header}\" \\\n"));
     }
     curl.push_str("  -H 'Content-Type: application/json' --data-binary @-");
     let (before, after) = bare.split_once(MARK_IN_JSON).unwrap_or((bare, ""));
-    if bytes <= FILLER_INLINE_MAX {
+    if is_inline {
         return format!("{curl} <<'JSON'\n{before}\"{}\"{after}\nJSON\n", filler(bytes));
     }
     let quoted = |text: &str| text.replace('\'', r"'\''");

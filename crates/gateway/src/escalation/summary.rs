@@ -72,7 +72,8 @@ fn how_many(report: &Report) -> Sentence {
             many(report.totals.requests_failing, "request")
         )),
     };
-    if let Some(peak) = peak {
+    let is_spread = report.stretches.iter().filter(|stretch| stretch.failed > 0).count() > 1;
+    if let Some(peak) = peak.filter(|_| is_spread) {
         let width = if peak.minutes == 1 { "minute".to_owned() } else { format!("{} min", peak.minutes) };
         let (failed, since) = (many(peak.failed, "failed attempt"), peak.since.told());
         told = told.say(format!(", with {failed} in the worst {width}, from {since}"));

@@ -10,6 +10,9 @@ use super::words::{Sentence, message, span};
 /// Components that are told.
 const COMPONENTS_MAX: usize = 12;
 
+/// An incident that began so long before, in microseconds (a day), may be another one.
+const LONG_BEFORE: i64 = -86_400 * 1_000_000;
+
 /// The snapshot as it is kept: [`crate::observe::status_page::board::Said::json`].
 #[derive(Deserialize)]
 struct Kept {
@@ -96,6 +99,10 @@ fn first(likely: Option<&KeptIncident>, since: i64, read: Option<&str>) -> Sente
             "Seen here {} before the time from which on the status page has its incident.",
             span(later / 60_000_000 * 60_000_000)
         )),
+        sooner @ ..=LONG_BEFORE => Sentence::new(format!(
+            "The incident on the status page began {} before the first failure here, so it may be another one.",
+            span(-sooner)
+        )),
         sooner @ ..=-60_000_000 => Sentence::new(format!(
             "The status page has its incident from {} before the first failure here.",
             span(-sooner / 60_000_000 * 60_000_000)
@@ -126,6 +133,11 @@ mod tests {
         for (started, told) in [
             ("2026-11-23T06:47:59Z", "Seen here 17 min before"),
             ("2026-11-23T06:13:00Z", "The status page has its incident from 17 min before"),
+            (
+                "2026-11-22T06:30:00Z",
+                "The incident on the status page began 1 d 0 h before the first failure here, so it may be another",
+            ),
+            ("2026-11-22T06:30:01Z", "The status page has its incident from 23 h 59 min before"),
             ("2026-11-23T06:30:20Z", "Seen here in the same minute"),
             ("soon", "It tells of an incident that may be this one, and not since when."),
         ] {

@@ -3,16 +3,39 @@
 //! All of it is whole numbers. Known and estimated tokens are never added to each other, and money is
 //! counted in whole billionths of a thousandth, so that no order of adding changes a sum.
 
+pub(crate) mod prices;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use seawall_core::verdict::usage::Counted;
 use seawall_core::verdict::{Billed, Class};
 use serde::Serialize;
 
-use super::By;
-use super::prices::{Money, Prices};
 use crate::observe::journal::costs::{Cost, Part};
 use crate::observe::journal::minutes::Summed;
+use prices::{Money, Prices};
+
+/// What a row of the bill is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The model asked for
+    Model,
+    /// What attempts ended in
+    Class,
+    /// Where they went
+    Upstream,
+}
+
+impl By {
+    /// The word on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            By::Model => "model",
+            By::Class => "class",
+            By::Upstream => "upstream",
+        }
+    }
+}
 
 /// Tokens of some attempts, and what they cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

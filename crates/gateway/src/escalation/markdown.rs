@@ -6,8 +6,9 @@ mod inert;
 
 use super::digest::sha256;
 use super::document::{Charged, Count, Counted, Example, Finding, Kind, Report, Spread, Stretch};
+use super::tally::template;
 use super::words::{grouped, percent};
-use inert::{NOTHING, code, fenced, maybe, sentence, table};
+use inert::{NOTHING, code, fenced, full_table, maybe, sentence, table};
 
 /// The longest bar, in characters.
 const BAR_MAX: u64 = 30;
@@ -48,11 +49,12 @@ fn head(report: &Report) -> String {
         (Some(model), None) => code(model),
         (None, None) => "all upstreams".to_owned(),
     };
-    let until = match &scope.incident {
-        Some(incident) if incident.closed.is_none() => format!("not over at {}", report.made.at.told()),
-        _ => scope.until.told(),
+    let (since, until) = (scope.since.told(), scope.until.told());
+    let when = match &scope.incident {
+        Some(incident) if incident.closed.is_none() => format!("since {since}, not over at {until}"),
+        _ => format!("from {since} to {until}"),
     };
-    let mut text = format!("# Failures: {what}, {} to {until}\n\n", scope.since.told());
+    let mut text = format!("# Failures of {what} {when}\n\n");
     text.push_str("All times are UTC. Names and messages are quoted as `code`.\n\n## Summary\n\n");
     text + &lines(&report.summary, sentence)
 }
@@ -74,13 +76,13 @@ fn examples(examples: &[Example]) -> String {
                 millis(Some(one.elapsed_ms)),
                 millis(one.openai_processing_ms),
                 maybe(one.cf_ray.as_ref()),
-                one.shown_as.iter().map(|why| words(why)).collect::<Vec<_>>().join(", "),
+                why(&one.shown_as),
             ]
         })
         .collect();
     let header =
         ["#", "time", "x-request-id", "status", "error", "elapsed", "openai-processing-ms", "cf-ray", "why this one"];
-    text.push_str(&table(&header, &[0, 3, 5, 6], &rows));
+    text.push_str(&full_table(&header, &[0, 3, 5, 6], &rows));
     text.push_str("\nThe same requests, as they were sent:\n\n");
     let rows: Vec<Vec<String>> = (1..)
         .zip(examples)
@@ -111,29 +113,33 @@ fn examples(examples: &[Example]) -> String {
         "x-client-request-id",
         "seawall id",
     ];
-    text.push_str(&table(&header, &[0, 4, 5, 6, 7], &rows));
-    text.push_str("\nWhat the upstream said:\n\n");
+    text.push_str(&full_table(&header, &[0, 4, 5, 6, 7], &rows));
+    text.push_str("\nWhat the upstream said (`…` is what differs from one to the next):\n\n");
     text + &messages(examples)
 }
 
-/// Each message once, with the numbers of the examples that have it.
+/// Each message once, with the numbers of the examples that have it, whatever id is in it.
 fn messages(examples: &[Example]) -> String {
-    let mut told: Vec<(&Option<String>, Vec<String>)> = Vec::new();
+    let mut told: Vec<(Option<String>, Vec<String>)> = Vec::new();
     for (number, one) in examples.iter().enumerate().map(|(at, one)| ((at + 1).to_string(), one)) {
-        match told.iter_mut().find(|(message, _)| **message == one.message) {
+        let said = one.message.as_deref().map(template);
+        match told.iter_mut().find(|(message, _)| *message == said) {
             Some((_, numbers)) => numbers.push(number),
-            None => told.push((&one.message, vec![number])),
+            None => told.push((said, vec![number])),
         }
     }
     lines(told, |(message, numbers)| {
-        let message = message.as_ref().map_or_else(|| "no message".to_owned(), |message| code(message));
+        let message = message.map_or_else(|| "no message".to_owned(), |message| code(&message));
         format!("{}: {message}", numbers.join(", "))
     })
 }
 
 /// Why an example is shown: our own words, but for the name of a region, which is three capitals.
-fn words(why: &str) -> String {
-    why.chars().filter(|c| c.is_ascii_alphanumeric() || " _".contains(*c)).collect()
+fn why(reasons: &[String]) -> String {
+    match reasons {
+        [] => "in between".to_owned(),
+        reasons => reasons.join(", "),
+    }
 }
 
 fn kinds(report: &Report) -> String {
@@ -160,8 +166,8 @@ fn kinds(report: &Report) -> String {
         })
         .collect();
     let header = ["attempts", "share", "status", "class", "error type", "error code", "first", "last", "message"];
-    text.push_str(&table(&header, &[0, 1, 2], &rows));
-    text.push_str("\n`…` stands for what differs from one to the next.\n\n");
+    text.push_str(&full_table(&header, &[0, 1, 2], &rows));
+    text.push('\n');
     if report.differences.is_empty() {
         return text + "Nothing that separates failures from answers is known beyond chance.\n";
     }
@@ -236,6 +242,7 @@ fn requests(report: &Report) -> String {
     };
     let spread = |spread: &Option<Spread>, unit: &str| match spread {
         None => "none on record".to_owned(),
+        Some(Spread { min, max, of, .. }) if min == max => format!("{} {unit} (of {})", grouped(*min), grouped(*of)),
         Some(Spread { min, median, p95, max, of }) => format!(
             "{} to {} {unit}, half of them up to {}, 95 % up to {} (of {})",
             grouped(*min),

@@ -40,20 +40,23 @@ fn verdict(explains: u64, of: u64) -> Finding {
 /// Whether all that was asked from here failed, whoever was asked.
 fn everything(places: &[Place]) -> RuledOut {
     let cause = "this side as a whole (machine, network, gateway)";
-    if places.iter().all(|place| place.in_scope) {
-        let evidence = Sentence::new("Nothing else was asked at the same time, so the record cannot say.");
-        return RuledOut { cause, verdict: Finding::Unknown, evidence };
-    }
-    let others = places.iter().filter(|place| !place.in_scope);
+    // Where all is in the report, what stands beside the failures is what did not fail.
+    let is_all = places.iter().all(|place| place.in_scope);
+    let is_well = |place: &&Place| place.failed_first.saturating_mul(ONE_IN) <= place.requests;
+    let others = places.iter().filter(|place| if is_all { is_well(place) } else { !place.in_scope });
     let (requests, failed) =
         others.fold((0, 0), |(requests, failed), place| (requests + place.requests, failed + place.failed_first));
+    if requests == 0 {
+        let evidence = Sentence::new("Nothing that was answered at the same time is on record, so it cannot say.");
+        return RuledOut { cause, verdict: Finding::Unknown, evidence };
+    }
     let verdict = if requests < OTHERS_MIN { Finding::Unknown } else { verdict(failed, requests) };
-    let evidence = Sentence::new(format!(
-        "Of {} to other models or upstreams at the same time {} failed at the first attempt ({}).",
-        many(requests, "request"),
-        grouped(failed),
-        percent(failed, requests)
-    ));
+    let told = match failed {
+        0 => "none failed".to_owned(),
+        _ => format!("{} failed at the first attempt ({})", grouped(failed), percent(failed, requests)),
+    };
+    let requests = many(requests, "request");
+    let evidence = Sentence::new(format!("Of {requests} to other models or upstreams at the same time {told}."));
     RuledOut { cause, verdict, evidence }
 }
 
@@ -85,6 +88,14 @@ fn listed(counts: &BTreeMap<&'static str, u64>) -> String {
 fn own_limits(tally: &Tally) -> RuledOut {
     let of = |class: &str| tally.callers.get(class).copied().unwrap_or(0);
     let (limited, quota, auth) = (of("rate_limited"), of("quota"), of("auth"));
+    let all = limited + quota + auth;
+    let cause = "rate limit, quota or key";
+    if all == 0 {
+        let evidence = Sentence::new(
+            "The same upstream and model answered nothing with a rate limit, a spent quota or a refused key.",
+        );
+        return RuledOut { cause, verdict: verdict(all, tally.failed), evidence };
+    }
     let evidence = Sentence::new(format!(
         "Beside these failures the same upstream and model answered {} with a rate limit, {} with a spent quota, and \
          {} with a refused key; none of them is counted as a failure here.",
@@ -92,22 +103,25 @@ fn own_limits(tally: &Tally) -> RuledOut {
         grouped(quota),
         grouped(auth)
     ));
-    let all = limited + quota + auth;
-    RuledOut { cause: "rate limit, quota or key", verdict: verdict(all, tally.failed + all), evidence }
+    RuledOut { cause, verdict: verdict(all, tally.failed + all), evidence }
 }
 
 /// Whether the gateway turned requests away.
 fn overload(outcomes: &BTreeMap<String, u64>) -> RuledOut {
     let of = |outcome: &str| outcomes.get(outcome).copied().unwrap_or(0);
     let (shed, draining) = (of("shed"), of("draining"));
+    let cause = "overload of the gateway";
+    if shed + draining == 0 {
+        let evidence = Sentence::new("The gateway turned no request away over its own limits or at a shutdown.");
+        return RuledOut { cause, verdict: Finding::RuledOut, evidence };
+    }
     let evidence = Sentence::new(format!(
         "{} are on record that the gateway turned away over its own limits, and {} at a shutdown; what is turned away \
          makes no attempt and is not counted as a failure here.",
         many(shed, "request"),
         grouped(draining)
     ));
-    let verdict = if shed + draining == 0 { Finding::RuledOut } else { Finding::NotRuledOut };
-    RuledOut { cause: "overload of the gateway", verdict, evidence }
+    RuledOut { cause, verdict: Finding::NotRuledOut, evidence }
 }
 
 /// Whether patience on this side ended first.
@@ -134,13 +148,19 @@ fn request(tally: &Tally, saved: u64, outcomes: &BTreeMap<String, u64>) -> Ruled
     let diagnosed = outcomes.get("diagnosed").copied().unwrap_or(0);
     let forms = tally.shapes();
     let evidence = Sentence::new(format!(
-        "{} were answered when the very same request was tried again. The failures are of {} of request (model, \
-         stream, size, tools); {} were found to fail by their own fault, and {} were refused with a 4xx.",
+        "{} failed and, sent again without a change, succeeded. The failures are of {} of request (model, stream, size, \
+         tools).",
         many(saved, "request"),
-        many(forms, "form"),
-        many(diagnosed, "request"),
-        many(refused, "attempt")
+        many(forms, "form")
     ));
+    let evidence = match (diagnosed, refused) {
+        (0, 0) => evidence.say(" None was found to fail by its own fault, and none was refused with a 4xx."),
+        _ => evidence.say(format!(
+            " {} were found to fail by their own fault, and {} were refused with a 4xx.",
+            many(diagnosed, "request"),
+            many(refused, "attempt")
+        )),
+    };
     let verdict = match tally.failed {
         0 => Finding::Unknown,
         _ if diagnosed > 0 => Finding::NotRuledOut,
