@@ -100,7 +100,13 @@ pub(crate) fn of(
             organizations: tally.organizations.told(NAMES_TOLD),
             projects: tally.projects.told(NAMES_TOLD),
         },
-        totals: document::Totals { attempts_failed: tally.failed, requests_failing: tally.requests(), counted },
+        totals: document::Totals {
+            attempts_failed: tally.failed,
+            requests_failing: tally.requests(),
+            first: tally.first.as_ref().map(|row| Moment(row.time)),
+            last: tally.last.as_ref().map(|row| Moment(row.time)),
+            counted,
+        },
         baseline: baseline(journals, &asked)?,
         timeline: timeline(&asked, &tally),
         stretches,
@@ -133,31 +139,30 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// In whole minutes: what failed and what is counted by the minute are of the same time.
     fn of(subject: &'a Subject, now: i64) -> Asked<'a> {
+        let (since, until) = match subject {
+            Subject::Period(since, until) => (*since, until.saturating_sub(1)),
+            Subject::Incident(incident, _) => (incident.since, incident.closed.unwrap_or(now)),
+        };
+        let minute = |at: i64| at.div_euclid(MINUTE_MICROS);
+        let (since, until) = (minute(since) * MINUTE_MICROS, (minute(until.max(since)) + 1) * MINUTE_MICROS);
         match subject {
-            Subject::Period(since, until) => Asked {
-                incident: None,
-                events: &[],
-                upstream: None,
-                model: None,
-                since: *since,
-                until: (*until).max(since.saturating_add(1)),
-            },
+            Subject::Period(..) => Asked { incident: None, events: &[], upstream: None, model: None, since, until },
             Subject::Incident(incident, events) => Asked {
                 incident: Some(incident),
                 events,
                 upstream: incident.upstream.as_deref(),
                 model: incident.model.as_deref(),
-                since: incident.since,
-                // What began in the very moment of the end belongs to it.
-                until: incident.closed.unwrap_or(now).max(incident.since).saturating_add(1),
+                since,
+                until,
             },
         }
     }
 
     fn which(&self) -> Which {
         let first_minute = self.since.div_euclid(MINUTE_MICROS);
-        let minutes = (self.until - 1).div_euclid(MINUTE_MICROS) - first_minute + 1;
+        let minutes = self.until.div_euclid(MINUTE_MICROS) - first_minute;
         let width = (minutes + STRETCHES_MAX - 1) / STRETCHES_MAX;
         Which {
             upstream: self.upstream.map(str::to_owned),
@@ -182,6 +187,7 @@ impl<'a> Asked<'a> {
             route: incident.route.as_deref().map(name),
             rule: name(&incident.rule),
             severity: name(&incident.severity),
+            since: Moment(incident.since),
             opened: Moment(incident.opened),
             closed: incident.closed.map(Moment),
             flaps: incident.flaps,
@@ -411,8 +417,8 @@ fn limits(
     match counted {
         None => told.push(Sentence::new("Whole requests were not counted at that time: only failed attempts are on record.")),
         Some(_) => told.push(Sentence::new(
-            "Whole requests are counted by the minute: the first and the last minute count in full. While a gateway runs, \
-             its last 10 seconds are not in these counts yet.",
+            "It is about whole minutes, since requests are counted by the minute. While a gateway runs, its last 10 seconds \
+             are not in these counts yet.",
         )),
     }
     if let Some(route) = asked.incident.and_then(|incident| incident.route.as_deref()) {

@@ -19,8 +19,8 @@ const INCIDENT_MICROS: i64 = 24 * 3_600 * 1_000_000;
 const PERIOD_MICROS: i64 = 3_600 * 1_000_000;
 
 pub(crate) const EXAMPLES: &str = "\
-Without an incident it is about the newest one of the last 24 hours, an open one first; without any, about all
-failures of the last hour.
+Without INCIDENT it is about the newest one of the last 24 hours, an open one
+first; where there is none, about all failures of the last hour.
 
 Examples:
   seawall report                                 what is going on, or went on last
@@ -35,7 +35,7 @@ pub(crate) struct ReportArgs {
     /// The incident, by its id or the beginning of it
     #[arg(value_name = "INCIDENT", conflicts_with_all = ["since", "until", "all"])]
     pub(crate) incident: Option<String>,
-    /// From then on: 30m, 1h, 7d, or 2026-11-23T06:30:00Z [default: 24h for an incident, else 1h]
+    /// From then on, in whole minutes: 30m, 1h, 7d, or 2026-11-23T06:30:00Z [default: 24h for an incident, else 1h]
     #[arg(long, value_name = "WHEN")]
     pub(crate) since: Option<When>,
     /// Before then
@@ -57,7 +57,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
     /// Print the JSON schema of a report, and nothing else
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with = "incident")]
     pub(crate) schema: bool,
     /// Where the journal is.
     #[command(flatten)]

@@ -94,9 +94,9 @@ pub(super) struct Scope {
     pub(super) upstream: Option<String>,
     /// The model; `-` is requests without one, null is all.
     pub(super) model: Option<String>,
-    /// Attempts that began at this moment or later.
+    /// Attempts that began at this moment or later: a whole minute.
     pub(super) since: Moment,
-    /// Attempts that began before this moment.
+    /// Attempts that began before this moment: a whole minute.
     pub(super) until: Moment,
 }
 
@@ -116,6 +116,8 @@ pub(super) struct Incident {
     pub(super) rule: String,
     /// `warning` or `critical`.
     pub(super) severity: String,
+    /// When the trouble began, as far as is known.
+    pub(super) since: Moment,
     /// When it was found.
     pub(super) opened: Moment,
     /// When it was over.
@@ -146,6 +148,10 @@ pub(super) struct Totals {
     pub(super) attempts_failed: u64,
     /// Requests that these belong to.
     pub(super) requests_failing: u64,
+    /// When the first of these attempts began.
+    pub(super) first: Option<Moment>,
+    /// When the last of them began.
+    pub(super) last: Option<Moment>,
     /// Whole requests, counted by the minute; null where none were counted.
     pub(super) counted: Option<Counted>,
 }

@@ -49,10 +49,10 @@ fn head(report: &Report) -> String {
         (Some(model), None) => code(model),
         (None, None) => "all upstreams".to_owned(),
     };
-    let (since, until) = (scope.since.told(), scope.until.told());
-    let when = match &scope.incident {
-        Some(incident) if incident.closed.is_none() => format!("since {since}, not over at {until}"),
-        _ => format!("from {since} to {until}"),
+    let when = match scope.incident.as_ref().map(|incident| (incident.since, incident.closed)) {
+        Some((since, None)) => format!("since {}, not over at {}", since.told(), report.made.at.told()),
+        Some((since, Some(closed))) => format!("from {} to {}", since.told(), closed.told()),
+        None => format!("from {} to {}", scope.since.told(), scope.until.told()),
     };
     let mut text = format!("# Failures of {what} {when}\n\n");
     text.push_str("All times are UTC. Names and messages are quoted as `code`.\n\n## Summary\n\n");

@@ -142,8 +142,7 @@ fn tool(path: &str, number: u32) -> Value {
 
 /// So many bytes of filler.
 fn filler(bytes: u64) -> String {
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(FILLER_INLINE_MAX as usize);
-    FILLER.chars().cycle().take(bytes).collect()
+    (0..bytes.min(FILLER_INLINE_MAX)).zip(FILLER.chars().cycle()).map(|(_, c)| c).collect()
 }
 
 /// `body` with a filler of so many bytes in the mark's place.

@@ -31,20 +31,28 @@ fn what(report: &Report) -> Sentence {
         Some(upstream) => told.say(" at upstream ").quote(upstream),
         None => told.say(" at all upstreams"),
     };
-    let failed = report.totals.attempts_failed;
-    told = told.say(format!(" ({} of the failed attempts streamed)", percent(report.requests.streamed, failed)));
-    let (since, until) = (scope.since.told(), scope.until.told());
-    let lasted = span(scope.until.0 - scope.since.0);
-    match scope.incident.as_ref() {
-        Some(incident) if incident.closed.is_some() => told
-            .say(format!(" failed from {since} to {until} ({lasted}); incident "))
-            .quote(&incident.id)
-            .say(" is over."),
-        Some(incident) => told
-            .say(format!(" have failed since {since}, for {lasted} up to this report; incident "))
-            .quote(&incident.id)
-            .say(" is not over."),
-        None => told.say(format!(" failed between {since} and {until} ({lasted}).")),
+    let totals = &report.totals;
+    told = match (totals.first, totals.last) {
+        (Some(first), Some(last)) => told.say(format!(
+            " failed from {} to {} ({}; {} of the failed attempts streamed)",
+            first.told(),
+            last.told(),
+            span(last.0 - first.0),
+            percent(report.requests.streamed, totals.attempts_failed)
+        )),
+        _ => {
+            told.say(format!(": no failed attempt is on record from {} to {}", scope.since.told(), scope.until.told()))
+        }
+    };
+    match &scope.incident {
+        Some(incident) => {
+            let told = told.say("; incident ").quote(&incident.id);
+            match incident.closed {
+                Some(closed) => told.say(format!(" was over at {}.", closed.told())),
+                None => told.say(format!(" is not over at {}.", report.made.at.told())),
+            }
+        }
+        None => told.say("."),
     }
 }
 
