@@ -169,3 +169,70 @@ fn request(tally: &Tally, saved: u64, outcomes: &BTreeMap<String, u64>) -> Ruled
     };
     RuledOut { cause: "the request itself", verdict, evidence }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(in_scope: bool, requests: u64, failed_first: u64) -> Place {
+        let (upstream, model) = ("openai".to_owned(), "m".to_owned());
+        Place { upstream, model, in_scope, requests, failed_first }
+    }
+
+    fn tally(failed: u64, answered: u64) -> Tally {
+        let mut tally = Tally::default();
+        (tally.failed, tally.answered) = (failed, answered);
+        tally
+    }
+
+    fn outcomes(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        of.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn what_else_was_asked_counts_from_twenty_requests_on_and_up_to_one_failure_in_twenty() {
+        let told = |places: &[Place]| everything(places).verdict;
+        assert_eq!(told(&[place(true, 90, 60)]), Finding::Unknown);
+        assert_eq!(told(&[place(true, 90, 60), place(false, 19, 0)]), Finding::Unknown);
+        assert_eq!(told(&[place(true, 90, 60), place(false, 20, 1)]), Finding::RuledOut);
+        assert_eq!(told(&[place(true, 90, 60), place(false, 20, 2)]), Finding::NotRuledOut);
+        // Where the report is about all, what went well stands beside what did not.
+        assert_eq!(told(&[place(true, 90, 60), place(true, 40, 2)]), Finding::RuledOut);
+        assert_eq!(told(&[place(true, 90, 60), place(true, 40, 3)]), Finding::Unknown);
+        assert_eq!(told(&[]), Finding::Unknown);
+    }
+
+    #[test]
+    fn the_network_and_own_limits_are_ruled_out_where_they_explain_one_in_twenty_at_most() {
+        assert_eq!(network(&tally(0, 0)).verdict, Finding::Unknown);
+        assert_eq!(network(&tally(20, 19)).verdict, Finding::RuledOut);
+        assert_eq!(network(&tally(20, 18)).verdict, Finding::NotRuledOut);
+        let ended = |count| {
+            let mut tally = tally(20, 20);
+            tally.own_limits.insert("deadline", count);
+            tally
+        };
+        assert_eq!(deadline(&ended(1), &outcomes(&[])).verdict, Finding::RuledOut);
+        assert_eq!(deadline(&ended(2), &outcomes(&[])).verdict, Finding::NotRuledOut);
+        let limited = |count| {
+            let mut tally = tally(19, 19);
+            tally.callers.insert("quota", count);
+            tally
+        };
+        assert_eq!(own_limits(&limited(1)).verdict, Finding::RuledOut);
+        assert_eq!(own_limits(&limited(2)).verdict, Finding::NotRuledOut);
+    }
+
+    #[test]
+    fn the_gateway_and_the_request_are_ruled_out_by_what_is_on_record() {
+        assert_eq!(overload(&outcomes(&[("exhausted", 9)])).verdict, Finding::RuledOut);
+        for outcome in ["shed", "draining"] {
+            assert_eq!(overload(&outcomes(&[(outcome, 1)])).verdict, Finding::NotRuledOut);
+        }
+        let one = tally(9, 9);
+        assert_eq!(request(&one, 0, &outcomes(&[])).verdict, Finding::NotRuledOut, "one form, and none was saved");
+        assert_eq!(request(&one, 1, &outcomes(&[])).verdict, Finding::RuledOut);
+        assert_eq!(request(&one, 1, &outcomes(&[("diagnosed", 1)])).verdict, Finding::NotRuledOut);
+        assert_eq!(request(&tally(0, 0), 0, &outcomes(&[])).verdict, Finding::Unknown);
+    }
+}

@@ -296,7 +296,7 @@ fn more_rows_than_are_read_are_said_to_be_left_out() {
         let subject = record.subject();
         let asked = Asked::of(&subject, BEGAN);
         let tally = Tally::of(&journals, &asked.which(), rows).unwrap();
-        (tally.read, tally.is_cut, limits(&journals, &asked, &tally, None).unwrap())
+        (tally.read, tally.is_cut, sums::limits(&journals, &asked, &tally, None).unwrap())
     };
     // 240 failures and the 429.
     let (read, is_cut, _) = which(241);
