@@ -13,6 +13,7 @@ use crate::commands::failures::FailuresArgs;
 use crate::commands::incidents::IncidentsArgs;
 use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
+use crate::commands::report::ReportArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
 use crate::commands::status::StatusArgs;
@@ -59,6 +60,9 @@ pub(crate) enum Verb {
     /// Say what failed, retried, hedged and cut attempts cost, and what was saved
     #[command(after_help = crate::commands::bill::EXAMPLES)]
     Bill(BillArgs),
+    /// Write what failed as one document for the provider's support
+    #[command(after_help = crate::commands::report::EXAMPLES)]
+    Report(ReportArgs),
     /// Set what fails here beside what the provider's status page says
     Status(StatusArgs),
     /// Play an outage in virtual time: what would these settings do?

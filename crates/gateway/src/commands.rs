@@ -12,6 +12,7 @@ pub(crate) mod incidents;
 pub(crate) mod lint;
 pub(crate) mod literal;
 pub(crate) mod rehearse;
+pub(crate) mod report;
 mod running;
 pub(crate) mod serve;
 pub(crate) mod show;

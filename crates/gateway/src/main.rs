@@ -1,9 +1,11 @@
 //! `seawall`: the program. Picks the command and the exit code.
 
+mod account;
 mod cli;
 mod commands;
 mod config;
 mod data_dir;
+mod escalation;
 mod exit;
 mod gateway;
 mod observe;
@@ -64,6 +66,9 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
         Verb::Show(args) => commands::show::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err),
         Verb::Incidents(args) => runtime()?.block_on(commands::incidents::run(&args, env, &mut out, &mut err)),
         Verb::Bill(args) => commands::bill::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err),
+        Verb::Report(args) => {
+            commands::report::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
+        }
         Verb::Status(args) => runtime()?.block_on(commands::status::run(&args, env, &mut out, &mut err)),
         Verb::Rehearse(args) => commands::rehearse::run(&args, env, &mut out, &mut err),
         Verb::Config(verb) => {

@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 16] = [
     "serve",
     "demo",
     "exec",
@@ -29,6 +29,7 @@ const VERBS: [&str; 15] = [
     "show",
     "incidents",
     "bill",
+    "report",
     "status",
     "rehearse",
     "config",
@@ -84,6 +85,11 @@ fn the_example_configuration_is_what_init_prints() {
 #[test]
 fn the_schema_is_what_the_program_prints() {
     keep("seawall.schema.json", &says(&["config", "schema"]));
+}
+
+#[test]
+fn the_schema_of_a_report_is_what_the_program_prints() {
+    keep("report.schema.json", &says(&["report", "--schema"]));
 }
 
 #[test]

@@ -5,8 +5,6 @@
 //! known is said, and a model without a price is named; none of them is ever told as nothing.
 //! docs/guides/bill.md has the rules.
 
-mod account;
-mod prices;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -14,14 +12,15 @@ mod tests;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::account::By;
+use crate::account::prices::Prices;
+use crate::account::{Account, Bill};
 use crate::commands::failures::no_journal;
 use crate::exit::{self, Exit};
 use crate::observe::journal::minutes::MINUTE_MICROS;
 use crate::observe::journal::plain::json_line;
 use crate::observe::journal::read::{JournalArgs, Journals, ReadError};
 use crate::observe::journal::when::{When, rfc3339};
-use account::{Account, Bill};
-use prices::Prices;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -60,28 +59,6 @@ pub(crate) struct BillArgs {
     /// Where the journal is.
     #[command(flatten)]
     pub(crate) place: JournalArgs,
-}
-
-/// What a row of the bill is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum By {
-    /// The model asked for
-    Model,
-    /// What attempts ended in
-    Class,
-    /// Where they went
-    Upstream,
-}
-
-impl By {
-    /// The word on the command line.
-    const fn name(self) -> &'static str {
-        match self {
-            By::Model => "model",
-            By::Class => "class",
-            By::Upstream => "upstream",
-        }
-    }
 }
 
 /// Writes the bill; the exit code. `default_dir` is the data directory where nothing else is named.

@@ -42,7 +42,7 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 /// What there is.
 macro_rules! pages {
     () => {
-        "/livez /readyz /metrics /api/v1/status /api/v1/incidents /api/v1/alerts"
+        "/livez /readyz /metrics /api/v1/status /api/v1/incidents /api/v1/incidents/ID/report /api/v1/alerts"
     };
 }
 
@@ -123,6 +123,13 @@ async fn of_incidents(server: &Arc<Server>, request: &Request<Incoming>, rest: &
             let id = id.to_owned();
             Box::new(move || incidents::one(&observe, &id).map(|found| json(StatusCode::OK, &found)))
         }
+        (&Method::GET, Some((id, "report"))) => {
+            let Some(form) = incidents::Form::of(request.uri().query()) else {
+                return text(StatusCode::BAD_REQUEST, "format is json or md\n");
+            };
+            let id = id.to_owned();
+            Box::new(move || incidents::report(&observe, &id, form).map(|found| document(&found, form.media())))
+        }
         (&Method::POST, Some((_, "acknowledge"))) if incidents::is_cross_site(request.headers()) => {
             return text(StatusCode::FORBIDDEN, "web pages of other sites may not do this\n");
         }
@@ -151,6 +158,15 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Bytes> {
     // Strings and numbers go in: writing them cannot fail.
     let mut response = text(status, &json_line(value).unwrap_or_default());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A document that is already in its form.
+fn document(body: &str, media: &'static str) -> Response<Bytes> {
+    let mut response = text(StatusCode::OK, body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    // Nothing in it is for a browser to guess about.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -6,8 +6,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
 
-use super::By;
-use super::account::{Amount, Bill, Spent, Tally};
+use crate::account::By;
+use crate::account::{Amount, Bill, Spent, Tally};
 use crate::observe::journal::plain::printable;
 use crate::observe::journal::when::rfc3339;
 

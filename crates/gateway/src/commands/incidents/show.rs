@@ -112,7 +112,8 @@ fn tell(incident: &IncidentRow, events: &[EventRow], now: i64, out: &mut impl Wr
         let text = format!("{}  {what:<9} {:<8}  {of}", rfc3339(event.at), printable(&event.severity));
         line(if at == 0 { "told" } else { "" }, text)?;
     }
-    line("next", next(incident))
+    line("next", format!("seawall report {}", printable(&incident.id)))?;
+    line("", next(incident))
 }
 
 fn what(incident: &IncidentRow) -> &'static str {

@@ -81,7 +81,8 @@ fn one_is_shown_with_all_that_is_known_of_it() {
                   sw_2
       told        2026-11-23T06:30:04.000Z  opened    critical  41 of 60 failed
                   2026-11-23T06:42:34.000Z  resolved  critical  41 of 60 failed
-      next        seawall failures --since 2026-11-23T06:30:00.000Z --upstream openai --model gpt-4o
+      next        seawall report inc_000000000000000a
+                  seawall failures --since 2026-11-23T06:30:00.000Z --upstream openai --model gpt-4o
     ");
 }
 

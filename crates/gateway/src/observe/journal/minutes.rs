@@ -58,6 +58,13 @@ SELECT upstream, model, sum(requests) AS requests, sum(failed_first) AS failed_f
     sum(saved_uncertain) AS saved_uncertain, sum(left_input) AS left_input
 FROM minutes WHERE minute >= ?1 AND minute < ?2 GROUP BY upstream, model ORDER BY upstream, model";
 
+/// The sums of stretches of `?3` whole minutes each, counted from the first one on, of one upstream and one
+/// model or of all.
+const SERIES: &str = "
+SELECT (minute - ?1) / ?3 AS place, sum(requests), sum(failed_first), sum(saved), sum(lost), sum(cut)
+FROM minutes WHERE minute >= ?1 AND minute < ?2 AND (?4 IS NULL OR upstream = ?4) AND (?5 IS NULL OR model = ?5)
+GROUP BY place ORDER BY place";
+
 /// Microseconds of a minute.
 pub(crate) const MINUTE_MICROS: i64 = 60_000_000;
 
@@ -269,6 +276,58 @@ pub(super) fn sums(connection: &Connection, since: i64, until: i64) -> rusqlite:
     }
     let mut statement = connection.prepare_cached(SUMS)?;
     statement.query_map([since, until], read)?.collect()
+}
+
+/// What happened in one stretch of minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stretch {
+    /// Its place: 0 is the first stretch of those asked for.
+    pub(crate) place: u64,
+    /// Requests that ended.
+    pub(crate) requests: u64,
+    /// Requests whose first attempt failed.
+    pub(crate) failed_first: u64,
+    /// Requests that only another attempt saved.
+    pub(crate) saved: u64,
+    /// Requests that got no answer.
+    pub(crate) lost: u64,
+    /// Requests whose answer broke after its first content had gone to the caller.
+    pub(crate) cut: u64,
+}
+
+/// Which minutes to sum up, in stretches of how many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Series<'a> {
+    /// The first minute.
+    pub(crate) since: i64,
+    /// The minute behind the last.
+    pub(crate) until: i64,
+    /// Minutes of a stretch; one at least.
+    pub(crate) width: i64,
+    /// Of this upstream alone.
+    pub(crate) upstream: Option<&'a str>,
+    /// Of this model alone; `-` is requests without one.
+    pub(crate) model: Option<&'a str>,
+}
+
+/// The stretches in which something was counted, the earliest first; empty where there is no such table yet.
+pub(super) fn series(connection: &Connection, of: Series<'_>) -> rusqlite::Result<Vec<Stretch>> {
+    if !exists(connection)? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(SERIES)?;
+    let rows = statement.query_map(params![of.since, of.until, of.width.max(1), of.upstream, of.model], |row| {
+        let sum = |at: usize| row.get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
+        Ok(Stretch {
+            place: sum(0)?,
+            requests: sum(1)?,
+            failed_first: sum(2)?,
+            saved: sum(3)?,
+            lost: sum(4)?,
+            cut: sum(5)?,
+        })
+    })?;
+    rows.collect()
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Summed> {

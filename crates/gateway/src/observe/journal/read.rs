@@ -14,7 +14,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
 use super::costs::{self, Cost};
 use super::incidents::{self, EventRow, IncidentRow};
-use super::minutes::{self, Summed};
+use super::minutes::{self, Series, Stretch, Summed};
 use super::row::{AttemptRow, RequestRow};
 use super::schema::{APPLICATION, VERSION};
 use super::sqlite::with_suffix;
@@ -151,6 +151,28 @@ impl Journals {
     /// each journal its own.
     pub(crate) fn minutes(&self, since: i64, until: i64) -> Result<Vec<Summed>, ReadError> {
         self.of_each(|reader| minutes::sums(&reader.connection, since, until))
+    }
+
+    /// The sums of stretches of minutes; of each journal its own.
+    pub(crate) fn stretches(&self, of: Series<'_>) -> Result<Vec<Stretch>, ReadError> {
+        self.of_each(|reader| minutes::series(&reader.connection, of))
+    }
+
+    /// How requests on record ended that began from `since` to before `until`, of one model or of all, and how
+    /// many of each; of each journal its own.
+    pub(crate) fn outcomes(
+        &self,
+        since: i64,
+        until: i64,
+        model: Option<&str>,
+    ) -> Result<Vec<(String, u64)>, ReadError> {
+        self.of_each(|reader| {
+            let mut statement = reader.connection.prepare_cached(OUTCOMES)?;
+            let rows = statement.query_map((since, until, model), |row| {
+                Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)))
+            })?;
+            rows.collect()
+        })
     }
 
     /// The first minute that is counted in any of them.
@@ -310,6 +332,9 @@ const PAGE: &str = concat!(
     " ORDER BY began DESC, id DESC LIMIT :rows"
 );
 const COUNT: &str = concat!("SELECT count(*) FROM attempts WHERE ", filter!());
+/// How requests ended.
+const OUTCOMES: &str = "SELECT outcome, count(*) FROM requests WHERE began >= ?1 AND began < ?2
+     AND (?3 IS NULL OR ifnull(model, '-') = ?3) GROUP BY outcome ORDER BY outcome";
 /// The times of the newest whole answers of some SDKs.
 const WHOLE_ANSWERS: &str = "SELECT elapsed FROM requests WHERE began >= ?1 AND stream = 0 AND status < 400
      AND substr(sdk, 1, length(?2)) = ?2 ORDER BY id DESC LIMIT ?3";

@@ -5,9 +5,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::escalation::{self, Subject};
 use crate::observe::Observe;
 use crate::observe::journal::incidents::{IncidentRow, Whole};
-use crate::observe::journal::read::{INCIDENTS_MAX, Reader};
+use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals, Reader};
 
 /// Where incidents are.
 pub(super) const PATH: &str = "/api/v1/incidents";
@@ -34,6 +35,48 @@ pub(super) fn one(observe: &Observe, id: &str) -> Option<Whole> {
     let incident = rows.into_iter().find(|row| row.id == id)?;
     let events = read(observe, |reader| reader.incident_events(id).ok()).unwrap_or_default();
     Some(Whole { incident, events })
+}
+
+/// The form in which a report is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Markdown,
+}
+
+impl Form {
+    /// The form that a query asks for: `format=md`, `format=json` or none. `None` of another one.
+    pub(super) fn of(query: Option<&str>) -> Option<Form> {
+        let asked = query.unwrap_or_default().split('&').find_map(|part| part.strip_prefix("format="));
+        match asked.unwrap_or("json") {
+            "json" => Some(Form::Json),
+            "md" => Some(Form::Markdown),
+            _ => None,
+        }
+    }
+
+    /// The media type.
+    pub(super) fn media(self) -> &'static str {
+        match self {
+            Form::Json => "application/json",
+            Form::Markdown => "text/markdown; charset=utf-8",
+        }
+    }
+}
+
+/// The escalation report on one of them, by its whole id, as `seawall report` makes it. Blocks for the time that
+/// it takes to read the incident's failures.
+pub(super) fn report(observe: &Observe, id: &str, form: Form) -> Option<String> {
+    let Whole { incident, events } = one(observe, id)?;
+    let place = JournalArgs { journal: Some(observe.journal.path().to_owned()), data_dir: None };
+    let journals = Journals::open(&place, None).ok()?;
+    let command = format!("seawall report {}", incident.id);
+    let subject = Subject::Incident(Box::new(incident), events);
+    let report = escalation::of(&journals, &subject, seawall::unix_micros(), command).ok()??;
+    Some(match form {
+        Form::Json => escalation::json(&report),
+        Form::Markdown => escalation::markdown(&report),
+    })
 }
 
 fn read<T>(observe: &Observe, read: impl FnOnce(&Reader) -> Option<T>) -> Option<T> {
@@ -63,6 +106,20 @@ pub(super) fn acknowledge(observe: &Observe, id: &str) -> (StatusCode, serde_jso
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_is_json_unless_markdown_is_asked_for() {
+        for (query, form) in [
+            (None, Some(Form::Json)),
+            (Some("a=b"), Some(Form::Json)),
+            (Some("a=b&format=md"), Some(Form::Markdown)),
+            (Some("format=json"), Some(Form::Json)),
+            (Some("format=html"), None),
+            (Some("format="), None),
+        ] {
+            assert_eq!(Form::of(query), form, "{query:?}");
+        }
+    }
 
     #[test]
     fn only_pages_of_this_very_side_may_change_something() {

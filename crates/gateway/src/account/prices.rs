@@ -16,9 +16,9 @@ use toml::Spanned;
 /// A larger file is no table of prices.
 const BYTES_MAX: u64 = 1024 * 1024;
 /// The most rows of a table.
-pub(super) const ROWS_MAX: usize = 1_000;
+pub(crate) const ROWS_MAX: usize = 1_000;
 /// The highest price for a million tokens, in whole units.
-pub(super) const PRICE_MAX: u64 = 1_000_000;
+pub(crate) const PRICE_MAX: u64 = 1_000_000;
 /// Decimal places of a price.
 const PLACES: usize = 6;
 /// The longest name of a currency, in bytes.
@@ -27,7 +27,7 @@ const CURRENCY_BYTES_MAX: usize = 8;
 /// An amount of money, and what it leaves out. Priced tokens cost whole picos (10⁻¹²) of a unit each:
 /// a millionth of a price with six places.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Money {
+pub(crate) struct Money {
     /// `None` where nothing has a price.
     pico: Option<u128>,
     /// Tokens that no price fits.
@@ -35,11 +35,11 @@ pub(super) struct Money {
 }
 
 impl Money {
-    pub(super) fn unpriced(tokens: u64) -> Money {
+    pub(crate) fn unpriced(tokens: u64) -> Money {
         Money { pico: None, unpriced: tokens }
     }
 
-    pub(super) fn add(&mut self, other: &Money) {
+    pub(crate) fn add(&mut self, other: &Money) {
         self.pico = match (self.pico, other.pico) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             (a, b) => a.or(b),
@@ -47,18 +47,18 @@ impl Money {
         self.unpriced = self.unpriced.saturating_add(other.unpriced);
     }
 
-    pub(super) fn and(mut self, other: &Money) -> Money {
+    pub(crate) fn and(mut self, other: &Money) -> Money {
         self.add(other);
         self
     }
 
     /// Whether some tokens are not in it.
-    pub(super) fn is_incomplete(&self) -> bool {
+    pub(crate) fn is_incomplete(&self) -> bool {
         self.unpriced > 0
     }
 
     /// All of its places that are not zero, two at least.
-    pub(super) fn exact(&self) -> Option<String> {
+    pub(crate) fn exact(&self) -> Option<String> {
         let pico = self.pico?;
         let text = format!("{}.{:012}", pico / PICO, pico % PICO);
         let places = text.trim_end_matches('0').len().max(text.len() - 10);
@@ -66,7 +66,7 @@ impl Money {
     }
 
     /// Rounded to a hundredth of a cent, half up.
-    pub(super) fn rounded(&self) -> Option<String> {
+    pub(crate) fn rounded(&self) -> Option<String> {
         let parts = self.pico?.saturating_add(PICO / 20_000) / (PICO / 10_000);
         Some(format!("{}.{:04}", parts / 10_000, parts % 10_000))
     }
@@ -89,7 +89,7 @@ impl Serialize for Money {
 
 /// What a million tokens of a model cost, in millionths of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Price {
+pub(crate) struct Price {
     pattern: String,
     input: u64,
     output: u64,
@@ -98,7 +98,7 @@ pub(super) struct Price {
 
 impl Price {
     /// What so many tokens cost, `cached` of the input from a cache.
-    pub(super) fn of(&self, input: u64, cached: u64, output: u64) -> Money {
+    pub(crate) fn of(&self, input: u64, cached: u64, output: u64) -> Money {
         let cached = cached.min(input);
         let parts = [(input - cached, self.input), (cached, self.cached), (output, self.output)];
         let pico = parts.into_iter().map(|(tokens, price)| u128::from(tokens) * u128::from(price)).sum();
@@ -108,14 +108,14 @@ impl Price {
 
 /// A table of prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Prices {
+pub(crate) struct Prices {
     currency: String,
     rows: Vec<Price>,
 }
 
 impl Prices {
     /// Reads the table in `path`.
-    pub(super) fn read(path: &Path) -> Result<Prices, Wrong> {
+    pub(crate) fn read(path: &Path) -> Result<Prices, Wrong> {
         let wrong = |what: String| Wrong { path: path.to_owned(), place: None, what };
         let length = std::fs::metadata(path).map_err(|e| wrong(format!("cannot be read: {e}")))?.len();
         if length > BYTES_MAX {
@@ -134,7 +134,7 @@ impl Prices {
     }
 
     /// The price for `model`; `None` if no row fits it.
-    pub(super) fn of(&self, model: &str) -> Option<&Price> {
+    pub(crate) fn of(&self, model: &str) -> Option<&Price> {
         self.rows.iter().find(|price| {
             // Patterns mean here what they mean for upstreams.
             Upstream { models: vec![price.pattern.clone()], ..Upstream::default() }.serves(Some(model))
@@ -142,7 +142,7 @@ impl Prices {
     }
 
     /// What the money is called.
-    pub(super) fn currency(&self) -> &str {
+    pub(crate) fn currency(&self) -> &str {
         &self.currency
     }
 
@@ -171,7 +171,7 @@ type Trouble = (String, Option<Place>);
 
 /// What is wrong with a table of prices, and where.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     path: PathBuf,
     /// Line and column, from 1.
     place: Option<(usize, usize)>,

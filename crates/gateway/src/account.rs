@@ -3,44 +3,67 @@
 //! All of it is whole numbers. Known and estimated tokens are never added to each other, and money is
 //! counted in whole billionths of a thousandth, so that no order of adding changes a sum.
 
+pub(crate) mod prices;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use seawall_core::verdict::usage::Counted;
 use seawall_core::verdict::{Billed, Class};
 use serde::Serialize;
 
-use super::By;
-use super::prices::{Money, Prices};
 use crate::observe::journal::costs::{Cost, Part};
 use crate::observe::journal::minutes::Summed;
+use prices::{Money, Prices};
+
+/// What a row of the bill is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The model asked for
+    Model,
+    /// What attempts ended in
+    Class,
+    /// Where they went
+    Upstream,
+}
+
+impl By {
+    /// The word on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            By::Model => "model",
+            By::Class => "class",
+            By::Upstream => "upstream",
+        }
+    }
+}
 
 /// Tokens of some attempts, and what they cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub(super) struct Amount {
+pub(crate) struct Amount {
     /// Attempts whose tokens the upstream counted.
-    pub(super) known: u64,
+    pub(crate) known: u64,
     /// Attempts whose tokens are estimated.
-    pub(super) estimated: u64,
+    pub(crate) estimated: u64,
     /// Attempts of whose tokens a part at least nobody knows.
-    pub(super) unknown: u64,
+    pub(crate) unknown: u64,
     /// Tokens read, counted.
-    pub(super) input_tokens: u64,
+    pub(crate) input_tokens: u64,
     /// Tokens generated, counted.
-    pub(super) output_tokens: u64,
+    pub(crate) output_tokens: u64,
     /// The part of `input_tokens` that came from a cache.
-    pub(super) cached_tokens: u64,
+    pub(crate) cached_tokens: u64,
     /// Tokens read, estimated.
-    pub(super) input_estimated: u64,
+    pub(crate) input_estimated: u64,
     /// Tokens generated, estimated.
-    pub(super) output_estimated: u64,
+    pub(crate) output_estimated: u64,
     /// What they cost, as far as there is a price.
     #[serde(flatten)]
-    pub(super) money: Money,
+    pub(crate) money: Money,
 }
 
 impl Amount {
     /// All tokens, however sure.
-    pub(super) fn tokens(&self) -> u64 {
+    pub(crate) fn tokens(&self) -> u64 {
         [self.input_tokens, self.output_tokens, self.input_estimated, self.output_estimated]
             .into_iter()
             .fold(0, u64::saturating_add)
@@ -78,19 +101,19 @@ impl Amount {
 
 /// Attempts that brought no answer, by whether they are charged.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub(super) struct Spent {
+pub(crate) struct Spent {
     /// All of them.
-    pub(super) attempts: u64,
+    pub(crate) attempts: u64,
     /// Those that cost nothing, for certain.
-    pub(super) free: u64,
+    pub(crate) free: u64,
     /// Those that may be charged.
-    pub(super) possible: Amount,
+    pub(crate) possible: Amount,
     /// Those that are.
-    pub(super) certain: Amount,
+    pub(crate) certain: Amount,
 }
 
 impl Spent {
-    pub(super) fn add(&mut self, other: &Spent) {
+    pub(crate) fn add(&mut self, other: &Spent) {
         self.attempts += other.attempts;
         self.free += other.free;
         self.possible.add(&other.possible);
@@ -100,43 +123,43 @@ impl Spent {
 
 /// One row of the bill, or its totals.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Requests that ended.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
     /// Attempts that ended.
-    pub(super) attempts: u64,
+    pub(crate) attempts: u64,
     /// Requests whose first attempt failed.
-    pub(super) failed_first: u64,
+    pub(crate) failed_first: u64,
     /// Requests that only another attempt saved.
-    pub(super) saved: u64,
+    pub(crate) saved: u64,
     /// Requests that a hedge answered first.
-    pub(super) hedged: u64,
+    pub(crate) hedged: u64,
     /// Requests that got no answer.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
     /// Requests whose answer broke after it had begun.
-    pub(super) cut: u64,
+    pub(crate) cut: u64,
     /// Requests whose caller left before there was an answer.
-    pub(super) caller_left: u64,
+    pub(crate) caller_left: u64,
     /// What was answered.
-    pub(super) answers: Amount,
+    pub(crate) answers: Amount,
     /// The part of it that belongs to saved requests. Known and estimated ones together as `input_tokens`
     /// and `output_tokens`; `estimated` says how many of them are not known for certain.
-    pub(super) saved_answers: Amount,
+    pub(crate) saved_answers: Amount,
     /// First attempts that failed: without Seawall they would have cost the same.
-    pub(super) first_attempts: Spent,
+    pub(crate) first_attempts: Spent,
     /// Later attempts that failed.
-    pub(super) retries: Spent,
+    pub(crate) retries: Spent,
     /// Attempts broken off because another was faster.
-    pub(super) hedges: Spent,
+    pub(crate) hedges: Spent,
     /// Answers that broke after they had begun.
-    pub(super) cut_streams: Spent,
+    pub(crate) cut_streams: Spent,
     /// What was under way when its caller left, at most: the input, estimated.
-    pub(super) callers_left: Amount,
+    pub(crate) callers_left: Amount,
 }
 
 impl Tally {
     /// Everything that brought no answer.
-    pub(super) fn spent(&self) -> Spent {
+    pub(crate) fn spent(&self) -> Spent {
         let mut all = Spent::default();
         for part in [&self.first_attempts, &self.retries, &self.hedges, &self.cut_streams] {
             all.add(part);
@@ -146,7 +169,7 @@ impl Tally {
     }
 
     /// The share of what brought no answer in all tokens, in millionths; the most that it can be.
-    pub(super) fn share_ppm(&self) -> u64 {
+    pub(crate) fn share_ppm(&self) -> u64 {
         let spent = self.spent();
         let spent = u128::from(spent.possible.tokens()) + u128::from(spent.certain.tokens());
         let all = spent + u128::from(self.answers.tokens());
@@ -165,36 +188,36 @@ impl Tally {
 
 /// The finished bill.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Bill {
+pub(crate) struct Bill {
     /// By key, in its order.
-    pub(super) rows: BTreeMap<String, Tally>,
+    pub(crate) rows: BTreeMap<String, Tally>,
     /// All of them together.
-    pub(super) total: Tally,
+    pub(crate) total: Tally,
     /// Models with tokens and no price, where there are prices at all.
-    pub(super) unpriced: BTreeSet<String>,
+    pub(crate) unpriced: BTreeSet<String>,
 }
 
 impl Bill {
     /// Whether nothing is on record.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 }
 
 /// A bill in the making.
-pub(super) struct Account<'p> {
+pub(crate) struct Account<'p> {
     by: By,
     prices: Option<&'p Prices>,
     bill: Bill,
 }
 
 impl<'p> Account<'p> {
-    pub(super) fn new(by: By, prices: Option<&'p Prices>) -> Account<'p> {
+    pub(crate) fn new(by: By, prices: Option<&'p Prices>) -> Account<'p> {
         Account { by, prices, bill: Bill::default() }
     }
 
     /// Adds what happened to whole requests.
-    pub(super) fn add_minutes(&mut self, summed: &Summed) {
+    pub(crate) fn add_minutes(&mut self, summed: &Summed) {
         let Summed { upstream, model, sums } = summed;
         let answers = Amount {
             known: sums.known,
@@ -251,7 +274,7 @@ impl<'p> Account<'p> {
     }
 
     /// Adds what attempts cost that brought no answer.
-    pub(super) fn add_cost(&mut self, cost: &Cost) {
+    pub(crate) fn add_cost(&mut self, cost: &Cost) {
         let Cost { upstream, model, class, part, billed, usage, attempts, input, output, cached } = cost;
         let attempts = *attempts;
         let amount = match usage.as_deref().and_then(Counted::from_name) {
@@ -290,7 +313,7 @@ impl<'p> Account<'p> {
     }
 
     /// The bill of everything added.
-    pub(super) fn bill(self) -> Bill {
+    pub(crate) fn bill(self) -> Bill {
         self.bill
     }
 
