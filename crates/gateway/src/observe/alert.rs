@@ -69,6 +69,8 @@ pub(crate) enum Form {
     Alertmanager {
         /// The header that it wants, if any.
         authorization: Option<HeaderValue>,
+        /// How often it hears of an open incident.
+        remind_every: Duration,
     },
     /// Standard Webhooks.
     Webhook {
@@ -244,9 +246,9 @@ impl Receiver {
         let body = match &self.form {
             Form::Slack => slack::message(notice, what, links),
             Form::Pagerduty { routing_key } => pagerduty::event(notice, what, links, routing_key),
-            Form::Alertmanager { authorization } => {
+            Form::Alertmanager { authorization, remind_every } => {
                 headers.extend(authorization.clone().map(|value| (header::AUTHORIZATION, value)));
-                alertmanager::alerts(notice, what, links, item.before, now)
+                alertmanager::alerts(notice, what, links, item.before, *remind_every, now)
             }
             Form::Webhook { .. } => webhook::body(notice, what, links),
         };

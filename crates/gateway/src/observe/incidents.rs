@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use seawall::Answered;
 use seawall_core::event::{Attempt, Ended, Outcome, Reason, Request as Record, Vote};
-use seawall_core::incident::{Ending, Event, Facts, First, Id, Incidents, Kind, Last, Saved, Scope, Severity, What};
+use seawall_core::incident::{
+    Ending, Event, Facts, First, Id, Incidents, Kind, Last, Limits, Saved, Scope, Severity, What,
+};
 use seawall_core::plan::shapes::Form;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
@@ -67,6 +69,8 @@ impl Names {
 /// Incidents, and who hears of them.
 pub(crate) struct Watch {
     names: Names,
+    /// Whether anything is looked for.
+    is_on: bool,
     journal: Journal,
     pages: Arc<Board>,
     alerts: Arc<Alerts>,
@@ -88,20 +92,30 @@ struct State {
 }
 
 impl Watch {
-    /// Goes on with what the journal remembers.
-    pub(crate) fn new(names: Names, journal: Journal, pages: Arc<Board>, alerts: Arc<Alerts>) -> Watch {
+    /// Goes on with what the journal remembers, by these limits; `None` looks for no incident. What is not looked for any
+    /// more is over, as forgotten, and told so.
+    pub(crate) fn new(
+        names: Names,
+        limits: Option<Limits>,
+        journal: Journal,
+        pages: Arc<Board>,
+        alerts: Arc<Alerts>,
+    ) -> Watch {
+        let (is_on, limits) = (limits.is_some(), limits.unwrap_or_default());
         let start = (Time::from_micros(u64::try_from(seawall::unix_micros()).unwrap_or(0)), Instant::now());
-        let watch = Watch { names, journal, pages, alerts, start, state: Mutex::default() };
+        let state = Mutex::new(State { incidents: Incidents::new(limits), ..State::default() });
+        let watch = Watch { names, is_on, journal, pages, alerts, start, state };
         let Remembered { state, acknowledged } = watch.journal.remembered();
         let saved = state.as_deref().map(serde_json::from_str::<Saved>);
         if let Some(Err(error)) = &saved {
             tracing::warn!(%error, "what was known of incidents cannot be read: they begin anew");
         }
         match saved {
-            Some(Ok(saved)) => watch.lock().resume(saved, start.0, &acknowledged),
+            Some(Ok(saved)) => watch.lock().resume(saved, limits, start.0, &acknowledged),
             Some(Err(_)) | None => watch.journal.forget(seawall::unix_micros()),
         }
         watch.alerts.resume(watch.lock().incidents.open());
+        watch.forget(limits);
         watch.want_pages(&watch.lock());
         watch
     }
@@ -114,9 +128,21 @@ impl Watch {
         self.start.0 + self.start.1.elapsed()
     }
 
+    /// Ends what is open of kinds that are not looked for. Where none is, nothing but the ends is told.
+    fn forget(&self, limits: Limits) {
+        let kinds: Vec<Kind> =
+            Kind::ALL.iter().copied().filter(|&kind| !(self.is_on && limits.looks_for(kind))).collect();
+        let mut state = self.lock();
+        if state.incidents.open().any(|event| kinds.contains(&event.kind)) {
+            let mut told = state.incidents.forget(self.now(), &kinds);
+            told.retain(|event| self.is_on || event.what == What::Resolved);
+            self.tell(&mut state, told);
+        }
+    }
+
     /// Takes in an attempt that failed; the incident that it is part of, if there is one.
     pub(crate) fn failed(&self, record: &Record, attempt: &Attempt) -> Option<Id> {
-        let upstream = self.names.place(&attempt.upstream)?;
+        let upstream = self.names.place(&attempt.upstream).filter(|_| self.is_on)?;
         let mut state = self.lock();
         if attempt.number == 1 {
             // Until when its first content was waited for, of a stream that was given up for another.
@@ -152,7 +178,7 @@ impl Watch {
 
     /// Takes in an attempt that was answered.
     pub(crate) fn answered(&self, facts: &Request, answered: &Answered<'_>) {
-        if answered.number > 1 {
+        if answered.number > 1 || !self.is_on {
             return;
         }
         let Some(upstream) = self.names.upstream(answered.upstream) else { return };
@@ -180,6 +206,9 @@ impl Watch {
 
     /// Takes in how a request ended for its caller.
     pub(crate) fn ended(&self, request: Option<&str>, facts: &Request, ended: &Ended) {
+        if !self.is_on {
+            return;
+        }
         let now = self.now();
         let (request, route, model) = (request.unwrap_or("-"), self.names.route(ended.route), facts.model.as_deref());
         let mut state = self.lock();
@@ -302,8 +331,8 @@ impl Watch {
 }
 
 impl State {
-    fn resume(&mut self, saved: Saved, now: Time, acknowledged: &[String]) {
-        self.incidents = Incidents::restore(saved, now);
+    fn resume(&mut self, saved: Saved, limits: Limits, now: Time, acknowledged: &[String]) {
+        self.incidents = Incidents::restore(saved, limits, now);
         self.saved = now;
         let open: Vec<Event> = self.incidents.open().collect();
         for event in open {

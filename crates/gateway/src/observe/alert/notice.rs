@@ -284,8 +284,8 @@ fn lasting(time: Duration) -> String {
 
 fn found_by(rule: Rule) -> &'static str {
     match rule {
-        Rule::Consecutive => "more than three failures in a row",
-        Rule::Rate => "more than 5 % failed in five minutes",
+        Rule::Consecutive => "too many failures in a row",
+        Rule::Rate => "too many failed in five minutes, beyond chance",
         Rule::Rising => "three times as many failures as usual, over half an hour",
         Rule::Slow => "one first content in five far later than usual",
     }
