@@ -8,9 +8,11 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use seawall_core::request::lint::{Options as LintOptions, Target, fixed, lint};
+
+use super::cpu::measured;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -83,29 +85,6 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// How often `each` runs in a second of this thread's time.
-fn measured(time: Duration, each: impl Fn()) -> f64 {
-    let (start, cpu) = (Instant::now(), cpu_time());
-    let mut count = 0.0;
-    loop {
-        for _ in 0..16 {
-            each();
-        }
-        count += 16.0;
-        let taken = start.elapsed();
-        if taken >= time {
-            let busy = cpu_time().zip(cpu).map_or(taken, |(now, before)| now.saturating_sub(before));
-            return count / busy.as_secs_f64();
-        }
-    }
-}
-
-/// How long this thread has run: others on the machine take none of it. `None` where Linux does not say.
-fn cpu_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// A request with that many tools.

@@ -10,16 +10,19 @@
 //! - `run` starts all of them, each on its core, in interleaved rounds, and judges.
 //!
 //! - `lint` looks at requests with tools, beside a parser of the same bytes: it has no door to be asked at.
+//! - `incidents` tells of requests to what looks for incidents: neither has it one.
 //!
-//! But for `lint` it knows Seawall as a program only, never as a library: nothing inside can be tuned for it.
+//! But for these two it knows Seawall as a program only, never as a library: nothing inside can be tuned for it.
 //! Everything is loopback, bounded in count and time, and ends by itself; only own children are killed.
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark reads the clock all day, and its tasks live as long as its process"
 )]
 
+mod cpu;
 mod fixture;
 mod floor;
+mod incidents;
 mod lint;
 mod load;
 mod mock;
@@ -50,6 +53,8 @@ enum Command {
     Run(run::Options),
     /// Look at requests with tools and parse the same bytes: requests and megabytes a second of each
     Lint(lint::Options),
+    /// Look for incidents in made-up requests: requests a second of one core, and the size of what is kept
+    Incidents(incidents::Options),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
                 Command::Load(options) => load::run(options).await,
                 Command::Run(options) => run::run(options).await,
                 Command::Lint(options) => lint::run(&options),
+                Command::Incidents(options) => incidents::run(&options),
             }
         })
     });

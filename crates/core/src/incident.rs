@@ -2,7 +2,7 @@
 //!
 //! A failure now and then is weather. Four in a row, or one in twenty over five minutes, is an
 //! incident: it is told once when it opens, every quarter of an hour while it lasts, and once when
-//! it is over. What counts is how the first attempt of each request ended, so that retries neither
+//! it is over. An operator may say otherwise, within [`Limits`]. What counts is how the first attempt of each request ended, so that retries neither
 //! hide trouble nor make it look larger. Two kinds more can only be seen from here: failures that
 //! retries *mask* from callers, and first content that comes far later than usual.
 //!
@@ -20,6 +20,7 @@ mod detector;
 mod difference;
 mod incidents;
 mod ledger;
+mod limits;
 mod pace;
 mod rate;
 mod run;
@@ -36,17 +37,20 @@ use crate::words::words;
 
 pub use crate::event::Vote;
 pub use detector::{
-    Detector, FORGOTTEN_AFTER, OKS_MIN, OPEN_MIN, REMIND_EVERY, REOPEN_WITHIN, SAMPLES_MAX, TOLD_ALONE_AFTER,
-    UNKNOWN_AFTER,
+    Detector, FORGOTTEN_AFTER, OKS_MIN, OPEN_MIN, REOPEN_WITHIN, SAMPLES_MAX, TOLD_ALONE_AFTER, UNKNOWN_AFTER,
 };
 pub use difference::{
     ANSWERED_MIN, Beside, COVERS_MIN, Difference, FAILED_MIN, GAP_MIN, SINGLES_MAX, Trait, clear_against,
 };
 pub use incidents::{BLAME_MAX, Incidents, SCOPES_MAX, Saved};
 pub use ledger::{CELLS_MAX, Dimension, Facts, NAMES_MAX};
+pub use limits::{
+    CONSECUTIVE_MAX, CONSECUTIVE_MIN, FAILURES_MIN_LEAST, FAILURES_MIN_MOST, Limits, RATE_HIGHEST, RATE_LOWEST,
+    REMIND_LONGEST, REMIND_SHORTEST,
+};
 pub use pace::{FORMS_MAX, PACE_SAMPLES_MIN, RELEARN_AFTER};
-pub use rate::{RATE_MIN, RISING_MIN, SLOW_MIN};
-pub use run::{GAP_MAX, RUN_MIN, RUN_OF_ONE_MIN};
+pub use rate::{RISING_MIN, SLOW_MIN};
+pub use run::GAP_MAX;
 pub use vote::{Ending, First, Last};
 
 /// The longest name that is kept, in bytes.
@@ -69,9 +73,9 @@ words! {
 words! {
     /// What found it first.
     pub enum Rule {
-        /// More than three failures in a row.
+        /// So many failures in a row: more than three, unless [`Limits`] say otherwise.
         Consecutive = "consecutive",
-        /// More than 5 % over five minutes, and surely so.
+        /// Too many over five minutes, and surely so: more than 5 %, unless [`Limits`] say otherwise.
         Rate = "rate",
         /// Three times as many failures as usual, over half an hour.
         Rising = "rising",

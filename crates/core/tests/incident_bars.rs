@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use seawall_core::dice::Dice;
-use seawall_core::incident::{Detector, Event, Facts, First, GAP_MAX, Incidents, Kind, Rule, Scope, Vote, What};
+use seawall_core::incident::{
+    Detector, Event, Facts, First, GAP_MAX, Incidents, Kind, Limits, Rule, Scope, Vote, What,
+};
 use seawall_core::time::Time;
 
 const SEEDS: u64 = 20;
@@ -45,7 +47,7 @@ struct World {
 
 impl World {
     fn new(seed: u64, mean: Duration, kind: Kind) -> World {
-        let detector = Detector::new(Scope::upstream("openai", Some("m")), kind);
+        let detector = Detector::new(Scope::upstream("openai", Some("m")), kind, Limits::default());
         World { detector, dice: Dice::new(seed), mean, now: START, requests: 0, told: Vec::new() }
     }
 
@@ -107,7 +109,7 @@ fn onsets(mean: Duration, fails_ppm: u32, equal_bodies: bool) -> Vec<Option<Foun
         };
         if equal_bodies {
             // One body, which the next answers would have: nothing but the run is left to find it.
-            world.detector = Detector::new(Scope::upstream("openai", Some("m")), Kind::Failures);
+            world.detector = Detector::new(Scope::upstream("openai", Some("m")), Kind::Failures, Limits::default());
         }
         let mut failed = 0;
         world.told.clear();
@@ -179,7 +181,7 @@ struct Streams {
 
 impl Streams {
     fn new(seed: u64, mean: Duration) -> Streams {
-        Streams { incidents: Incidents::new(), world: World::new(3_000 + seed, mean, Kind::Latency) }
+        Streams { incidents: Incidents::new(Limits::default()), world: World::new(3_000 + seed, mean, Kind::Latency) }
     }
 
     fn request(&mut self, factor: f64) {
@@ -228,7 +230,7 @@ fn slow(mean: Duration, days: u32) -> (usize, Vec<Option<Found>>) {
 /// 5 % does not open the incident: none from 440 on.
 fn not_literal(from: u64, to: u64) -> u64 {
     let is_wrong = |requests: u64| {
-        let mut detector = Detector::new(Scope::route("r"), Kind::Failures);
+        let mut detector = Detector::new(Scope::route("r"), Kind::Failures, Limits::default());
         let mut told = Vec::new();
         let (mut failed, mut wrong) = (0_u64, false);
         // Failures are spread evenly, at a rate of which the last request is just above 5 %.

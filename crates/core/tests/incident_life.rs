@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use seawall_core::incident::{
-    Close, Counts, Detector, Event, FORGOTTEN_AFTER, GAP_MAX, Kind, OPEN_MIN, REMIND_EVERY, REOPEN_WITHIN, Rule,
-    SAMPLES_MAX, Scope, Severity, UNKNOWN_AFTER, Vote, What,
+    Close, Counts, Detector, Event, FORGOTTEN_AFTER, GAP_MAX, Kind, Limits, OPEN_MIN, REOPEN_WITHIN, Rule, SAMPLES_MAX,
+    Scope, Severity, UNKNOWN_AFTER, Vote, What,
 };
 use seawall_core::time::Time;
 
@@ -23,7 +23,11 @@ struct Watched {
 
 impl Watched {
     fn new(kind: Kind) -> Watched {
-        let detector = Detector::new(Scope::upstream("openai", Some("m")), kind);
+        Watched::within(kind, Limits::default())
+    }
+
+    fn within(kind: Kind, limits: Limits) -> Watched {
+        let detector = Detector::new(Scope::upstream("openai", Some("m")), kind, limits);
         Watched { detector, now: START, votes: 0, told: Vec::new() }
     }
 
@@ -158,8 +162,91 @@ fn votes_older_than_five_minutes_are_no_evidence() {
 #[test]
 fn it_is_told_again_every_quarter_of_an_hour() {
     let mut watched = outage();
-    watched.votes(Vote::Fail, 2 * REMIND_EVERY.as_secs() + 2, secs(1));
+    watched.votes(Vote::Fail, 2 * Limits::default().remind_every.as_secs() + 2, secs(1));
     assert_eq!(watched.told(), [(What::Reminder, 903), (What::Reminder, 1_803)]);
+}
+
+#[test]
+fn a_run_is_as_long_as_the_operator_says() {
+    for consecutive in [2, 5, 100] {
+        let limits = Limits { consecutive, failures_min: 1_000, ..Limits::default() };
+        let mut watched = Watched::within(Kind::Failures, limits);
+        watched.votes(Vote::Fail, u64::from(consecutive) - 1, secs(1));
+        assert!(watched.told.is_empty(), "{consecutive}");
+        watched.vote(Vote::Fail);
+        assert_eq!(watched.told.pop().unwrap().rule, Rule::Consecutive, "{consecutive}");
+        // Of one body twice as many.
+        let mut watched = Watched::within(Kind::Failures, limits);
+        for n in 1..=2 * consecutive {
+            watched.detector.vote(START + secs(n.into()), Vote::Fail, 7, "sw", &mut watched.told);
+            assert_eq!(watched.told.len(), usize::from(n == 2 * consecutive), "{consecutive} {n}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_is_as_high_as_the_operator_says_and_half_of_it_is_the_end() {
+    // Of 1,000 in 200 s failures are never in a row.
+    for (rate, every) in [(100, 9), (500, 2)] {
+        let limits = Limits { rate, consecutive: 100, ..Limits::default() };
+        let mut watched = Watched::within(Kind::Failures, limits);
+        let fifth = Duration::from_millis(200);
+        for n in 0..1_000 {
+            // As many as may fail, and no more.
+            let is_failure = n * u64::from(rate) / 1_000 < (n + 1) * u64::from(rate) / 1_000;
+            watched.votes(if is_failure { Vote::Fail } else { Vote::Ok }, 1, fifth);
+        }
+        assert!(watched.told.is_empty(), "{rate}");
+        (0..200).for_each(|n| watched.votes(if n % every == 0 { Vote::Fail } else { Vote::Ok }, 1, fifth));
+        watched.votes(Vote::Fail, 60, fifth);
+        let event = watched.told.pop().unwrap();
+        assert_eq!((event.rule, event.what), (Rule::Rate, What::Opened), "{rate}");
+        assert!(event.window.rate_ppm() > u64::from(rate) * 1_000, "{rate}");
+    }
+    // 10 % in the usual place is 5 % in the last minute: 4 of 80 are not below, 4 of 81 are.
+    let mut watched = Watched::within(Kind::Failures, Limits { rate: 100, ..Limits::default() });
+    watched.votes(Vote::Fail, 4, secs(1));
+    watched.told.clear();
+    watched.now = START + secs(70);
+    watched.votes(Vote::Fail, 4, MICRO);
+    watched.votes(Vote::Ok, 76, MICRO);
+    assert!(watched.told().is_empty());
+    watched.vote(Vote::Ok);
+    assert_eq!(watched.told(), [(What::Resolved, 70)]);
+}
+
+#[test]
+fn so_many_failures_are_a_rate_as_the_operator_says() {
+    for failures_min in [4, 20] {
+        let limits = Limits { failures_min, consecutive: 100, ..Limits::default() };
+        for (bodies, least) in [(2, failures_min), (1, 2 * failures_min)] {
+            let mut watched = Watched::within(Kind::Failures, limits);
+            for n in 1..=u64::from(least) {
+                assert!(watched.told.is_empty(), "{failures_min} {bodies} {n}");
+                watched.detector.vote(START + secs(n), Vote::Fail, n % bodies, "sw", &mut watched.told);
+            }
+            assert_eq!(watched.told.len(), 1, "{failures_min} {bodies}");
+        }
+    }
+}
+
+#[test]
+fn it_is_told_again_as_often_as_the_operator_says() {
+    for (minutes, reminders) in [(1, 60), (60, 1), (24 * 60, 0)] {
+        let limits = Limits { remind_every: secs(60 * minutes), ..Limits::default() };
+        let mut watched = Watched::within(Kind::Failures, limits);
+        watched.votes(Vote::Fail, 4, secs(1));
+        watched.told.clear();
+        watched.votes(Vote::Fail, 3_600, secs(1));
+        let told = watched.told();
+        assert!(told.iter().all(|(what, _)| *what == What::Reminder));
+        assert_eq!(told.len(), reminders, "{minutes}");
+        assert!(told.first().is_none_or(|(_, at)| *at == 3 + 60 * minutes), "{minutes}");
+    }
+    // No time at all is the shortest time, and not for ever.
+    let mut watched = Watched::within(Kind::Failures, Limits { remind_every: Duration::ZERO, ..Limits::default() });
+    watched.votes(Vote::Fail, 64, secs(1));
+    assert_eq!(watched.told(), [(What::Opened, 3), (What::Reminder, 63)]);
 }
 
 #[test]

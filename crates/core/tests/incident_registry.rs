@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use seawall_core::dice::Dice;
 use seawall_core::incident::{
-    BLAME_MAX, Close, Ending, Event, Facts, First, Incidents, Kind, Last, Rule, SCOPES_MAX, Saved, Scope, Severity,
-    Vote, What,
+    BLAME_MAX, Close, Ending, Event, Facts, First, Incidents, Kind, Last, Limits, Rule, SCOPES_MAX, Saved, Scope,
+    Severity, Vote, What,
 };
 use seawall_core::time::Time;
 
@@ -22,7 +22,7 @@ struct World {
 
 impl World {
     fn new() -> World {
-        World { incidents: Incidents::new(), now: START, requests: 0, told: Vec::new() }
+        World { incidents: Incidents::new(Limits::default()), now: START, requests: 0, told: Vec::new() }
     }
 
     fn first(&mut self, route: &str, upstream: &str, model: &str, vote: Vote) {
@@ -369,7 +369,7 @@ fn after_a_restart_it_goes_on_with_its_id_even_if_the_clock_went_back() {
         let saved = serde_json::to_string(&world.incidents.save()).unwrap();
         let saved: Saved = serde_json::from_str(&saved).unwrap();
         world.now = Time::from_micros(world.now.as_micros() - back * 1_000_000) + secs(5);
-        world.incidents = Incidents::restore(saved, world.now);
+        world.incidents = Incidents::restore(saved, Limits::default(), world.now);
         world.told.clear();
         assert_eq!(world.incidents.open().map(|event| event.id).next(), Some(id.clone()));
         world.first("chat", "openai", "m", Vote::Fail);
@@ -381,6 +381,99 @@ fn after_a_restart_it_goes_on_with_its_id_even_if_the_clock_went_back() {
         assert_eq!((world.told[0].what, &world.told[0].id), (What::Resolved, &id));
         assert!(world.told.iter().all(|event| event.what == What::Resolved));
     }
+}
+
+#[test]
+fn after_a_restart_the_limits_of_the_new_process_hold() {
+    let hourly = Limits { remind_every: secs(3_600), ..Limits::default() };
+    let often = Limits { remind_every: secs(60), consecutive: 2, ..Limits::default() };
+    let restarted = |world: &World, limits| {
+        let saved = serde_json::to_string(&world.incidents.save()).unwrap();
+        let incidents = Incidents::restore(serde_json::from_str(&saved).unwrap(), limits, world.now);
+        World { incidents, now: world.now, requests: world.requests, told: Vec::new() }
+    };
+    let mut world = World { incidents: Incidents::new(hourly), ..World::new() };
+    for _ in 0..4 {
+        world.first("chat", "openai", "m", Vote::Fail);
+    }
+    world.now = world.now + secs(30);
+    let reminded = |mut world: World| {
+        world.now = world.now + secs(3_600);
+        world.first("chat", "openai", "m", Vote::Fail);
+        let told: Vec<_> = world.told.into_iter().filter(|event| event.under.is_none()).collect();
+        told.into_iter().map(|event| (event.what, event.at.since(START).as_secs())).collect::<Vec<_>>()
+    };
+    // Sooner reminders come sooner, from the restart on; later ones do not put off the one that was due.
+    let sooner = reminded(restarted(&world, often));
+    assert_eq!(sooner[0], (What::Reminder, 90), "{sooner:?}");
+    assert!(!reminded(restarted(&world, hourly)).contains(&(What::Reminder, 90)));
+    let later = Limits { remind_every: secs(24 * 3_600), ..Limits::default() };
+    let mut later = restarted(&world, later);
+    for _ in 0..60 {
+        later.now = later.now + secs(60);
+        later.first("chat", "openai", "m", Vote::Fail);
+    }
+    assert!(later.told.iter().any(|event| event.what == What::Reminder && event.at == START + secs(3_600)));
+    // A run that was too short before is not too short by the new ones.
+    let mut world = World::new();
+    world.first("chat", "openai", "m", Vote::Fail);
+    let mut world = restarted(&world, often);
+    world.first("chat", "openai", "m", Vote::Fail);
+    world.first("chat", "openai", "n", Vote::Fail);
+    assert!(world.told.iter().any(|event| event.rule == Rule::Consecutive && event.what == What::Opened));
+}
+
+#[test]
+fn kinds_that_are_not_looked_for_are_never_found() {
+    let slow = |world: &mut World, took: u64| {
+        world.now = world.now + secs(1);
+        world.stream(Vote::Ok, Some(secs(took)));
+    };
+    let found = |limits| {
+        let mut world = World { incidents: Incidents::new(limits), ..World::new() };
+        (0..200).for_each(|_| slow(&mut world, 1));
+        (0..200).for_each(|_| slow(&mut world, 60));
+        for _ in 0..100 {
+            world.now = world.now + secs(1);
+            world.last("chat", "openai", "m", Ending::Saved);
+        }
+        world.told.iter().map(|event| event.kind).collect::<std::collections::BTreeSet<_>>()
+    };
+    let usual = Limits::default();
+    assert_eq!(found(usual).into_iter().collect::<Vec<_>>(), [Kind::Masked, Kind::Latency]);
+    assert_eq!(found(Limits { masked: false, ..usual }).into_iter().collect::<Vec<_>>(), [Kind::Latency]);
+    assert_eq!(found(Limits { latency: false, ..usual }).into_iter().collect::<Vec<_>>(), [Kind::Masked]);
+    assert!(found(Limits { masked: false, latency: false, ..usual }).is_empty());
+}
+
+#[test]
+fn what_is_not_looked_for_any_more_is_forgotten_and_the_rest_stays() {
+    let mut world = World::new();
+    for _ in 0..100 {
+        world.now = world.now + secs(1);
+        world.last("chat", "openai", "saved", Ending::Saved);
+    }
+    for _ in 0..4 {
+        world.first("chat", "openai", "m", Vote::Fail);
+    }
+    let kinds = |world: &World| world.incidents.open().map(|event| event.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&world), [Kind::Masked, Kind::Failures, Kind::Failures]);
+    let told = world.incidents.forget(world.now, &[Kind::Masked]);
+    let said: Vec<_> = told.iter().map(|event| (event.what, event.kind, event.close)).collect();
+    assert_eq!(said, [(What::Resolved, Kind::Masked, Some(Close::Forgotten))]);
+    assert_eq!(kinds(&world), [Kind::Failures, Kind::Failures]);
+    assert!(world.incidents.forget(world.now, &[Kind::Masked]).is_empty());
+    let told = world.incidents.forget(world.now, Kind::ALL);
+    assert!(told.iter().all(|event| event.what == What::Resolved && event.close == Some(Close::Forgotten)));
+    assert_eq!((told.len(), world.incidents.open().count(), world.incidents.wake_at()), (2, 0, None));
+    // What fails again is another incident.
+    let id = told[0].id.clone();
+    world.now = world.now + secs(1);
+    for _ in 0..4 {
+        world.first("chat", "openai", "m", Vote::Fail);
+    }
+    let again = world.told.iter().rfind(|event| event.what == What::Opened).unwrap();
+    assert!(again.id != id && again.flaps == 0);
 }
 
 /// One thing that happens, and how long after the one before it.
@@ -466,7 +559,8 @@ fn play(steps: &[Step], mut wakes: Option<Dice>, restart_at: Option<usize>) -> V
         world.last(route, upstream, "m", ending);
         if restart_at == Some(n) {
             let saved = serde_json::to_string(&world.incidents.save()).expect("it can be saved");
-            world.incidents = Incidents::restore(serde_json::from_str(&saved).expect("and read"), world.now);
+            world.incidents =
+                Incidents::restore(serde_json::from_str(&saved).expect("and read"), Limits::default(), world.now);
         }
     }
     world.wait(secs(200_000));

@@ -18,6 +18,7 @@ mod doors;
 mod environment;
 mod example;
 mod expand;
+mod incident;
 mod item;
 mod kind;
 mod list;
@@ -56,6 +57,7 @@ pub(crate) use self::alert::{authorization, signing_key};
 pub(crate) use self::diagnose::Problems;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::example::example;
+pub(crate) use self::incident::IncidentConfig;
 pub(crate) use self::proxy::{ProxySetting, ProxyUrl, missing_in_no_proxy};
 pub(crate) use self::read::Source;
 pub(crate) use self::secret::Secret;
@@ -91,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     /// Everything about trying again.
     pub(crate) policy: Policy,
+    /// When failures are an incident.
+    pub(crate) incident: IncidentConfig,
     /// When status pages are asked.
     pub(crate) status_page: StatusPageConfig,
     /// Where incidents are told. Names are unique.

@@ -97,7 +97,14 @@ impl Gateway {
         let sample = f64::from(config.journal.success_sample_ppm) / 1_000_000.0;
         let pages = Arc::new(pages::board(config));
         let alerts = Arc::new(Alerts::start(alerts::receivers(config), &alerts::links(admin))?);
-        let observe = Arc::new(Observe::new(journal, names(config), sample, Arc::clone(&pages), alerts));
+        let observe = Arc::new(Observe::new(
+            journal,
+            names(config),
+            sample,
+            config.incident.looked_for(),
+            Arc::clone(&pages),
+            alerts,
+        ));
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
         let client = Client::builder(config.upstreams.iter().map(upstream).collect())
             .policy(config.policy.clone())

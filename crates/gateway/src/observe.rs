@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use seawall::{Answered, Observer};
 use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request as Record};
+use seawall_core::incident::Limits;
 use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
@@ -53,11 +54,12 @@ pub(crate) struct Observe {
 }
 
 impl Observe {
-    /// An observer of what `names` names.
+    /// An observer of what `names` names, that finds incidents by `limits`; `None` looks for none.
     pub(crate) fn new(
         journal: Journal,
         names: Names,
         success_sample: f64,
+        limits: Option<Limits>,
         pages: Arc<Board>,
         alerts: Arc<Alerts>,
     ) -> Observe {
@@ -65,7 +67,7 @@ impl Observe {
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
         let metrics = Metrics::new(&names.upstreams).with(|registry| alerts.register(registry));
         let (upstreams, rollup) = (names.upstreams.clone(), Rollup::new(&names.upstreams));
-        let incidents = Watch::new(names, journal.clone(), Arc::clone(&pages), Arc::clone(&alerts));
+        let incidents = Watch::new(names, limits, journal.clone(), Arc::clone(&pages), Arc::clone(&alerts));
         Observe { metrics, journal, pages, incidents, alerts, rollup, upstreams, sample_ppm }
     }
 

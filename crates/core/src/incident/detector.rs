@@ -12,15 +12,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::rate::{has_fallen, is_high, is_rising, is_slow};
-use super::run::{Bodies, RUN_OF_ONE_MIN, Run};
+use super::rate::{has_fallen, is_high, is_low, is_rising, is_slow};
+use super::run::{Bodies, Run};
 use super::tally::{BUCKETS, Tally};
 use super::usual::Usual;
-use super::{Close, Counts, Event, Id, Kind, REQUEST_BYTES_MAX, Rule, Scope, Severity, Vote, What, inert};
+use super::{Close, Counts, Event, Id, Kind, Limits, REQUEST_BYTES_MAX, Rule, Scope, Severity, Vote, What, inert};
 use crate::time::Time;
 
-/// How often an open incident is told again.
-pub const REMIND_EVERY: Duration = Duration::from_secs(15 * 60);
 /// An incident is open for this long at least.
 pub const OPEN_MIN: Duration = Duration::from_secs(60);
 /// Answers in a row without which no incident is over.
@@ -73,6 +71,9 @@ pub struct Detector {
     over: Option<Over>,
     /// When something is to be told without anything being heard.
     due: Time,
+    /// The operator's. They are not saved: the next process has its own.
+    #[serde(skip)]
+    limits: Limits,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,9 +105,9 @@ struct Over {
 }
 
 impl Detector {
-    /// Nothing heard yet.
+    /// Nothing heard yet. Limits are kept within their bounds.
     #[must_use]
-    pub fn new(scope: Scope, kind: Kind) -> Detector {
+    pub fn new(scope: Scope, kind: Kind, limits: Limits) -> Detector {
         Detector {
             scope,
             kind,
@@ -122,7 +123,18 @@ impl Detector {
             open: None,
             over: None,
             due: Time::NEVER,
+            limits: limits.bounded(),
         }
+    }
+
+    /// After it was saved: the limits of this process. No reminder is further away than they say.
+    pub(super) fn limit(&mut self, limits: Limits, now: Time) {
+        self.limits = limits.bounded();
+        let soonest = now.max(self.latest) + self.limits.remind_every;
+        if let Some(open) = &mut self.open {
+            open.remind_at = open.remind_at.min(soonest);
+        }
+        self.due = self.next_due();
     }
 
     /// A request's vote, with the keyed fingerprint of its body and its id; what is to be told is
@@ -261,14 +273,14 @@ impl Detector {
     /// What shows that there is an incident, and since when.
     fn found(&self, now: Time) -> Option<(Rule, Time)> {
         if self.kind == Kind::Failures
-            && let Some(since) = self.run.began()
+            && let Some(since) = self.run.began(self.limits.consecutive)
         {
             return Some((Rule::Consecutive, since));
         }
         let number = self.bucket(now);
         let counts = self.tally.counts(number, BUCKETS);
         let rule = match self.kind {
-            Kind::Failures if is_high(counts) && self.is_varied(counts, number) => Rule::Rate,
+            Kind::Failures if is_high(counts, &self.limits) && self.is_varied(counts, number) => Rule::Rate,
             // Else what rises slowly would be usual before it is found.
             Kind::Masked if is_rising(counts, self.usual.without(counts)) => Rule::Rising,
             Kind::Latency if is_slow(counts) => Rule::Slow,
@@ -282,7 +294,7 @@ impl Detector {
     /// broken request again and again.
     fn is_varied(&self, counts: Counts, number: u64) -> bool {
         let differs = self.bodies.other().is_some_and(|at| number - self.bucket(at).min(number) < BUCKETS);
-        differs || counts.failed >= u64::from(RUN_OF_ONE_MIN)
+        differs || counts.failed >= 2 * u64::from(self.limits.failures_min)
     }
 
     fn open(&mut self, now: Time, rule: Rule, since: Time, told: &mut Vec<Event>) {
@@ -297,7 +309,7 @@ impl Detector {
             flaps: 0,
             whole: window,
             severity: self.severity(now),
-            remind_at: now + REMIND_EVERY,
+            remind_at: now + self.limits.remind_every,
             is_silent: false,
             told_unknown: false,
             under: None,
@@ -356,7 +368,7 @@ impl Detector {
 
     fn is_well(&self, counts: Counts) -> bool {
         match self.kind {
-            Kind::Failures => 40 * counts.failed < counts.of,
+            Kind::Failures => is_low(counts, &self.limits),
             Kind::Masked => has_fallen(counts, self.usual.without(Counts::default())),
             Kind::Latency => 10 * counts.failed < counts.of,
         }
@@ -382,7 +394,7 @@ impl Detector {
     fn is_alone(&mut self, now: Time, told: &mut Vec<Event>) {
         let Some(open) = self.open.take() else { return };
         let severity = self.severity(now);
-        let open = Open { under: None, alone_at: None, remind_at: now + REMIND_EVERY, severity, ..open };
+        let open = Open { under: None, alone_at: None, remind_at: now + self.limits.remind_every, severity, ..open };
         told.push(self.event(What::Opened, now, &open));
         self.open = Some(open);
     }
@@ -390,7 +402,7 @@ impl Detector {
     fn remind(&mut self, now: Time, told: &mut Vec<Event>) {
         let Some(open) = self.open.take() else { return };
         let severity = self.severity(now);
-        let open = Open { severity, remind_at: now + REMIND_EVERY, told_unknown: false, ..open };
+        let open = Open { severity, remind_at: now + self.limits.remind_every, told_unknown: false, ..open };
         told.push(self.event(What::Reminder, now, &open));
         self.open = Some(open);
     }

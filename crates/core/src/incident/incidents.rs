@@ -21,7 +21,7 @@ use super::difference::separate;
 use super::ledger::Ledger;
 use super::pace::{Paces, RELEARN_AFTER};
 use super::run::GAP_MAX;
-use super::{Close, Detector, Difference, Ending, Event, First, Id, Kind, Last, Scope, Vote, What};
+use super::{Close, Detector, Difference, Ending, Event, First, Id, Kind, Last, Limits, Scope, Vote, What};
 use crate::time::Time;
 
 /// Places that are watched. A newcomer takes the place of the one not heard of for longest in which
@@ -33,6 +33,7 @@ pub const BLAME_MAX: usize = 16;
 /// All places. See the module of the same name.
 #[derive(Debug, Clone, Default)]
 pub struct Incidents {
+    limits: Limits,
     latest: Time,
     /// How far the saved clock was ahead of this process's.
     ahead: Duration,
@@ -65,8 +66,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(scope: &Scope) -> Watch {
-        let detector = |kind| Detector::new(scope.clone(), kind);
+    fn new(scope: &Scope, limits: Limits) -> Watch {
+        let detector = |kind| Detector::new(scope.clone(), kind, limits);
         Watch {
             scope: scope.clone(),
             used: 0,
@@ -111,10 +112,10 @@ impl Watch {
 }
 
 impl Incidents {
-    /// Nothing known yet.
+    /// Nothing known yet. Limits are kept within their bounds.
     #[must_use]
-    pub fn new() -> Incidents {
-        Incidents::default()
+    pub fn new(limits: Limits) -> Incidents {
+        Incidents { limits: limits.bounded(), ..Incidents::default() }
     }
 
     /// A request's first attempt is over, or none could be made. Returns what is to be told, in order.
@@ -151,7 +152,7 @@ impl Incidents {
             Ending::Saved => Vote::Fail,
             Ending::Lost => Vote::Abstain,
         };
-        if let Some(scope) = scope {
+        if let Some(scope) = scope.filter(|_| self.limits.masked) {
             self.at(&scope, Kind::Masked, &mut told, |watch, events| {
                 // Where failures are open anyway, nothing is masked.
                 if watch.failures.id().is_none() {
@@ -195,19 +196,36 @@ impl Incidents {
         Saved { latest: self.latest, uses: self.uses, watches: self.watches.clone() }
     }
 
-    /// Goes on with what was saved. Where the saved clock is ahead, its time goes on from there.
+    /// Goes on with what was saved, by the limits of this process. Where the saved clock is ahead, its time goes on
+    /// from there. What is open of a kind that is not looked for any more stays so until [`Incidents::forget`].
     #[must_use]
-    pub fn restore(saved: Saved, now: Time) -> Incidents {
+    pub fn restore(saved: Saved, limits: Limits, now: Time) -> Incidents {
         let Saved { latest, uses, mut watches } = saved;
         watches.truncate(SCOPES_MAX);
-        watches.iter_mut().for_each(|watch| watch.paces.bound());
+        let (limits, ahead) = (limits.bounded(), latest.since(now));
+        for watch in &mut watches {
+            watch.paces.bound();
+            Kind::ALL.iter().for_each(|&kind| watch.detector(kind).limit(limits, now + ahead));
+        }
         let places = watches.iter().enumerate().map(|(place, watch)| (watch.scope.clone(), place)).collect();
-        let mut incidents =
-            Incidents { latest, ahead: latest.since(now), uses, watches, places, open: BTreeSet::new() };
+        let mut incidents = Incidents { limits, latest, ahead, uses, watches, places, open: BTreeSet::new() };
         for place in 0..incidents.watches.len() {
             Kind::ALL.iter().for_each(|&kind| incidents.note(place, kind));
         }
         incidents
+    }
+
+    /// Ends what is open of these `kinds`, as forgotten: they are not looked for any more. What was due is told first.
+    pub fn forget(&mut self, now: Time, kinds: &[Kind]) -> Vec<Event> {
+        let mut told = Vec::new();
+        let now = self.pass(now, &mut told);
+        let open: Vec<_> = self.open.iter().copied().filter(|(_, kind)| kinds.contains(kind)).collect();
+        for (place, kind) in open {
+            let mut events = Vec::new();
+            self.watches[place].detector(kind).close(now, Close::Forgotten, &mut events);
+            self.tell(place, kind, events, &mut told);
+        }
+        told
     }
 
     /// One vote on one scope. For a route `blame` is where the request was sent, or would have been.
@@ -230,7 +248,7 @@ impl Incidents {
     }
 
     fn pace(&mut self, now: Time, scope: &Scope, first: &First<'_>, told: &mut Vec<Event>) {
-        let Some(took) = first.first_content else { return };
+        let Some(took) = first.first_content.filter(|_| self.limits.latency) else { return };
         self.at(scope, Kind::Latency, told, |watch, events| {
             let relearnt = watch.latency.opened().is_some_and(|(opened, _)| now.since(opened) > RELEARN_AFTER);
             if let Some(is_slow) = watch.paces.is_slow(now, first.form, took, relearnt) {
@@ -346,7 +364,7 @@ impl Incidents {
 
     fn newcomer(&mut self, scope: &Scope, told: &mut Vec<Event>) -> usize {
         let place = if self.watches.len() < SCOPES_MAX {
-            self.watches.push(Watch::new(scope));
+            self.watches.push(Watch::new(scope, self.limits));
             self.watches.len() - 1
         } else {
             let oldest = (0..SCOPES_MAX).min_by_key(|&at| (!self.watches[at].is_quiet(), self.watches[at].used));
@@ -357,7 +375,7 @@ impl Incidents {
                 self.tell(place, kind, events, told);
             }
             self.places.remove(&self.watches[place].scope);
-            self.watches[place] = Watch::new(scope);
+            self.watches[place] = Watch::new(scope, self.limits);
             place
         };
         self.places.insert(scope.clone(), place);

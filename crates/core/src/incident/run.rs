@@ -9,10 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
-/// Failures in a row that open an incident, of two different bodies at least: more than three.
-pub const RUN_MIN: u32 = 4;
-/// Failures in a row that open an incident where all bodies are equal.
-pub const RUN_OF_ONE_MIN: u32 = 8;
 /// Neighbours further apart than this are no run.
 pub const GAP_MAX: Duration = Duration::from_secs(15 * 60);
 
@@ -45,9 +41,9 @@ impl Run {
         self.length = 0;
     }
 
-    /// When the run began, if it is long enough.
-    pub(super) fn began(&self) -> Option<Time> {
-        let min = if self.differs { RUN_MIN } else { RUN_OF_ONE_MIN };
+    /// When the run began, if it has `min` failures of two different bodies at least, or twice as many.
+    pub(super) fn began(&self, min: u32) -> Option<Time> {
+        let min = if self.differs { min } else { min.saturating_mul(2) };
         (self.length >= min).then_some(self.first)
     }
 }
@@ -83,6 +79,18 @@ impl Bodies {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_run_is_as_long_as_is_asked_for() {
+        for min in [2, 100] {
+            let (mut varied, mut equal) = (Run::default(), Run::default());
+            for n in 1..=2 * min {
+                varied.failed(second(n.into()), n.into());
+                equal.failed(second(n.into()), 9);
+                assert_eq!((varied.began(min).is_some(), equal.began(min).is_some()), (n >= min, n >= 2 * min), "{n}");
+            }
+        }
+    }
+
     fn second(at: u64) -> Time {
         Time::ZERO + Duration::from_secs(at)
     }
@@ -91,16 +99,16 @@ mod tests {
     fn four_of_two_bodies_or_eight_of_one_are_a_run() {
         let mut varied = Run::default();
         for n in 0..4 {
-            assert_eq!(varied.began(), None);
+            assert_eq!(varied.began(4), None);
             varied.failed(second(5 + n), n / 3);
         }
-        assert_eq!(varied.began(), Some(second(5)));
+        assert_eq!(varied.began(4), Some(second(5)));
         let mut equal = Run::default();
         for n in 0..8 {
-            assert_eq!(equal.began(), None);
+            assert_eq!(equal.began(4), None);
             equal.failed(second(n), 9);
         }
-        assert_eq!(equal.began(), Some(second(0)));
+        assert_eq!(equal.began(4), Some(second(0)));
     }
 
     #[test]
@@ -108,14 +116,14 @@ mod tests {
         let mut run = Run::default();
         (0..3).for_each(|n| run.failed(second(n), n));
         run.failed(second(2) + GAP_MAX, 7);
-        assert_eq!(run.began(), Some(second(0)));
+        assert_eq!(run.began(4), Some(second(0)));
         run.failed(second(2) + GAP_MAX + GAP_MAX + Duration::from_micros(1), 8);
-        assert_eq!(run.began(), None);
+        assert_eq!(run.began(4), None);
         (0..3).for_each(|n| run.failed(second(1_803 + n), n));
-        assert!(run.began().is_some());
+        assert!(run.began(4).is_some());
         run.over();
         run.failed(second(1_810), 1);
-        assert_eq!(run.began(), None);
+        assert_eq!(run.began(4), None);
     }
 
     #[test]
@@ -136,8 +144,8 @@ mod tests {
         let mut run: Run = serde_json::from_str(&saved).unwrap();
         // Another process has another key: a fourth equal body must not look like a different one.
         run.failed(second(3), 0xbeef);
-        assert_eq!(run.began(), None);
+        assert_eq!(run.began(4), None);
         run.failed(second(4), 0xcafe);
-        assert_eq!(run.began(), Some(second(0)));
+        assert_eq!(run.began(4), Some(second(0)));
     }
 }

@@ -16,7 +16,7 @@ use super::read::{Chosen, Reader, Said, Source};
 use super::written::{self, BUDGET_PARTS, Written};
 use super::{
     BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, StatusPageConfig,
-    alert, breaker, retry, routes, units, upstreams,
+    alert, breaker, incident, retry, routes, units, upstreams,
 };
 
 /// The most clients.
@@ -55,6 +55,7 @@ pub(super) fn config(
     let tools = reader.or("diagnose.tools", &written.diagnose.tools, Policy::default().tools);
     let timeout = timeouts(&mut reader, &written.timeout);
     let upgrade = reader.or("stream.upgrade", &written.stream.upgrade, Policy::default().upgrade);
+    let incident = incident::read(&mut reader, &written.incident);
     let status_page = status_page(&mut reader, &written.status_page);
     let alerts = alert::read(&mut reader, &written.alert);
     let journal = journal(&mut reader, &written.journal);
@@ -69,6 +70,7 @@ pub(super) fn config(
             upstreams: upstreams.list.into_iter().map(|placed| placed.value).collect(),
             routes,
             policy: Policy { retry, budget, timeout, breaker, hedge, wait, streams, upgrade, adopt, tools },
+            incident,
             status_page,
             alerts,
             journal,

@@ -98,6 +98,11 @@ impl Problem {
         self
     }
 
+    /// Like [`Problem::hint`], unless there is one.
+    pub(super) fn hint_at_least(&mut self, hint: &str) {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+    }
+
     pub(super) fn mask(mut self, span: Range<usize>) -> Problem {
         self.masked = Some(span);
         self

@@ -48,22 +48,43 @@ impl<const MIN: u32, const MAX: u32> Kind for Count<MIN, MAX> {
     }
 }
 
-/// A number from 0 to 1, kept as whole parts of `PARTS` (a power of ten).
-pub(super) struct Fraction<const PARTS: u32>;
+/// A number from 0 to 1, kept as whole parts of `PARTS` (a power of ten), of which it is `MIN` to `MAX`.
+pub(super) struct Fraction<const PARTS: u32, const MIN: u32 = 0, const MAX: u32 = PARTS>;
 
-impl<const PARTS: u32> Kind for Fraction<PARTS> {
+impl<const PARTS: u32, const MIN: u32, const MAX: u32> Kind for Fraction<PARTS, MIN, MAX> {
     type Value = u32;
 
     fn read(raw: &Raw) -> Result<u32, Wrong> {
+        let [min, max] = [MIN, MAX].map(|parts| units::show_fraction(parts, PARTS));
+        let percent = |percent: f64| format!("{percent} % is written {}", percent / 100.0);
         let number = match raw {
             Raw::Float(number) => *number,
             Raw::Integer(0) => 0.0,
             Raw::Integer(1) => 1.0,
-            Raw::Integer(number) => return Err(outside(number, "0.0", "1.0")),
-            other => return Err(other.not("a number from 0.0 to 1.0")),
+            Raw::Integer(number) => {
+                let wrong = outside(number, min, max);
+                let meant = u8::try_from(*number).ok().filter(|number| *number <= 100);
+                return Err(match meant {
+                    Some(number) => wrong.hint(percent(number.into())),
+                    None => wrong,
+                });
+            }
+            other => {
+                let wrong = other.not(&format!("a number from {min} to {max}"));
+                let meant = match other {
+                    Raw::Text(text) => {
+                        text.value.trim().strip_suffix('%').and_then(|number| number.trim().parse().ok())
+                    }
+                    _ => None,
+                };
+                return Err(match meant.filter(|number: &u8| *number <= 100) {
+                    Some(number) => wrong.hint(format!("{}, without quotes", percent(number.into()))),
+                    None => wrong,
+                });
+            }
         };
-        if !(0.0..=1.0).contains(&number) {
-            return Err(outside(number, "0.0", "1.0"));
+        if !(share(MIN, PARTS)..=share(MAX, PARTS)).contains(&number) {
+            return Err(outside(number, min, max));
         }
         // The shortest decimal form is what was meant: a float cannot name a tenth, its text can.
         let shown = number.to_string();
@@ -71,13 +92,23 @@ impl<const PARTS: u32> Kind for Fraction<PARTS> {
         let places = usize::try_from(PARTS.ilog10()).unwrap_or(0);
         match format!("{whole}{decimals:0<places$}").parse() {
             Ok(parts) if decimals.len() <= places => Ok(parts),
-            _ => Err(Wrong::new(format!("is {shown}, finer than steps of {}", units::show_fraction(1, PARTS)))),
+            _ => Err(Wrong::new(format!("is {shown}, finer than steps of {}", units::show_fraction(1, PARTS)))
+                .hint(format!("{places} digits behind the point at most"))),
         }
     }
 
     fn schema() -> Value {
-        json!({ "type": "number", "minimum": 0, "maximum": 1 })
+        let [min, max] = [MIN, MAX].map(|parts| match parts.is_multiple_of(PARTS) {
+            true => json!(parts / PARTS),
+            false => json!(share(parts, PARTS)),
+        });
+        json!({ "type": "number", "minimum": min, "maximum": max })
     }
+}
+
+/// `parts` of `whole`: the number that its decimal form is read as.
+fn share(parts: u32, whole: u32) -> f64 {
+    f64::from(parts) / f64::from(whole)
 }
 
 /// A duration, with bounds in milliseconds.

@@ -17,7 +17,7 @@ use super::secret::Secret;
 use super::status_page::{self, StatusPageSetting};
 use super::units::{show_duration, show_fraction, show_size};
 use super::written::{BUDGET_PARTS, HEDGE_PARTS, RATE_PARTS, SAMPLE_PARTS};
-use super::{AlertConfig, Config, Environment, Overrides, UpstreamConfig, alert, from_text, schema};
+use super::{AlertConfig, Config, Environment, Overrides, UpstreamConfig, alert, from_text, incident, schema};
 
 /// One key with its effective value.
 #[derive(Debug, Clone, PartialEq)]
@@ -308,6 +308,9 @@ impl List<'_> {
         self.table("timeout", "content_idle", wait(timeout.content_idle.unwrap_or_default()));
         self.table("timeout", "total", wait(timeout.total));
         self.table("timeout", "total_max", wait(timeout.total_max));
+        for (key, value) in incident::shown(&self.config.incident) {
+            self.table("incident", key, value);
+        }
         self.table("status_page", "poll", json!(self.config.status_page.poll.name()));
         self.table("status_page", "every", wait(self.config.status_page.every));
     }

@@ -47,6 +47,7 @@ fn reads(name: &str, text: &str) {
 
 mod alerts;
 mod breaker;
+mod incident;
 mod routes;
 mod status_pages;
 mod upstreams;
@@ -260,7 +261,8 @@ mod bounds {
             return Some([below, Some(written(min)), Some(written(max)), Some(written(max + step))]);
         }
         if schema["type"] == "number" {
-            return Some(["-0.1", "0.0", "1.0", "1.1"].map(|number| Some(number.to_owned())));
+            let (min, max) = (schema["minimum"].as_f64()?, schema["maximum"].as_f64()?);
+            return Some([min - 0.1, min, max, max + 0.1].map(|number| Some(format!("{number:?}"))));
         }
         let (min, max) = (integer("minimum")?, integer("maximum")?);
         let below = i64::try_from(min).expect("small") - 1;
@@ -281,7 +283,7 @@ mod bounds {
             }
             seen += 1;
         }
-        assert!(seen >= 68, "only {seen} keys have bounds");
+        assert!(seen >= 72, "only {seen} keys have bounds");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::diagnose::Problem;
 use super::schema::{self, Shape};
 
 /// What other programs call some of the keys.
-const OTHER_NAMES: [(&str, &str); 24] = [
+const OTHER_NAMES: [(&str, &str); 27] = [
     ("max_retries", "max_attempts"),
     ("retries", "max_attempts"),
     ("attempts", "max_attempts"),
@@ -38,7 +38,16 @@ const OTHER_NAMES: [(&str, &str); 24] = [
     ("webhook_url", "url"),
     ("routing_key", "secret"),
     ("integration_key", "secret"),
+    ("repeat_interval", "remind_every"),
+    ("min_failures", "failures_min"),
+    ("threshold", "rate"),
 ];
+
+/// What one may look for and does not find, and why.
+const FIXED: [(&str, &str); 1] = [(
+    "incident.window",
+    "the window is five minutes, and fixed: `rate` and `failures_min` say how much of it is an incident",
+)];
 
 /// A string under an unknown key that is at least this long may be a credential.
 const MASKED_FROM: usize = 16;
@@ -124,7 +133,8 @@ impl Search<'_> {
             format!("unknown key `{name}` in {}", header(self.whole, table))
         };
         let mut problem = Problem::new(what).at(key, "");
-        if let Some(hint) = self.hint(name, keys) {
+        let fixed = FIXED.iter().find(|(known, _)| *known == path).map(|(_, why)| (*why).to_owned());
+        if let Some(hint) = fixed.or_else(|| self.hint(name, keys)) {
             problem = problem.hint(hint);
         }
         if may_be_secret(value.get_ref()) {

@@ -9,7 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use seawall_core::incident::Severity;
+use seawall_core::incident::{
+    CONSECUTIVE_MAX, CONSECUTIVE_MIN, FAILURES_MIN_LEAST, FAILURES_MIN_MOST, RATE_HIGHEST, RATE_LOWEST, Severity,
+};
 use seawall_core::plan::backoff::Jitter;
 use seawall_core::plan::policy::{Commit, OnBreak, Preset, ToolsPolicy};
 use seawall_core::plan::upgrade::Upgrade;
@@ -89,9 +91,11 @@ pub(super) struct Written {
     pub(super) diagnose: Diagnose,
     /// How long to wait for what.
     pub(super) timeout: Timeout,
+    /// When failures are an incident.
+    pub(super) incident: Incident,
     /// What providers say about themselves, to be set beside what is seen here. It never decides about a request.
     pub(super) status_page: StatusPage,
-    /// Where incidents are told: each once when it begins, every quarter of an hour while it lasts, once when it is over.
+    /// Where incidents are told: each once when it begins, again while it lasts, once when it is over.
     #[schemars(with = "Vec<Alert>")]
     pub(super) alert: Vec<Spanned<Alert>>,
     /// The record of failures.
@@ -373,6 +377,26 @@ pub(super) struct Timeout {
     pub(super) total: Item<Wait<10, DAY>>,
     /// The most that a caller may announce.
     pub(super) total_max: Item<Wait<10, DAY>>,
+}
+
+/// When failures are an incident.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Incident {
+    /// Whether incidents are looked for at all. If not, none is told; those that were open are closed when the gateway starts.
+    pub(super) enabled: Item<Flag>,
+    /// So many first attempts that fail in a row open one, of two different bodies at least; of one body twice as many.
+    pub(super) consecutive: Item<Count<CONSECUTIVE_MIN, CONSECUTIVE_MAX>>,
+    /// More than this part of five minutes opens one, if chance would not have done that: 0.05 is 5 %.
+    pub(super) rate: Item<Fraction<RATE_PARTS, RATE_LOWEST, RATE_HIGHEST>>,
+    /// With fewer failures than this in the five minutes no rate counts; of one body, with fewer than twice as many.
+    pub(super) failures_min: Item<Count<FAILURES_MIN_LEAST, FAILURES_MIN_MOST>>,
+    /// How often it is told again while it lasts.
+    pub(super) remind_every: Item<Wait<MINUTE, DAY>>,
+    /// Whether failures that retries hide from callers are looked for.
+    pub(super) masked: Item<Flag>,
+    /// Whether first content that comes far later than usual is looked for.
+    pub(super) latency: Item<Flag>,
 }
 
 /// What providers say about themselves.

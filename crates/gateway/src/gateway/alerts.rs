@@ -1,6 +1,7 @@
 //! Whom a gateway tells of incidents: the receivers of its configuration, as they are spoken to.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use seawall::Settings as Way;
 use zeroize::Zeroizing;
@@ -11,11 +12,12 @@ use crate::observe::alert::{Form, Links, Settings};
 
 /// Every receiver, in the order of the configuration.
 pub(crate) fn receivers(config: &Config) -> Vec<Settings> {
-    config.alerts.iter().filter_map(receiver).collect()
+    let remind_every = config.incident.limits.remind_every;
+    config.alerts.iter().filter_map(|alert| receiver(alert, remind_every)).collect()
 }
 
 /// `None` for an address that is none, which the configuration rules out.
-fn receiver(alert: &AlertConfig) -> Option<Settings> {
+fn receiver(alert: &AlertConfig, remind_every: Duration) -> Option<Settings> {
     let mut way = Way::new(alert.name.clone(), alert.url.expose().parse().ok()?);
     way.proxy = alert.proxy.as_ref().map(through);
     way.roots_pem = alert.roots.as_ref().map(|Roots { pem, .. }| pem.clone());
@@ -26,7 +28,7 @@ fn receiver(alert: &AlertConfig) -> Option<Settings> {
             let key = first.map(Secret::expose).unwrap_or_default();
             Form::Pagerduty { routing_key: Zeroizing::new(key.to_owned()) }
         }
-        AlertKind::Alertmanager => Form::Alertmanager { authorization: first.and_then(authorization) },
+        AlertKind::Alertmanager => Form::Alertmanager { authorization: first.and_then(authorization), remind_every },
         AlertKind::Webhook => {
             Form::Webhook { keys: alert.secrets.iter().filter_map(|secret| signing_key(secret.expose())).collect() }
         }

@@ -69,6 +69,8 @@ pub(crate) enum Form {
     Alertmanager {
         /// The header that it wants, if any.
         authorization: Option<HeaderValue>,
+        /// How often it hears of an open incident.
+        remind_every: Duration,
     },
     /// Standard Webhooks.
     Webhook {
@@ -86,6 +88,11 @@ impl Form {
             Form::Alertmanager { .. } => "alertmanager",
             Form::Webhook { .. } => "webhook",
         }
+    }
+
+    /// Whether an incident ends there by itself if it is not told of again.
+    fn forgets(&self) -> bool {
+        matches!(self, Form::Alertmanager { .. })
     }
 
     /// Whether the end of an incident that it never heard of says nothing there.
@@ -141,7 +148,7 @@ impl Alerts {
             let count = |result| alerts.counts.get_or_create(&Labels { sink: settings.name.clone(), result }).clone();
             let counts = Counts { sent: count("sent"), failed: count("failed"), dropped: count("dropped") };
             let desk = Desk::new(settings.min_severity, settings.form.ends_in_silence());
-            let sink = Arc::new(Sink::new(settings.name.clone(), settings.form.name(), desk, counts));
+            let sink = Arc::new(Sink::new(settings.name.clone(), &settings.form, desk, counts));
             let receiver = Arc::new(Receiver::new(settings, links.clone())?);
             let post = move |item: Item| {
                 let receiver = Arc::clone(&receiver);
@@ -171,7 +178,8 @@ impl Alerts {
             return;
         }
         let notice = Arc::new(notice);
-        self.sinks.iter().for_each(|sink| sink.tell(&notice));
+        let concerned = self.sinks.iter().filter(|sink| !notice.is_known || sink.forgets());
+        concerned.for_each(|sink| sink.tell(&notice));
     }
 
     /// An incident that was open when the process before this one ended. To receivers of these names it was told;
@@ -258,9 +266,9 @@ impl Receiver {
         let body = match &self.form {
             Form::Slack => slack::message(notice, what, links),
             Form::Pagerduty { routing_key } => pagerduty::event(notice, what, links, routing_key),
-            Form::Alertmanager { authorization } => {
+            Form::Alertmanager { authorization, remind_every } => {
                 headers.extend(authorization.clone().map(|value| (header::AUTHORIZATION, value)));
-                alertmanager::alerts(notice, what, links, item.before, now)
+                alertmanager::alerts(notice, what, links, item.before, *remind_every, now)
             }
             Form::Webhook { .. } => webhook::body(notice, what, links),
         };

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use seawall::Answered;
 use seawall_core::event::{Attempt, Ended, Outcome, Reason, Request as Record, Vote};
-use seawall_core::incident::{Ending, Event, Facts, First, Id, Incidents, Kind, Last, Saved, Scope, Severity, What};
+use seawall_core::incident::{
+    Ending, Event, Facts, First, Id, Incidents, Kind, Last, Limits, Saved, Scope, Severity, What,
+};
 use seawall_core::plan::shapes::Form;
 use seawall_core::request::Request;
 use seawall_core::time::Time;
@@ -34,7 +36,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// What is told to receivers is on record by then, or it is told all the same.
 const ON_RECORD_WITHIN: Duration = Duration::from_secs(1);
 /// How often what is news is kept: of many models that fail at once the whole state is large.
-const DELIVER_EVERY: Duration = Duration::from_millis(250);
+const DELIVER_EVERY: Duration = Duration::from_secs(1);
 /// The route of what no route is for.
 const NO_ROUTE: &str = "default";
 
@@ -72,6 +74,8 @@ impl Names {
 /// Incidents, and who hears of them.
 pub(crate) struct Watch {
     names: Names,
+    /// Whether anything is looked for.
+    is_on: bool,
     journal: Journal,
     pages: Arc<Board>,
     alerts: Arc<Alerts>,
@@ -99,26 +103,36 @@ struct State {
 }
 
 impl Watch {
-    /// Goes on with what the journal remembers.
-    pub(crate) fn new(names: Names, journal: Journal, pages: Arc<Board>, alerts: Arc<Alerts>) -> Watch {
+    /// Goes on with what the journal remembers, by these limits; `None` looks for no incident. What is not looked for any
+    /// more is over, as forgotten, and told so.
+    pub(crate) fn new(
+        names: Names,
+        limits: Option<Limits>,
+        journal: Journal,
+        pages: Arc<Board>,
+        alerts: Arc<Alerts>,
+    ) -> Watch {
+        let (is_on, limits) = (limits.is_some(), limits.unwrap_or_default());
         let start = (Time::from_micros(u64::try_from(seawall::unix_micros()).unwrap_or(0)), Instant::now());
-        let watch = Watch { names, journal, pages, alerts, bell: Notify::new(), start, state: Mutex::default() };
+        let state = Mutex::new(State { incidents: Incidents::new(limits), ..State::default() });
+        let watch = Watch { names, is_on, journal, pages, alerts, bell: Notify::new(), start, state };
         let Remembered { state, open } = watch.journal.remembered();
         let saved = state.as_deref().map(serde_json::from_str::<Saved>);
         if let Some(Err(error)) = &saved {
             tracing::warn!(%error, "what was known of incidents cannot be read: they begin anew");
         }
         match saved {
-            Some(Ok(saved)) => watch.resume(saved, open),
+            Some(Ok(saved)) => watch.resume(saved, limits, open),
             Some(Err(_)) | None => watch.journal.forget(seawall::unix_micros()),
         }
+        watch.forget(limits);
         watch.want_pages(&watch.lock());
         watch
     }
 
-    fn resume(&self, saved: Saved, mut open: BTreeMap<String, Open>) {
+    fn resume(&self, saved: Saved, limits: Limits, mut open: BTreeMap<String, Open>) {
         let state = &mut *self.lock();
-        for event in state.resume(saved, self.start.0) {
+        for event in state.resume(saved, limits, self.start.0) {
             let Open { opened, is_acknowledged, told } = open.remove(event.id.as_str()).unwrap_or_default();
             if is_acknowledged {
                 state.acknowledged.insert(event.id.clone(), event.severity);
@@ -139,9 +153,21 @@ impl Watch {
         self.start.0 + self.start.1.elapsed()
     }
 
+    /// Ends what is open of kinds that are not looked for. Where none is, nothing but the ends is told.
+    fn forget(&self, limits: Limits) {
+        let kinds: Vec<Kind> =
+            Kind::ALL.iter().copied().filter(|&kind| !(self.is_on && limits.looks_for(kind))).collect();
+        let mut state = self.lock();
+        if state.incidents.open().any(|event| kinds.contains(&event.kind)) {
+            let mut told = state.incidents.forget(self.now(), &kinds);
+            told.retain(|event| self.is_on || event.what == What::Resolved);
+            self.tell(&mut state, told);
+        }
+    }
+
     /// Takes in an attempt that failed; the incident that it is part of, if there is one.
     pub(crate) fn failed(&self, record: &Record, attempt: &Attempt) -> Option<Id> {
-        let upstream = self.names.place(&attempt.upstream)?;
+        let upstream = self.names.place(&attempt.upstream).filter(|_| self.is_on)?;
         let mut state = self.lock();
         if attempt.number == 1 {
             // Until when its first content was waited for, of a stream that was given up for another.
@@ -177,7 +203,7 @@ impl Watch {
 
     /// Takes in an attempt that was answered.
     pub(crate) fn answered(&self, facts: &Request, answered: &Answered<'_>) {
-        if answered.number > 1 {
+        if answered.number > 1 || !self.is_on {
             return;
         }
         let Some(upstream) = self.names.upstream(answered.upstream) else { return };
@@ -205,6 +231,9 @@ impl Watch {
 
     /// Takes in how a request ended for its caller.
     pub(crate) fn ended(&self, request: Option<&str>, facts: &Request, ended: &Ended) {
+        if !self.is_on {
+            return;
+        }
         let now = self.now();
         let (request, route, model) = (request.unwrap_or("-"), self.names.route(ended.route), facts.model.as_deref());
         let mut state = self.lock();
@@ -324,12 +353,10 @@ impl Watch {
             return;
         }
         for event in told {
-            let is_told = state.note(&event);
+            let is_known = state.note(&event);
             log(&event);
             let note = self.note(state, event, true);
-            if is_told {
-                state.outbox.push(note.notice());
-            }
+            state.outbox.push(note.notice().known(is_known));
             self.journal.incident(note);
         }
         self.want_pages(state);
@@ -365,8 +392,8 @@ impl Watch {
 
 impl State {
     /// Goes on with what was saved; what is open.
-    fn resume(&mut self, saved: Saved, now: Time) -> Vec<Event> {
-        self.incidents = Incidents::restore(saved, now);
+    fn resume(&mut self, saved: Saved, limits: Limits, now: Time) -> Vec<Event> {
+        self.incidents = Incidents::restore(saved, limits, now);
         self.saved = now;
         let open: Vec<Event> = self.incidents.open().collect();
         for event in &open {
@@ -381,7 +408,7 @@ impl State {
         open
     }
 
-    /// Takes in what an event means for what is open; whether anybody is to be told of it.
+    /// Takes in what an event means for what is open; whether it says only what somebody knows.
     fn note(&mut self, event: &Event) -> bool {
         let here = (event.kind, event.id.clone());
         if event.what != What::Resolved {
@@ -390,7 +417,7 @@ impl State {
             if known.is_some_and(|known| event.severity > known) {
                 self.acknowledged.remove(&event.id);
             }
-            return event.what != What::Reminder || known.is_none_or(|known| event.severity > known);
+            return event.what == What::Reminder && known.is_some_and(|known| event.severity <= known);
         }
         self.acknowledged.remove(&event.id);
         self.told.remove(&event.id);
@@ -400,7 +427,7 @@ impl State {
                 self.open.remove(&event.scope);
             }
         }
-        true
+        false
     }
 
     /// The incident that a failure in this place is part of.

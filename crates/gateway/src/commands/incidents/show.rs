@@ -126,8 +126,8 @@ fn what(incident: &IncidentRow) -> &'static str {
 
 fn rule(incident: &IncidentRow) -> String {
     let meaning = match incident.rule.as_str() {
-        "consecutive" => "more than three in a row",
-        "rate" => "more than 5 % over five minutes, and surely so",
+        "consecutive" => "too many in a row",
+        "rate" => "too many over five minutes, and surely so",
         "rising" => "three times as many as usual, over half an hour",
         "slow" => "one in five later than 95 of 100 usually come",
         _ => return printable(&incident.rule),

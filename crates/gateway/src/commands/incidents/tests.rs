@@ -73,7 +73,7 @@ fn one_is_shown_with_all_that_is_known_of_it() {
     inc_000000000000000a  resolved, critical: first attempts fail, gpt-4o at openai
       since       2026-11-23T06:30:00.000Z, found 4 s later, for 12 min
       over        2026-11-23T06:42:34.000Z: recovered
-      rule        consecutive: more than three in a row
+      rule        consecutive: too many in a row
       counts      41 of 60 requests failed at first since it was found; 14 of 20 lately
       different   97 % of failures have stream=true, baseline 3 %
       status page https://status.example says Partial System Degradation; “Elevated error rates” (read 2026-11-23T06:31:00.000Z)

@@ -2,12 +2,12 @@
 //!
 //! An Alertmanager knows an alert by its labels, and ends it by itself at `endsAt`. So labels are the same
 //! in every post of an incident but for the severity, which its routes want to see: where that changes,
-//! the alert with the old one is ended in the same post. And `endsAt` lies three reminders ahead, so that
-//! one that comes late, or is lost, ends nothing; if the gateway goes away, the alert does too, in time.
+//! the alert with the old one is ended in the same post. And `endsAt` lies three reminders ahead, and a quarter
+//! of an hour beyond the next at least, so that one that comes late, or is lost, ends nothing; if the gateway goes away, the alert does too, in time.
 
 use std::time::Duration;
 
-use seawall_core::incident::{FORGOTTEN_AFTER, REMIND_EVERY, Scope, Severity, What};
+use seawall_core::incident::{FORGOTTEN_AFTER, Scope, Severity, What};
 use seawall_core::time::{Time, micros};
 use serde_json::{Map, Value, json};
 
@@ -16,24 +16,42 @@ use super::notice::{Links, Notice, moment, unbracketed};
 
 /// Where alerts are posted, below the Alertmanager's own address.
 pub(super) const PATH: &str = "/api/v2/alerts";
-/// An alert that is not told of again is over after this: three reminders.
-pub(super) const ENDS_AFTER: Duration = Duration::from_secs(3 * REMIND_EVERY.as_secs());
-/// The same where nobody knows how it stands: no reminder comes, and it is closed after a day. An hour of room.
-pub(super) const UNKNOWN_ENDS_AFTER: Duration = Duration::from_secs(FORGOTTEN_AFTER.as_secs() + 3_600);
+/// A reminder may come so late: a receiver that asks for a pause has ten minutes of it.
+pub(super) const LATE_MAX: Duration = Duration::from_secs(15 * 60);
+/// Beyond the end of an incident that nobody asks for: an hour of room.
+const ROOM_MIN: Duration = Duration::from_secs(3_600);
 /// The name of every alert.
 const ALERTNAME: &str = "SeawallIncident";
 
-/// The alerts for an Alertmanager that hears `what` at `now`, in microseconds since the Unix epoch;
-/// `before` is the severity under which it knows the incident.
-pub(super) fn alerts(notice: &Notice, what: What, links: &Links, before: Option<Severity>, now: i64) -> Value {
+/// An alert that is not told of again is over after this: three reminders, or [`LATE_MAX`] beyond the next.
+pub(super) fn ends_after(remind_every: Duration) -> Duration {
+    (remind_every * 3).max(remind_every + LATE_MAX)
+}
+
+/// The same where nobody knows how it stands. It is closed after a day of silence, and until a reminder is due, silence
+/// that begins anew is not told anew.
+pub(super) fn unknown_ends_after(remind_every: Duration) -> Duration {
+    FORGOTTEN_AFTER + ends_after(remind_every).max(ROOM_MIN)
+}
+
+/// The alerts for an Alertmanager that hears `what` at `now`, in microseconds since the Unix epoch, and again after
+/// `remind_every`; `before` is the severity under which it knows the incident.
+pub(super) fn alerts(
+    notice: &Notice,
+    what: What,
+    links: &Links,
+    before: Option<Severity>,
+    remind_every: Duration,
+    now: i64,
+) -> Value {
     let severity = notice.event.severity;
     let later = |time: Duration| rfc3339(now.saturating_add(i64::try_from(micros(time)).unwrap_or(i64::MAX)));
     let unix = |time: Time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     // In the future it would not be over, and before its beginning it would be refused.
     let over = rfc3339(now.min(unix(notice.event.at)).max(unix(began(notice))));
     let ends_at = match what {
-        What::Opened | What::Reminder => later(ENDS_AFTER),
-        What::Unknown => later(UNKNOWN_ENDS_AFTER),
+        What::Opened | What::Reminder => later(ends_after(remind_every)),
+        What::Unknown => later(unknown_ends_after(remind_every)),
         What::Resolved => return [alert(notice, what, links, before.unwrap_or(severity), &over)].into(),
     };
     let ended = before.filter(|before| *before != severity);

@@ -14,10 +14,10 @@ use seawall_core::incident::{Event, Id};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::State;
 use super::desk::{Desk, Item};
 use super::notice::Notice;
 use super::post::{POST_WITHIN, Refused, Why};
+use super::{Form, State};
 use crate::observe::journal::when::rfc3339;
 
 /// The first wait is by chance up to this; it doubles with each failure.
@@ -44,6 +44,7 @@ pub(super) struct Counts {
 pub(super) struct Sink {
     name: String,
     kind: &'static str,
+    forgets: bool,
     desk: Mutex<Desk>,
     bell: Notify,
     health: Mutex<Health>,
@@ -58,9 +59,9 @@ struct Health {
 }
 
 impl Sink {
-    pub(super) fn new(name: String, kind: &'static str, desk: Desk, counts: Counts) -> Sink {
+    pub(super) fn new(name: String, form: &Form, desk: Desk, counts: Counts) -> Sink {
         let (bell, health) = (Notify::new(), Mutex::default());
-        Sink { name, kind, desk: Mutex::new(desk), bell, health, counts }
+        Sink { name, kind: form.name(), forgets: form.forgets(), desk: Mutex::new(desk), bell, health, counts }
     }
 
     /// Puts a notice behind the others. Never waits.
@@ -72,6 +73,11 @@ impl Sink {
     /// Its name.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether an incident ends there by itself if it is not told of again.
+    pub(super) fn forgets(&self) -> bool {
+        self.forgets
     }
 
     /// Whether it knows of an incident.

@@ -34,6 +34,9 @@ pub(crate) struct Notice {
     pub(super) differences: Vec<Difference>,
     /// What the provider says of itself.
     pub(super) page: Option<PageSays>,
+    /// Whether somebody said that the incident is known, and this says nothing more: it is for receivers alone in
+    /// which it would end by itself.
+    pub(super) is_known: bool,
     /// Whether nothing happened, and somebody wants to see whether this arrives.
     pub(super) is_test: bool,
 }
@@ -93,7 +96,12 @@ impl Notice {
         let text = |text: &str| inert(text, PAGE_BYTES_MAX);
         let page = page.map(|page| PageSays { url: text(&page.url), says: text(&page.says) });
         let (id, differences) = (name(event.id.as_str()), differences.collect());
-        Notice { id, differences, event: Event { scope, samples, ..event }, page, is_test: false }
+        Notice { id, differences, event: Event { scope, samples, ..event }, page, is_known: false, is_test: false }
+    }
+
+    /// The same, where somebody said that the incident is known and this says nothing more.
+    pub(crate) fn known(self, is_known: bool) -> Notice {
+        Notice { is_known, ..self }
     }
 
     /// A notice of something that did not happen, marked as such wherever it is read.
@@ -284,8 +292,8 @@ fn lasting(time: Duration) -> String {
 
 fn found_by(rule: Rule) -> &'static str {
     match rule {
-        Rule::Consecutive => "more than three failures in a row",
-        Rule::Rate => "more than 5 % failed in five minutes",
+        Rule::Consecutive => "too many failures in a row",
+        Rule::Rate => "too many failed in five minutes, beyond chance",
         Rule::Rising => "three times as many failures as usual, over half an hour",
         Rule::Slow => "one first content in five far later than usual",
     }

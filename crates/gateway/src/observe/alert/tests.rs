@@ -10,13 +10,14 @@ use super::samples::{HOSTILE, WORDS, event, full, hostile, links};
 use super::*;
 
 const NOW: i64 = 1_795_829_000_000_000;
+const REMIND_EVERY: Duration = Duration::from_secs(15 * 60);
 const ROUTING_KEY: &str = "0123456789abcdef0123456789abcdef";
 
 fn forms() -> [Form; 4] {
     [
         Form::Slack,
         Form::Pagerduty { routing_key: Zeroizing::new(ROUTING_KEY.into()) },
-        Form::Alertmanager { authorization: None },
+        Form::Alertmanager { authorization: None, remind_every: REMIND_EVERY },
         Form::Webhook { keys: vec![Zeroizing::new(b"0123456789abcdef01234567".to_vec())] },
     ]
 }
@@ -312,29 +313,47 @@ fn pagerdutys_limits_hold_and_a_reminder_is_the_same_alert() {
 #[test]
 fn an_alertmanager_knows_an_incident_by_the_same_labels_until_it_is_over() {
     let micros = |time: &Value| time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_microsecond();
-    let sent = |what, before| alertmanager::alerts(&full(what), what, &links(), before, NOW);
+    let sent = |what, before| alertmanager::alerts(&full(what), what, &links(), before, REMIND_EVERY, NOW);
     let labels: BTreeSet<String> =
         WORDS.map(|what| sent(what, Some(Severity::Critical))[0]["labels"].to_string()).into();
     assert_eq!(labels.len(), 1, "{labels:?}");
     for (what, after) in [
-        (What::Opened, alertmanager::ENDS_AFTER),
-        (What::Reminder, alertmanager::ENDS_AFTER),
-        (What::Unknown, alertmanager::UNKNOWN_ENDS_AFTER),
+        (What::Opened, alertmanager::ends_after(REMIND_EVERY)),
+        (What::Reminder, alertmanager::ends_after(REMIND_EVERY)),
+        (What::Unknown, alertmanager::unknown_ends_after(REMIND_EVERY)),
     ] {
         let alert = &sent(what, None)[0];
         assert_eq!(micros(&alert["endsAt"]) - NOW, i64::try_from(after.as_micros()).unwrap(), "{what}");
-        assert!(after > seawall_core::incident::REMIND_EVERY * 2);
     }
     let over = &sent(What::Resolved, None)[0];
     assert!(micros(&over["endsAt"]) <= NOW && micros(&over["endsAt"]) >= micros(&over["startsAt"]));
     // A clock that was put back makes no alert that ends before it begins.
-    let early = &alertmanager::alerts(&full(What::Resolved), What::Resolved, &links(), None, 0)[0];
+    let early = &alertmanager::alerts(&full(What::Resolved), What::Resolved, &links(), None, REMIND_EVERY, 0)[0];
     assert!(micros(&early["endsAt"]) >= micros(&early["startsAt"]));
 }
 
 #[test]
+fn an_alertmanager_waits_for_the_next_reminder_however_often_one_comes() {
+    use super::courier::{RETRY_AFTER_MAX, WAIT_MAX};
+    let micros = |time: &Value| time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    for (every, ends, unknown_ends) in
+        [(1, 16, 25 * 60), (7, 22, 25 * 60), (15, 45, 25 * 60), (60, 180, 27 * 60), (24 * 60, 3 * 24 * 60, 4 * 24 * 60)]
+    {
+        let (every, ends, unknown_ends) = (minutes(every), minutes(ends), minutes(unknown_ends));
+        for (what, after) in [(What::Opened, ends), (What::Reminder, ends), (What::Unknown, unknown_ends)] {
+            let alert = &alertmanager::alerts(&full(what), what, &links(), None, every, NOW)[0];
+            assert_eq!(micros(&alert["endsAt"]) - NOW, i64::try_from(after.as_micros()).unwrap(), "{what} {every:?}");
+        }
+        assert!(ends > every + RETRY_AFTER_MAX + WAIT_MAX + POST_WITHIN, "{every:?}");
+        // Until a reminder is due, a silence that begins anew is not told: it is closed a day after that.
+        assert!(unknown_ends > every + seawall_core::incident::FORGOTTEN_AFTER, "{every:?}");
+    }
+}
+
+#[test]
 fn a_change_of_severity_ends_the_alert_with_the_old_one() {
-    let sent = |what, before| alertmanager::alerts(&full(what), what, &links(), before, NOW);
+    let sent = |what, before| alertmanager::alerts(&full(what), what, &links(), before, REMIND_EVERY, NOW);
     let severities = |alerts: &Value| -> Vec<String> {
         alerts
             .as_array()
@@ -412,7 +431,7 @@ fn every_word_reads_well() {
         }
     }
     told.push_str(&Notice::test(event("inc_test_1", What::Opened, Severity::Critical)).headline(What::Opened));
-    let alert = alertmanager::alerts(&full(What::Opened), What::Opened, &links(), None, NOW);
+    let alert = alertmanager::alerts(&full(What::Opened), What::Opened, &links(), None, REMIND_EVERY, NOW);
     told.push_str(&format!("\n\n{}\n", alert[0]["annotations"]["description"].as_str().unwrap()));
     let message = slack::message(&full(What::Opened), What::Opened, &links());
     told.push_str(&format!("\n{message:#}\n"));
@@ -451,7 +470,7 @@ async fn an_alert_arrives_and_no_credential_is_seen_elsewhere() {
     let receivers = vec![
         settings(Form::Slack, &format!("{refusing}/services/{CANARY}")),
         settings(Form::Pagerduty { routing_key: Zeroizing::new(CANARY.into()) }, &taking),
-        settings(Form::Alertmanager { authorization: Some(bearer) }, &knowing),
+        settings(Form::Alertmanager { authorization: Some(bearer), remind_every: REMIND_EVERY }, &knowing),
         settings(
             Form::Webhook { keys: vec![Zeroizing::new(CANARY.as_bytes().to_vec())] },
             &format!("http://{gone}/{CANARY}"),
@@ -506,4 +525,22 @@ async fn after_a_restart_those_are_told_who_were_not() {
     assert!(String::from_utf8(heard.recv().unwrap().1).unwrap().contains("inc_1"));
     assert!(known.try_recv().is_err(), "it heard of it before");
     assert_eq!(alerts.who_know(&began.id), ["knowing", "new"]);
+}
+
+#[tokio::test]
+async fn what_is_known_is_told_again_only_where_it_would_end_by_itself() {
+    let (slack, heard) = receiver(vec![answer("200 ok", "", "")]);
+    let (alertmanager, kept) = receiver(vec![answer("200 ok", "", "")]);
+    let receivers = vec![
+        settings(Form::Slack, &slack),
+        settings(Form::Alertmanager { authorization: None, remind_every: REMIND_EVERY }, &alertmanager),
+    ];
+    let alerts = Alerts::start(receivers, &links()).unwrap();
+    let all = ["slack".to_owned(), "alertmanager".to_owned()];
+    let goes_on = event("inc_1", What::Reminder, Severity::Critical);
+    alerts.resume(Notice::new(goes_on.clone(), vec![], None), &all);
+    alerts.tell(Notice::new(goes_on, vec![], None).known(true));
+    alerts.close(Duration::from_secs(30)).await;
+    assert!(String::from_utf8(kept.recv().unwrap().1).unwrap().contains("inc_1"));
+    assert!(heard.try_recv().is_err(), "somebody knows of it");
 }

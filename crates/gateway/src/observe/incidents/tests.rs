@@ -23,12 +23,16 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(Some(Limits::default()))
+    }
+
+    fn with(limits: Option<Limits>) -> World {
         let dir = tempfile::tempdir().unwrap();
-        let watch = World::begin(dir.path());
+        let watch = World::begin(dir.path(), limits);
         World { dir, watch, requests: 0 }
     }
 
-    fn begin(dir: &Path) -> Watch {
+    fn begin(dir: &Path, limits: Option<Limits>) -> Watch {
         let names = Names {
             upstreams: vec!["openai".to_owned(), "other".to_owned()],
             keys: vec![vec!["1 (env A)".to_owned(), "2 (env B)".to_owned()], Vec::new()],
@@ -37,15 +41,19 @@ impl World {
         let upstreams = [("openai".to_owned(), Some(PAGE.to_owned())), ("other".to_owned(), None)];
         let board = Arc::new(Board::new(&upstreams, Wanted::Watched, 0));
         let alerts = Arc::new(Alerts::start(Vec::new(), &Links::default()).unwrap());
-        Watch::new(names, samples::open(&dir.join("journal.db")), board, alerts)
+        Watch::new(names, limits, samples::open(&dir.join("journal.db")), board, alerts)
     }
 
     /// The process ends, and another one begins.
     fn restart(&mut self) {
+        self.restart_with(Some(Limits::default()));
+    }
+
+    fn restart_with(&mut self, limits: Option<Limits>) {
         self.watch.close();
         let journal = self.watch.journal.clone();
         assert_eq!(journal.close(PATIENCE), crate::observe::journal::Closed::Clean);
-        self.watch = World::begin(self.dir.path());
+        self.watch = World::begin(self.dir.path(), limits);
     }
 
     fn record(&mut self) -> Record {
@@ -207,19 +215,19 @@ async fn who_knows_of_it_is_reminded_only_when_it_gets_worse_and_told_of_its_end
     (0..4).for_each(|_| drop(world.fails()));
     let standing = world.watch.open().remove(0).event;
     let state = &mut *world.watch.lock();
-    let mut is_told = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
-    assert!(is_told(What::Reminder, Severity::Warning));
+    let mut is_known = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
+    assert!(!is_known(What::Reminder, Severity::Warning));
     state.acknowledged.insert(standing.id.clone(), Severity::Warning);
-    let mut is_told = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
-    assert!(!is_told(What::Reminder, Severity::Warning));
-    assert!(is_told(What::Unknown, Severity::Warning));
-    assert!(is_told(What::Reminder, Severity::Critical), "it is worse");
-    assert!(is_told(What::Reminder, Severity::Critical), "and that nobody knows yet");
+    let mut is_known = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
+    assert!(is_known(What::Reminder, Severity::Warning));
+    assert!(!is_known(What::Unknown, Severity::Warning));
+    assert!(!is_known(What::Reminder, Severity::Critical), "it is worse");
+    assert!(!is_known(What::Reminder, Severity::Critical), "and that nobody knows yet");
     state.acknowledged.insert(standing.id.clone(), Severity::Critical);
-    let mut is_told = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
-    assert!(!is_told(What::Reminder, Severity::Critical));
-    assert!(is_told(What::Resolved, Severity::Critical));
-    assert!(is_told(What::Reminder, Severity::Critical), "what begins again is news");
+    let mut is_known = |what, severity| state.note(&Event { what, severity, ..standing.clone() });
+    assert!(is_known(What::Reminder, Severity::Critical));
+    assert!(!is_known(What::Resolved, Severity::Critical));
+    assert!(!is_known(What::Reminder, Severity::Critical), "what begins again is news");
 }
 
 #[tokio::test]
@@ -251,7 +259,7 @@ async fn what_cannot_be_read_back_is_forgotten_and_said_to_be() {
     let connection = rusqlite::Connection::open(world.dir.path().join("journal.db")).unwrap();
     connection.execute("UPDATE state SET value = '{\"from\": \"elsewhere\"}'", []).unwrap();
     assert_eq!(world.watch.journal.clone().close(PATIENCE), crate::observe::journal::Closed::Clean);
-    world.watch = World::begin(world.dir.path());
+    world.watch = World::begin(world.dir.path(), Some(Limits::default()));
     let row = world.rows().remove(0);
     assert_eq!((row.state.as_str(), row.close.as_deref()), ("resolved", Some("forgotten")));
     assert!(world.watch.open().is_empty());
@@ -397,6 +405,95 @@ async fn what_is_on_record_is_never_older_than_a_minute() {
     let mut none = Vec::new();
     world.watch.refresh(&mut none);
     assert_eq!(none.len(), 2, "and is there where the file has nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_are_those_of_the_configuration() {
+    let limits = Limits { consecutive: 2, remind_every: Duration::from_secs(60), ..Limits::default() };
+    let mut world = World::with(Some(limits));
+    assert_eq!(world.fails(), None);
+    let id = world.fails().expect("two are enough");
+    world.waits(121).await;
+    let told: Vec<_> = world.events(id.as_str()).into_iter().map(|event| event.what).collect();
+    assert_eq!(told, ["incident.opened", "incident.reminder", "incident.reminder"]);
+    // And after a restart.
+    let limits = Limits { consecutive: 3, ..limits };
+    let mut world = World::new();
+    world.restart_with(Some(limits));
+    assert_eq!([world.fails(), world.fails()], [None, None]);
+    assert!(world.fails().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_none_is_looked_for_none_is_found_and_those_that_were_open_are_forgotten() {
+    let mut world = World::new();
+    (0..3).for_each(|_| drop(world.fails()));
+    let id = world.fails().unwrap();
+    // So late that a reminder is due, and that nobody knows any more: neither is told.
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    world.restart_with(None);
+    let row = world.rows().remove(0);
+    assert_eq!(
+        (row.id.as_str(), row.state.as_str(), row.close.as_deref()),
+        (id.as_str(), "resolved", Some("forgotten"))
+    );
+    let told: Vec<_> = world.events(id.as_str()).into_iter().map(|event| event.what).collect();
+    assert_eq!(told, ["incident.opened", "incident.resolved"]);
+    assert!(!world.is_page_wanted());
+    for _ in 0..20 {
+        assert_eq!(world.fails(), None);
+    }
+    for _ in 0..20 {
+        let ended = Ended { outcome: Outcome::Unavailable, first: None, route: Some(0), ..samples::ended(0) };
+        world.watch.ended(None, &World::facts(), &ended);
+    }
+    world.waits(3_600).await;
+    assert!(world.watch.open().is_empty());
+    assert_eq!(world.rows().len(), 1);
+    // Looked for again, it begins anew.
+    world.restart();
+    assert_eq!([world.fails(), world.fails(), world.fails()], [None, None, None]);
+    assert!(world.fails().is_some_and(|other| other != id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_looked_for_any_more_is_forgotten_and_the_others_go_on() {
+    let mut world = World::new();
+    for _ in 0..60 {
+        let record = world.record();
+        let ended = Ended { outcome: Outcome::Retried, first: Some((UpstreamId(1), Vote::Fail)), ..samples::ended(2) };
+        world.watch.ended(Some(&record.id), &World::facts(), &ended);
+    }
+    (0..4).for_each(|_| drop(world.fails()));
+    let kinds = |world: &World| world.watch.open().into_iter().map(|note| note.event.kind).collect::<BTreeSet<_>>();
+    assert_eq!(kinds(&world), BTreeSet::from([Kind::Failures, Kind::Masked]));
+    let limits = Limits { masked: false, ..Limits::default() };
+    world.restart_with(Some(limits));
+    assert_eq!(kinds(&world), BTreeSet::from([Kind::Failures]));
+    let rows = world.rows();
+    let of =
+        |kind: &str| rows.iter().find(|row| row.kind == kind).map(|row| (row.state.as_str(), row.close.as_deref()));
+    assert_eq!((of("masked"), of("failures")), (Some(("resolved", Some("forgotten"))), Some(("open", None))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_it_ended_is_read_although_it_was_told_of_more_often_than_is_read() {
+    use crate::observe::journal::incidents::EVENTS_MAX;
+    let limits = Limits { remind_every: Duration::from_secs(60), ..Limits::default() };
+    let mut world = World::with(Some(limits));
+    (0..3).for_each(|_| drop(world.fails()));
+    let id = world.fails().unwrap();
+    for _ in 0..=EVENTS_MAX {
+        tokio::time::advance(Duration::from_secs(60)).await;
+        drop(world.fails());
+        drop(world.rows());
+    }
+    tokio::time::advance(Duration::from_secs(61)).await;
+    (0..5).for_each(|_| world.passes());
+    world.waits(61).await;
+    let told = world.events(id.as_str());
+    assert_eq!((told.len(), told[told.len() - 1].what.as_str()), (EVENTS_MAX, "incident.resolved"));
+    assert!(told.windows(2).all(|pair| pair[0].at <= pair[1].at));
 }
 
 #[test]

@@ -18,7 +18,8 @@ use super::when::rfc3339;
 
 /// The name of the row that holds all that is known.
 const STATE: &str = "incidents";
-/// Events of one incident that are read: a day of reminders and a hundred flaps.
+/// Events of one incident that are read, the latest: a day of reminders and a hundred flaps, where reminders come as
+/// often as they do unless the operator says otherwise.
 pub(crate) const EVENTS_MAX: usize = 300;
 
 /// An incident as it stands.
@@ -395,9 +396,10 @@ pub(super) fn find(connection: &Connection, id: &str) -> rusqlite::Result<Vec<In
     statement.query_map([id], IncidentRow::read)?.collect()
 }
 
-/// What was told of an incident, the first thing first, at most the first [`EVENTS_MAX`].
+/// What was told of an incident, the first thing first, at most the latest [`EVENTS_MAX`]: how it ended is among them.
 pub(super) fn events(connection: &Connection, id: &str) -> rusqlite::Result<Vec<EventRow>> {
-    let sql = "SELECT * FROM incident_events WHERE incident = ?1 ORDER BY at, id LIMIT ?2";
+    let sql = "SELECT * FROM (SELECT * FROM incident_events WHERE incident = ?1 ORDER BY at DESC, id DESC LIMIT ?2)
+        ORDER BY at, id";
     let mut statement = connection.prepare_cached(sql)?;
     statement.query_map(params![id, EVENTS_MAX as i64], EventRow::read)?.collect()
 }

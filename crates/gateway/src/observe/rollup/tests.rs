@@ -2,6 +2,7 @@ use std::path::Path;
 
 use http::{HeaderMap, Method};
 use seawall_core::event::Reason;
+use seawall_core::incident::Limits;
 use seawall_core::verdict::usage::{Counted, Usage};
 
 use super::*;
@@ -215,7 +216,8 @@ async fn sums_are_on_their_way_to_the_file_every_ten_seconds() {
     let names = crate::observe::incidents::Names { upstreams: names.to_vec(), ..Default::default() };
     let alerts = crate::observe::alert::Alerts::start(Vec::new(), &crate::observe::alert::Links::default());
     let alerts = Arc::new(alerts.unwrap());
-    let observe = Arc::new(crate::observe::Observe::new(kept(&file), names, 0.0, pages, alerts));
+    let observe =
+        Arc::new(crate::observe::Observe::new(kept(&file), names, 0.0, Some(Limits::default()), pages, alerts));
     let mut tending = tokio::task::JoinSet::new();
     tending.spawn(tend(Arc::clone(&observe)));
     tokio::time::sleep(Duration::from_millis(1)).await;

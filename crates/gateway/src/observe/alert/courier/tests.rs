@@ -88,7 +88,7 @@ fn stage(script: &[Does]) -> (Stage, JoinSet<()>, tracing::subscriber::DefaultGu
             .finish(),
     );
     let (closing, closed) = watch::channel(false);
-    let sink = Arc::new(Sink::new("s".into(), "slack", Desk::new(Severity::Warning, false), Counts::default()));
+    let sink = Arc::new(Sink::new("s".into(), &Form::Slack, Desk::new(Severity::Warning, false), Counts::default()));
     let stage = Stage { sink: Arc::clone(&sink), heard: Arc::default(), closing, log };
     let script: Arc<Mutex<VecDeque<Does>>> = Arc::new(Mutex::new(script.iter().copied().collect()));
     let (began, heard) = (Instant::now(), Arc::clone(&stage.heard));

@@ -314,10 +314,10 @@ fn hear(item: &Item, known: &mut BTreeSet<String>, min: Severity, seed: u64) {
 /// because two others fail, and is told then.
 #[tokio::test]
 async fn what_core_tells_makes_sense_to_a_receiver() {
-    use seawall_core::incident::{Facts, First, Incidents, Scope, Vote};
+    use seawall_core::incident::{Facts, First, Incidents, Limits, Scope, Vote};
     use seawall_core::time::Time;
 
-    let (mut incidents, mut desk, mut words) = (Incidents::new(), desk(Warning), Vec::new());
+    let (mut incidents, mut desk, mut words) = (Incidents::new(Limits::default()), desk(Warning), Vec::new());
     let mut under = 0;
     for second in 0..600_u64 {
         let now = Time::from_micros(super::super::samples::SINCE + second * 1_000_000);
