@@ -22,6 +22,8 @@ CHAT = "/v1/chat/completions"
 MODEL, OTHER = "gpt-4o", "gpt-4o-mini"
 #: Requests before the outage, in it, and after it.
 BEFORE, DURING, AFTER = 90, 60, 12
+#: Between two requests of the outage: so it has a length.
+PAUSE_S = 0.4
 #: An incident is over when a minute has gone by without a failure, and is looked at in parts of ten seconds.
 QUIET_S = 75
 CONFIG = """[server]
@@ -157,11 +159,12 @@ def outage(door):
         time.sleep(61 - time.time() % 60)
         began = datetime.datetime.now(datetime.timezone.utc)
         for number in range(DURING):
+            time.sleep(PAUSE_S)
             expected = 503 if len(failures(number)) == 4 else 200
             same(call(gateway, number), expected, f"request {number} of the outage")
             if number % 2:
                 same(call(gateway, number, OTHER), 200, f"request {number} to another model")
-        posted = began + datetime.timedelta(seconds=62)
+        posted = began + datetime.timedelta(seconds=70)
         incident = {"id": "01K", "name": "Elevated error rates", "status": "investigating", "impact": "minor", "created_at": posted.isoformat(timespec="seconds")}
         page.says = words("minor", "degraded_performance", [incident])
         time.sleep(QUIET_S)
@@ -235,7 +238,7 @@ def the_report_of_a_real_outage_is_what_support_asks_for(door):
     same([(one["requests"], one["failed_first"]) for one in report["baseline"]], [(BEFORE, 1)] * 2, "the baseline")
     verdicts = {one["cause"]: one["verdict"] for one in report["ruled_out"]}
     same(set(verdicts.values()), {"ruled_out"}, f"what it was not: {verdicts}")
-    hold("Seen here 1 min before" in report["status_page"]["first"], str(report["status_page"]))
+    hold("begun 1 min after the first failure here" in report["status_page"]["first"], str(report["status_page"]))
 
     texts = markdown + out + served["md"][2].decode() + served["json"][2].decode()
     same(canaries.hits(texts, canaries.needles()), [], "keys and prompts")

@@ -38,7 +38,7 @@ const DIFFERENCES_TOLD: usize = 4;
 
 /// What is never in a report.
 const REDACTION: [&str; 4] = [
-    "Prompts, answers, tool definitions and headers are not recorded, so none of them can be in here.",
+    "Prompts, answers and tool definitions are not recorded, and of headers only the ids and numbers that are shown above.",
     "Keys and tokens are not recorded. In messages of the upstream whatever looks like one reads ‹credential›.",
     "In messages of the upstream every run of 12 bytes or more that also stands in the request reads ‹input›; where the \
      request was not kept, only messages of known wording are kept, and others read ‹withheld›. Messages end at 512 bytes.",

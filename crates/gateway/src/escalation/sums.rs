@@ -102,7 +102,7 @@ pub(super) fn timeline(asked: &Asked<'_>, tally: &Tally) -> Vec<Entry> {
             "incident.unknown" => "nobody asks any more",
             _ => "something else was told of the incident",
         };
-        let so_far = format!(": {failed} of {of} requests failed at first so far");
+        let so_far = format!("; its rule counts {failed} of {of} requests that failed at first");
         let told_of = Sentence::new(format!("{what}, ")).quote(&event.severity).say(so_far);
         told.push(Entry { at: Moment(event.at), what: told_of });
     }

@@ -11,6 +11,7 @@ use seawall_core::request::Shape;
 use seawall_core::verdict::{Class, Fault};
 
 use super::document::Spread;
+use super::examples::x_request_id;
 use super::words::{NAMES_MAX, Names, message, name};
 use crate::observe::journal::incidents::is_failure;
 use crate::observe::journal::read::{Filter, Journals, ReadError};
@@ -262,7 +263,7 @@ impl Tally {
 
 /// Keeps the earlier row, and rather one that the upstream gave an id.
 fn keep(kept: &mut Option<Rc<AttemptRow>>, row: &Rc<AttemptRow>) {
-    let is_known = |row: &AttemptRow| row.upstream_request_id.is_some();
+    let is_known = |row: &AttemptRow| x_request_id(row).is_some();
     if kept.as_ref().is_none_or(|kept| is_known(row) || !is_known(kept)) {
         *kept = Some(Rc::clone(row));
     }
