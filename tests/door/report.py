@@ -136,6 +136,9 @@ def steady(report):
     report = re.sub(r"\d[\d,]* to \d[\d,]* ms, half of them up to \d[\d,]*, 95 % up to \d[\d,]*", "SPREAD ms", report)
     report = re.sub(r"\d[\d,]* ms", "N ms", report)
     report = re.sub(r"\(\d+ min( \d+ s)?\)", "(SPAN)", report)
+    # Which failures stand for the time between the first and the last depends on when they came.
+    report = re.sub(r"(?m)^\| +\d+ \| .*$", "| EXAMPLE |", report)
+    report = re.sub(r"(?m)^- \d+(, \d+)*: `", "- EXAMPLES: `", report)
     # The widths of columns follow from what stands in them.
     return re.sub(r" +", " ", re.sub(r"-{2,}", "--", report))
 
@@ -239,6 +242,12 @@ def the_report_of_a_real_outage_is_what_support_asks_for(door):
     verdicts = {one["cause"]: one["verdict"] for one in report["ruled_out"]}
     same(set(verdicts.values()), {"ruled_out"}, f"what it was not: {verdicts}")
     hold("begun 1 min after the first failure here" in report["status_page"]["first"], str(report["status_page"]))
+
+    shown = [why for one in report["examples"] for why in one["shown_as"]]
+    reasons = {"first", "last", "peak", "region AMS", "region FRA", *(f"first {kind}" for kind in ("502 bad_gateway", "503 overloaded", "500 server_error"))}
+    same((len(report["examples"]), set(shown)), (12, reasons), "the examples")
+    ids = [one["x_request_id"] for one in report["examples"]]
+    same((ids.count(None), len(set(ids))), (1, 12), f"what the upstream called them, but for the 502: {ids}")
 
     texts = markdown + out + served["md"][2].decode() + served["json"][2].decode()
     same(canaries.hits(texts, canaries.needles()), [], "keys and prompts")
