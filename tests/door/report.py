@@ -135,7 +135,7 @@ def steady(report):
     report = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", report)
     report = re.sub(r"\d[\d,]* to \d[\d,]* ms, half of them up to \d[\d,]*, 95 % up to \d[\d,]*", "SPREAD ms", report)
     report = re.sub(r"\d[\d,]* ms", "N ms", report)
-    report = re.sub(r"\(\d+ min( \d+ s)?\)", "(SPAN)", report)
+    report = re.sub(r"\(\d+ s; ", "(SPAN; ", report)
     # Which failures stand for the time between the first and the last depends on when they came.
     report = re.sub(r"(?m)^\| +\d+ \| .*$", "| EXAMPLE |", report)
     report = re.sub(r"(?m)^- \d+(, \d+)*: `", "- EXAMPLES: `", report)

@@ -66,12 +66,14 @@ pub(crate) fn of(journals: &Journals, subject: &Subject, now: i64, command: &str
     let minutes = (which.first_minute, which.first_minute + which.width * which.stretches as i64);
     let stretches = sums::stretches(journals, &which, minutes, &tally)?;
     let counted = sums::total(&stretches);
-    let places = sums::places(journals, minutes, &asked)?;
+    let mut places = sums::places(journals, minutes, &asked)?;
     let outcomes = sums::outcomes(journals, &asked)?;
     let reproduction = reproduction::of(&tally);
     let mut limits = sums::limits(journals, &asked, &tally, counted.as_ref())?;
     limits.extend(reproduction.as_ref().err().cloned());
     let saved = counted.map_or(0, |counted| counted.saved);
+    let ruled_out = ruled_out::of(&tally, saved, &places, &outcomes);
+    places.truncate(sums::PLACES_TOLD);
     let mut report = Report {
         form: document::FORM,
         made: Made { at: Moment(now), seawall: env!("CARGO_PKG_VERSION"), command: message(command) },
@@ -94,7 +96,7 @@ pub(crate) fn of(journals: &Journals, subject: &Subject, now: i64, command: &str
         kinds: sums::kinds(&tally),
         examples: examples::choose(&tally),
         differences: asked.differences(),
-        ruled_out: ruled_out::of(&tally, saved, &places, &outcomes),
+        ruled_out,
         places,
         status_page: asked.incident.and_then(|incident| status_page::of(&incident.status_page, incident.since)),
         bill: sums::bill(journals, &asked)?,
