@@ -23,7 +23,7 @@ MODEL, OTHER = "gpt-4o", "gpt-4o-mini"
 #: Requests before the outage, in it, and after it.
 BEFORE, DURING, AFTER = 90, 60, 12
 #: Between two requests of the outage: so it has a length.
-PAUSE_S = 0.4
+PAUSE_S = 0.3
 #: An incident is over when a minute has gone by without a failure, and is looked at in parts of ten seconds.
 QUIET_S = 75
 CONFIG = """[server]
