@@ -22,6 +22,8 @@ CHAT = "/v1/chat/completions"
 MODEL, OTHER = "gpt-4o", "gpt-4o-mini"
 #: Requests before the outage, in it, and after it.
 BEFORE, DURING, AFTER = 90, 60, 12
+#: Between two requests of the outage: so it has a length.
+PAUSE_S = 0.3
 #: An incident is over when a minute has gone by without a failure, and is looked at in parts of ten seconds.
 QUIET_S = 75
 CONFIG = """[server]
@@ -133,7 +135,10 @@ def steady(report):
     report = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", report)
     report = re.sub(r"\d[\d,]* to \d[\d,]* ms, half of them up to \d[\d,]*, 95 % up to \d[\d,]*", "SPREAD ms", report)
     report = re.sub(r"\d[\d,]* ms", "N ms", report)
-    report = re.sub(r"\(\d+ min( \d+ s)?\)", "(SPAN)", report)
+    report = re.sub(r"\(\d+ s; ", "(SPAN; ", report)
+    # Which failures stand for the time between the first and the last depends on when they came.
+    report = re.sub(r"(?m)^\| +\d+ \| .*$", "| EXAMPLE |", report)
+    report = re.sub(r"(?m)^- \d+(, \d+)*: `", "- EXAMPLES: `", report)
     # The widths of columns follow from what stands in them.
     return re.sub(r" +", " ", re.sub(r"-{2,}", "--", report))
 
@@ -157,11 +162,12 @@ def outage(door):
         time.sleep(61 - time.time() % 60)
         began = datetime.datetime.now(datetime.timezone.utc)
         for number in range(DURING):
+            time.sleep(PAUSE_S)
             expected = 503 if len(failures(number)) == 4 else 200
             same(call(gateway, number), expected, f"request {number} of the outage")
             if number % 2:
                 same(call(gateway, number, OTHER), 200, f"request {number} to another model")
-        posted = began + datetime.timedelta(seconds=62)
+        posted = began + datetime.timedelta(seconds=70)
         incident = {"id": "01K", "name": "Elevated error rates", "status": "investigating", "impact": "minor", "created_at": posted.isoformat(timespec="seconds")}
         page.says = words("minor", "degraded_performance", [incident])
         time.sleep(QUIET_S)
@@ -235,7 +241,13 @@ def the_report_of_a_real_outage_is_what_support_asks_for(door):
     same([(one["requests"], one["failed_first"]) for one in report["baseline"]], [(BEFORE, 1)] * 2, "the baseline")
     verdicts = {one["cause"]: one["verdict"] for one in report["ruled_out"]}
     same(set(verdicts.values()), {"ruled_out"}, f"what it was not: {verdicts}")
-    hold("Seen here 1 min before" in report["status_page"]["first"], str(report["status_page"]))
+    hold("begun 1 min after the first failure here" in report["status_page"]["first"], str(report["status_page"]))
+
+    shown = [why for one in report["examples"] for why in one["shown_as"]]
+    reasons = {"first", "last", "peak", "region AMS", "region FRA", *(f"first {kind}" for kind in ("502 bad_gateway", "503 overloaded", "500 server_error"))}
+    same((len(report["examples"]), set(shown)), (12, reasons), "the examples")
+    ids = [one["x_request_id"] for one in report["examples"]]
+    same((ids.count(None), len(set(ids))), (1, 12), f"what the upstream called them, but for the 502: {ids}")
 
     texts = markdown + out + served["md"][2].decode() + served["json"][2].decode()
     same(canaries.hits(texts, canaries.needles()), [], "keys and prompts")

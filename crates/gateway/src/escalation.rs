@@ -4,9 +4,9 @@
 //! rule out this side. All of that is on record; this reads it and says nothing else. What the record does not
 //! have, the report says that it does not have. It holds no prompt, no answer, no key: the record has none.
 //!
-//! `tally` reads the failed attempts in one pass, `sums` adds what is counted elsewhere, `examples` chooses the few that are shown, `reproduction` makes a
-//! request of the same form, `ruled_out` and `summary` draw what follows, `document` is the result, `markdown` its
-//! form for people.
+//! `tally` reads the failed attempts in one pass, `sums` adds what is counted elsewhere, `examples` chooses the few
+//! that are shown, `reproduction` makes a request of the same form, `ruled_out` and `summary` draw what follows,
+//! `document` is the result, `markdown` its form for people.
 
 mod digest;
 mod document;
@@ -29,7 +29,7 @@ use document::{Account, Digest, Incident, Made, Scope};
 pub(crate) use document::{Report, schema};
 pub(crate) use markdown::markdown;
 use tally::{ROWS_MAX, Tally, Which};
-use words::{Moment, Sentence, name};
+use words::{Moment, Sentence, message, name};
 
 /// Stretches that time is cut into, at most.
 const STRETCHES_MAX: i64 = 30;
@@ -38,7 +38,7 @@ const DIFFERENCES_TOLD: usize = 4;
 
 /// What is never in a report.
 const REDACTION: [&str; 4] = [
-    "Prompts, answers, tool definitions and headers are not recorded, so none of them can be in here.",
+    "Prompts, answers and tool definitions are not recorded, and of headers only the ids, numbers and names that are shown above.",
     "Keys and tokens are not recorded. In messages of the upstream whatever looks like one reads ‹credential›.",
     "In messages of the upstream every run of 12 bytes or more that also stands in the request reads ‹input›; where the \
      request was not kept, only messages of known wording are kept, and others read ‹withheld›. Messages end at 512 bytes.",
@@ -56,12 +56,7 @@ pub(crate) enum Subject {
 
 /// The report on `subject`, made at `now` by `command`; `None` if there is nothing to tell: no failure in that time,
 /// and no incident. Reads at most [`ROWS_MAX`] rows, and keeps none but the examples.
-pub(crate) fn of(
-    journals: &Journals,
-    subject: &Subject,
-    now: i64,
-    command: String,
-) -> Result<Option<Report>, ReadError> {
+pub(crate) fn of(journals: &Journals, subject: &Subject, now: i64, command: &str) -> Result<Option<Report>, ReadError> {
     let asked = Asked::of(subject, now);
     let which = asked.which();
     let mut tally = Tally::of(journals, &which, ROWS_MAX)?;
@@ -71,15 +66,17 @@ pub(crate) fn of(
     let minutes = (which.first_minute, which.first_minute + which.width * which.stretches as i64);
     let stretches = sums::stretches(journals, &which, minutes, &tally)?;
     let counted = sums::total(&stretches);
-    let places = sums::places(journals, minutes, &asked)?;
+    let mut places = sums::places(journals, minutes, &asked)?;
     let outcomes = sums::outcomes(journals, &asked)?;
     let reproduction = reproduction::of(&tally);
     let mut limits = sums::limits(journals, &asked, &tally, counted.as_ref())?;
     limits.extend(reproduction.as_ref().err().cloned());
     let saved = counted.map_or(0, |counted| counted.saved);
+    let ruled_out = ruled_out::of(&tally, saved, &places, &outcomes);
+    places.truncate(sums::PLACES_TOLD);
     let mut report = Report {
         form: document::FORM,
-        made: Made { at: Moment(now), seawall: env!("CARGO_PKG_VERSION"), command },
+        made: Made { at: Moment(now), seawall: env!("CARGO_PKG_VERSION"), command: message(command) },
         scope: asked.scope(),
         summary: Vec::new(),
         account: Account {
@@ -99,7 +96,7 @@ pub(crate) fn of(
         kinds: sums::kinds(&tally),
         examples: examples::choose(&tally),
         differences: asked.differences(),
-        ruled_out: ruled_out::of(&tally, saved, &places, &outcomes),
+        ruled_out,
         places,
         status_page: asked.incident.and_then(|incident| status_page::of(&incident.status_page, incident.since)),
         bill: sums::bill(journals, &asked)?,

@@ -100,7 +100,7 @@ pub(crate) fn run(
         }
         Err(e) => return no_journal(&e, err),
     };
-    let report = match escalation::of(&journals, &subject, now, command(&subject)) {
+    let report = match escalation::of(&journals, &subject, now, &command(&subject)) {
         Ok(Some(report)) => report,
         Ok(None) => return nothing(&subject, err),
         Err(e) => return no_journal(&e, err),

@@ -43,7 +43,9 @@ pub(super) fn choose(tally: &Tally) -> Vec<Example> {
     if let Some(last) = &tally.last {
         chosen.take(last, "last");
     }
-    let peak = tally.stretches.iter().max_by_key(|stretch| stretch.failed).and_then(|stretch| stretch.first.as_ref());
+    // Of equal ones the earliest.
+    let peak =
+        tally.stretches.iter().rev().max_by_key(|stretch| stretch.failed).and_then(|stretch| stretch.first.as_ref());
     if let Some(peak) = peak {
         chosen.take(peak, "peak");
     }
@@ -79,13 +81,18 @@ fn spread(tally: &Tally) -> Vec<&AttemptRow> {
     order
 }
 
+/// The upstream's own id. Where it gave none, the record has its `cf-ray` in its place.
+pub(super) fn x_request_id(row: &AttemptRow) -> Option<&str> {
+    row.upstream_request_id.as_deref().filter(|id| row.cf_ray.as_deref() != Some(*id))
+}
+
 fn example(row: &AttemptRow, shown_as: Vec<String>) -> Example {
     let maybe = |text: &Option<String>| text.as_deref().map(name);
     let class = seawall_core::verdict::Class::from_name(&row.class).map_or("unknown", |class| class.name());
     Example {
         shown_as,
         time: Moment(row.time),
-        x_request_id: maybe(&row.upstream_request_id),
+        x_request_id: x_request_id(row).map(name),
         x_client_request_id: maybe(&row.client_request_id),
         seawall_request_id: name(&row.request_id),
         attempt: row.attempt,

@@ -12,7 +12,7 @@ use super::words::{Sentence, grouped, name};
 /// The largest body that the command sends, in bytes.
 pub(super) const BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The longest filler that is written out, in bytes; a longer one is made by the command.
-pub(super) const FILLER_INLINE_MAX: u64 = 1_024;
+pub(super) const FILLER_INLINE_MAX: u64 = 128;
 /// Tool definitions that are written out: the most that OpenAI takes (docs/reference/lint.md).
 pub(super) const TOOLS_MAX: u32 = 128;
 /// The filler, as often as needed.

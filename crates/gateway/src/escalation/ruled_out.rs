@@ -39,7 +39,7 @@ fn verdict(explains: u64, of: u64) -> Finding {
 
 /// Whether all that was asked from here failed, whoever was asked.
 fn everything(places: &[Place]) -> RuledOut {
-    let cause = "this side as a whole (machine, network, gateway)";
+    let cause = "a general failure on this side";
     // Where all is in the report, what stands beside the failures is what did not fail.
     let is_all = places.iter().all(|place| place.in_scope);
     let is_well = |place: &&Place| place.failed_first.saturating_mul(ONE_IN) <= place.requests;
@@ -73,7 +73,7 @@ fn network(tally: &Tally) -> RuledOut {
         evidence = evidence.say(format!("; no status came for {}: ", grouped(silent)));
         evidence = evidence.say(listed(&tally.faults));
     }
-    RuledOut { cause: "the network between", verdict: verdict(silent, failed), evidence: evidence.say(".") }
+    RuledOut { cause: "the network", verdict: verdict(silent, failed), evidence: evidence.say(".") }
 }
 
 /// `refused 3, tls 1`.
@@ -89,7 +89,7 @@ fn own_limits(tally: &Tally) -> RuledOut {
     let of = |class: &str| tally.callers.get(class).copied().unwrap_or(0);
     let (limited, quota, auth) = (of("rate_limited"), of("quota"), of("auth"));
     let all = limited + quota + auth;
-    let cause = "rate limit, quota or key";
+    let cause = "a rate limit, quota or key";
     if all == 0 {
         let evidence = Sentence::new(
             "The same upstream and model answered nothing with a rate limit, a spent quota or a refused key.",
@@ -110,7 +110,7 @@ fn own_limits(tally: &Tally) -> RuledOut {
 fn overload(outcomes: &BTreeMap<String, u64>) -> RuledOut {
     let of = |outcome: &str| outcomes.get(outcome).copied().unwrap_or(0);
     let (shed, draining) = (of("shed"), of("draining"));
-    let cause = "overload of the gateway";
+    let cause = "an overload of the gateway";
     if shed + draining == 0 {
         let evidence = Sentence::new("The gateway turned no request away over its own limits or at a shutdown.");
         return RuledOut { cause, verdict: Finding::RuledOut, evidence };
@@ -139,7 +139,7 @@ fn deadline(tally: &Tally, outcomes: &BTreeMap<String, u64>) -> RuledOut {
     if given_up > 0 {
         evidence = evidence.say(format!("; {} ended because no time was left to try again", many(given_up, "request")));
     }
-    RuledOut { cause: "own time limits", verdict: verdict(ended, tally.failed), evidence: evidence.say(".") }
+    RuledOut { cause: "a time limit on this side", verdict: verdict(ended, tally.failed), evidence: evidence.say(".") }
 }
 
 /// Whether it was what was asked.

@@ -94,21 +94,19 @@ fn first(likely: Option<&KeptIncident>, since: i64, read: Option<&str>) -> Sente
     let Some(posted) = moment(incident) else {
         return Sentence::new("It tells of an incident that may be this one, and not since when.");
     };
-    match posted - since {
-        later @ 60_000_000.. => Sentence::new(format!(
-            "Seen here {} before the time from which on the status page has its incident.",
-            span(later / 60_000_000 * 60_000_000)
-        )),
-        sooner @ ..=LONG_BEFORE => Sentence::new(format!(
-            "The incident on the status page began {} before the first failure here, so it may be another one.",
-            span(-sooner)
-        )),
-        sooner @ ..=-60_000_000 => Sentence::new(format!(
-            "The status page has its incident from {} before the first failure here.",
-            span(-sooner / 60_000_000 * 60_000_000)
-        )),
-        _ => Sentence::new("Seen here in the same minute from which on the status page has its incident."),
-    }
+    let told = match incident.name.as_deref() {
+        Some(name) => Sentence::new("The status page tells of ").quote(name).say(", begun "),
+        None => Sentence::new("The status page tells of an incident, begun "),
+    };
+    let minutes = |micros: i64| span(micros / 60_000_000 * 60_000_000);
+    told.say(match posted - since {
+        later @ 60_000_000.. => format!("{} after the first failure here.", minutes(later)),
+        sooner @ ..=LONG_BEFORE => {
+            format!("{} before the first failure here, so it may be another one.", minutes(-sooner))
+        }
+        sooner @ ..=-60_000_000 => format!("{} before the first failure here.", minutes(-sooner)),
+        _ => "in the minute of the first failure here.".to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -131,18 +129,21 @@ mod tests {
     #[test]
     fn it_says_who_knew_first_by_whole_minutes() {
         for (started, told) in [
-            ("2026-11-23T06:47:59Z", "Seen here 17 min before"),
-            ("2026-11-23T06:13:00Z", "The status page has its incident from 17 min before"),
+            ("2026-11-23T06:47:59Z", "The status page tells of Errors, begun 17 min after the first failure here."),
+            ("2026-11-23T06:13:00Z", "The status page tells of Errors, begun 17 min before the first failure here."),
             (
                 "2026-11-22T06:30:00Z",
-                "The incident on the status page began 1 d 0 h before the first failure here, so it may be another",
+                "The status page tells of Errors, begun 1 d 0 h before the first failure here, so it may be another one.",
             ),
-            ("2026-11-22T06:30:01Z", "The status page has its incident from 23 h 59 min before"),
-            ("2026-11-23T06:30:20Z", "Seen here in the same minute"),
+            (
+                "2026-11-22T06:30:01Z",
+                "The status page tells of Errors, begun 23 h 59 min before the first failure here.",
+            ),
+            ("2026-11-23T06:30:20Z", "The status page tells of Errors, begun in the minute of the first failure here."),
             ("soon", "It tells of an incident that may be this one, and not since when."),
         ] {
             let first = of(&page(started, None), BEGAN).unwrap().first.plain();
-            assert!(first.starts_with(told), "{first}");
+            assert_eq!(first, told);
         }
     }
 

@@ -66,7 +66,6 @@ fn listed(told: Sentence, words: &'static str, names: &[Count]) -> Sentence {
 }
 
 fn how_many(report: &Report) -> Sentence {
-    let peak = report.stretches.iter().max_by_key(|stretch| stretch.failed).filter(|stretch| stretch.failed > 0);
     let mut told = match &report.totals.counted {
         Some(counted) => Sentence::new(format!(
             "{} of {} failed at the first attempt ({})",
@@ -80,29 +79,34 @@ fn how_many(report: &Report) -> Sentence {
             many(report.totals.requests_failing, "request")
         )),
     };
-    let is_spread = report.stretches.iter().filter(|stretch| stretch.failed > 0).count() > 1;
-    if let Some(peak) = peak.filter(|_| is_spread) {
-        let width = if peak.minutes == 1 { "minute".to_owned() } else { format!("{} min", peak.minutes) };
-        let (failed, since) = (many(peak.failed, "failed attempt"), peak.since.told());
-        told = told.say(format!(", with {failed} in the worst {width}, from {since}"));
+    // Of one stretch the whole says it already.
+    let counted = report.stretches.iter().rev().filter_map(|stretch| Some((stretch, stretch.counted?)));
+    let peak = counted.max_by_key(|(_, counted)| counted.failed_first).filter(|_| report.stretches.len() > 1);
+    if let Some((peak, worst)) = peak {
+        let width = if peak.minutes == 1 { "the minute".to_owned() } else { format!("the {} minutes", peak.minutes) };
+        let (failed, of, since) = (grouped(worst.failed_first), grouped(worst.requests), peak.since.told());
+        let share = percent(worst.failed_first, worst.requests);
+        told = told.say(format!(", at worst {failed} of {of} ({share}) in {width} from {since}"));
     }
     told.say("; ").and(baseline(&report.baseline)).say(".")
 }
 
 fn baseline(before: &[Baseline]) -> Sentence {
-    let known: Vec<String> = before
-        .iter()
-        .filter(|baseline| baseline.requests > 0)
-        .map(|baseline| {
-            let (failed, of) = (grouped(baseline.failed_first), grouped(baseline.requests));
-            let share = percent(baseline.failed_first, baseline.requests);
-            format!("in the {} before, {failed} of {of} did ({share})", baseline.before)
-        })
-        .collect();
-    if known.is_empty() {
-        return Sentence::new("no request to it is on record from the day before, so there is no baseline");
-    }
-    Sentence::new(known.join(", "))
+    let share = |one: &Baseline| {
+        let (failed, of) = (grouped(one.failed_first), grouped(one.requests));
+        format!("{failed} of {of} did ({})", percent(one.failed_first, one.requests))
+    };
+    let told = match before {
+        [hour, day] if hour.requests > 0 && hour.requests < day.requests => {
+            format!("in the hour before, {}, in the day before, {}", share(hour), share(day))
+        }
+        [hour, _] if hour.requests > 0 => {
+            format!("in the hour before, {}, and none was made in the day before that", share(hour))
+        }
+        [_, day] if day.requests > 0 => format!("in the hour before, none was made, in the day before, {}", share(day)),
+        _ => "no request to it is on record from the day before, so there is no baseline".to_owned(),
+    };
+    Sentence::new(told)
 }
 
 fn callers(report: &Report) -> Sentence {
@@ -152,9 +156,18 @@ fn not(report: &Report) -> Sentence {
         report.ruled_out.iter().filter(|one| one.verdict == finding).map(|one| one.cause).collect()
     };
     let (out, open) = (causes(Finding::RuledOut), [causes(Finding::NotRuledOut), causes(Finding::Unknown)].concat());
-    let told = match out.len() {
-        0 => Sentence::new("The record rules nothing out"),
-        _ => Sentence::new(format!("The record rules out {}", out.join("; "))),
+    let told = match out.as_slice() {
+        [] => Sentence::new("The record rules no other cause out"),
+        out => Sentence::new(format!("By the record it was not {}", either(out))),
     };
-    if open.is_empty() { told.say(".") } else { told.say(format!(". It does not rule out {}.", open.join("; "))) }
+    if open.is_empty() { told.say(".") } else { told.say(format!("; it does not rule out {}.", either(&open))) }
+}
+
+/// `a, b or c`.
+fn either(causes: &[&str]) -> String {
+    match causes {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
 }

@@ -18,10 +18,11 @@ pub(super) const NAMES_TOLD: usize = 8;
 /// Kinds that are told.
 const KINDS_TOLD: usize = 10;
 /// Upstreams and models that are told.
-const PLACES_TOLD: usize = 12;
+pub(super) const PLACES_TOLD: usize = 12;
 /// Events of the incident that are told: the first and the last of them.
 const EVENTS_TOLD: usize = 16;
 
+/// Failed attempts and whole requests by time; from the first minute to before the second.
 pub(super) fn stretches(
     journals: &Journals,
     which: &Which,
@@ -49,6 +50,7 @@ pub(super) fn stretches(
     Ok(told.collect())
 }
 
+/// All of them together; `None` if no whole request was counted.
 pub(super) fn total(stretches: &[Stretch]) -> Option<Counted> {
     stretches.iter().filter_map(|stretch| stretch.counted).reduce(|sum, one| Counted {
         requests: sum.requests + one.requests,
@@ -78,6 +80,7 @@ pub(super) fn baseline(journals: &Journals, asked: &Asked<'_>) -> Result<Vec<Bas
     Ok(told)
 }
 
+/// What happened, the earliest first.
 pub(super) fn timeline(asked: &Asked<'_>, tally: &Tally) -> Vec<Entry> {
     let mut told = Vec::new();
     for (row, words) in
@@ -102,7 +105,7 @@ pub(super) fn timeline(asked: &Asked<'_>, tally: &Tally) -> Vec<Entry> {
             "incident.unknown" => "nobody asks any more",
             _ => "something else was told of the incident",
         };
-        let so_far = format!(": {failed} of {of} requests failed at first so far");
+        let so_far = format!("; its rule counts {failed} of {of} requests that failed at first");
         let told_of = Sentence::new(format!("{what}, ")).quote(&event.severity).say(so_far);
         told.push(Entry { at: Moment(event.at), what: told_of });
     }
@@ -110,6 +113,7 @@ pub(super) fn timeline(asked: &Asked<'_>, tally: &Tally) -> Vec<Entry> {
     told
 }
 
+/// The most frequent kinds.
 pub(super) fn kinds(tally: &Tally) -> Vec<Kind> {
     let mut kinds: Vec<_> = tally.kinds.iter().collect();
     kinds.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.count));
@@ -127,6 +131,7 @@ pub(super) fn kinds(tally: &Tally) -> Vec<Kind> {
     told.collect()
 }
 
+/// What the failed requests were like.
 pub(super) fn requests(tally: &mut Tally) -> Requests {
     Requests {
         endpoints: tally.endpoints.told(NAMES_TOLD),
@@ -170,10 +175,10 @@ pub(super) fn places(
         })
         .collect();
     told.sort_by_key(|place| (!place.in_scope, std::cmp::Reverse(place.requests)));
-    told.truncate(PLACES_TOLD);
     Ok(told)
 }
 
+/// How requests on record ended, and how many of each.
 pub(super) fn outcomes(journals: &Journals, asked: &Asked<'_>) -> Result<BTreeMap<String, u64>, ReadError> {
     let mut told: BTreeMap<String, u64> = BTreeMap::new();
     for (outcome, count) in journals.outcomes(asked.since, asked.until, asked.model)? {

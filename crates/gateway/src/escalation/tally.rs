@@ -11,6 +11,7 @@ use seawall_core::request::Shape;
 use seawall_core::verdict::{Class, Fault};
 
 use super::document::Spread;
+use super::examples::x_request_id;
 use super::words::{NAMES_MAX, Names, message, name};
 use crate::observe::journal::incidents::is_failure;
 use crate::observe::journal::read::{Filter, Journals, ReadError};
@@ -49,29 +50,43 @@ pub(super) struct Which {
 /// What tells one kind of failure from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KindKey {
+    /// The status; `None` where no reply came.
     pub(super) status: Option<u16>,
+    /// What it means.
     pub(super) class: &'static str,
+    /// What happened on the wire.
     pub(super) fault: Option<String>,
+    /// `error.type`.
     pub(super) error_type: Option<String>,
+    /// `error.code`.
     pub(super) error_code: Option<String>,
+    /// `error.message`, without what looks like an id.
     pub(super) message: Option<String>,
 }
 
 /// How often a kind was seen, and the earliest row of it.
 #[derive(Debug)]
 pub(super) struct KindSeen {
+    /// How often.
     pub(super) count: u64,
+    /// When the last of them began, in microseconds since the Unix epoch.
     pub(super) last: i64,
+    /// The earliest.
     pub(super) first: Rc<AttemptRow>,
 }
 
 /// What tells one form of request from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Form {
+    /// The operation.
     pub(super) endpoint: String,
+    /// The model asked for.
     pub(super) model: Option<String>,
+    /// Whether a stream was asked for.
     pub(super) stream: bool,
+    /// The number of tool definitions.
     pub(super) tools: u32,
+    /// The limit on tokens.
     pub(super) max_tokens: Option<u64>,
     /// The power of two at or below the body's bytes.
     pub(super) size: u8,
@@ -80,8 +95,11 @@ pub(super) struct Form {
 /// Of one stretch of time.
 #[derive(Debug, Default)]
 pub(super) struct StretchSeen {
+    /// How many failed.
     pub(super) failed: u64,
+    /// The same by class.
     pub(super) classes: BTreeMap<&'static str, u64>,
+    /// The earliest failure, rather one that the upstream gave an id.
     pub(super) first: Option<Rc<AttemptRow>>,
 }
 
@@ -97,14 +115,21 @@ pub(super) struct Tally {
     /// Failures: the provider's and the network's.
     pub(super) failed: u64,
     requests: HashSet<u64>,
+    /// The earliest failure.
     pub(super) first: Option<Rc<AttemptRow>>,
+    /// The latest failure.
     pub(super) last: Option<Rc<AttemptRow>>,
+    /// By time.
     pub(super) stretches: Vec<StretchSeen>,
     /// The earliest failure of each of [`SLOTS`] equal parts of the time.
     pub(super) slots: Vec<Option<Rc<AttemptRow>>>,
+    /// By kind, at most [`KINDS_MAX`].
     pub(super) kinds: BTreeMap<KindKey, KindSeen>,
+    /// The earliest failure of each region.
     pub(super) regions: BTreeMap<String, Rc<AttemptRow>>,
+    /// How many there are of each region.
     pub(super) region_names: Names,
+    /// The same by class.
     pub(super) classes: BTreeMap<&'static str, u64>,
     /// What went wrong on the wire, of failures that no status came for.
     pub(super) faults: BTreeMap<&'static str, u64>,
@@ -114,19 +139,30 @@ pub(super) struct Tally {
     pub(super) own_limits: BTreeMap<&'static str, u64>,
     /// Attempts that failed by their caller's own doing, by class.
     pub(super) callers: BTreeMap<&'static str, u64>,
+    /// `openai-organization` of the replies.
     pub(super) organizations: Names,
+    /// `openai-project` of the replies.
     pub(super) projects: Names,
+    /// By endpoint.
     pub(super) endpoints: Names,
+    /// By model.
     pub(super) models: Names,
+    /// By SDK and version.
     pub(super) sdks: Names,
+    /// That asked for a stream.
     pub(super) streamed: u64,
+    /// That had tool definitions.
     pub(super) with_tools: u64,
+    /// That were a caller's own retry.
     pub(super) caller_retries: u64,
     /// Forms, how often each was seen, and the bytes of all its bodies.
     pub(super) forms: BTreeMap<Form, (u64, u64)>,
     shapes: BTreeSet<u64>,
+    /// Bytes of each body.
     pub(super) body_bytes: Vec<u64>,
+    /// Milliseconds of each.
     pub(super) elapsed_ms: Vec<u64>,
+    /// `openai-processing-ms` of each that has one.
     pub(super) processing_ms: Vec<u64>,
 }
 
@@ -262,7 +298,7 @@ impl Tally {
 
 /// Keeps the earlier row, and rather one that the upstream gave an id.
 fn keep(kept: &mut Option<Rc<AttemptRow>>, row: &Rc<AttemptRow>) {
-    let is_known = |row: &AttemptRow| row.upstream_request_id.is_some();
+    let is_known = |row: &AttemptRow| x_request_id(row).is_some();
     if kept.as_ref().is_none_or(|kept| is_known(row) || !is_known(kept)) {
         *kept = Some(Rc::clone(row));
     }

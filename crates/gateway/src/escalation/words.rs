@@ -83,6 +83,7 @@ impl Names {
         }
     }
 
+    /// Counts `of` so many times.
     pub(super) fn add(&mut self, of: &str, times: u64) {
         let of = name(of);
         let has_room = self.counts.len() < NAMES_MAX;

@@ -72,7 +72,7 @@ pub(super) fn report(observe: &Observe, id: &str, form: Form) -> Option<String> 
     let journals = Journals::open(&place, None).ok()?;
     let command = format!("seawall report {}", incident.id);
     let subject = Subject::Incident(Box::new(incident), events);
-    let report = escalation::of(&journals, &subject, seawall::unix_micros(), command).ok()??;
+    let report = escalation::of(&journals, &subject, seawall::unix_micros(), &command).ok()??;
     Some(match form {
         Form::Json => escalation::json(&report),
         Form::Markdown => escalation::markdown(&report),
