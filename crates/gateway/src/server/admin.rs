@@ -5,19 +5,28 @@
 //! out of rotation. Everything else wants the admin token where one is set. Which pages there are, and who
 //! may see each, is the table in [`routes`]; [`guard`] looks at every request before any page does.
 
+mod failures;
 mod guard;
 mod incidents;
+mod live;
+mod query;
+mod record;
 mod reply;
 mod routes;
+mod summary;
+mod upstreams;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,8 +35,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use self::guard::Guard;
+use self::live::{LISTEN_MAX, Live};
+use self::record::{Record, Unread};
 use self::reply::{Reply, failed, text};
 use self::routes::{Access, Found, Page, ROUTES, Verb};
+use self::summary::Summary;
+use self::upstreams::Upstreams;
 use super::Server;
 use crate::config::Secret;
 use crate::observe::exposition::Form;
@@ -36,8 +49,10 @@ use crate::observe::metrics::Readings;
 /// Operators' connections at once.
 const CONNECTIONS_MAX: usize = 256;
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// A connection to the admin side lasts this long at most.
+/// A connection to the admin side lasts this long at most, unless it is a listener's.
 const CONNECTION_MAX: Duration = Duration::from_secs(300);
+/// At the end, answers that are being sent have this long.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(250);
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// The journal is read within this time, or it is said that it cannot be.
@@ -47,6 +62,8 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 struct Admin {
     server: Arc<Server>,
     guard: Guard,
+    record: Record,
+    live: Live,
 }
 
 /// Serves operators until `shutdown` changes.
@@ -58,36 +75,70 @@ pub(crate) async fn serve(
 ) {
     // An address that cannot be told lets nobody in by another name than a loopback one.
     let own = listener.local_addr().unwrap_or_else(|_| ([127, 0, 0, 1], 0).into());
-    let admin = Arc::new(Admin { server, guard: Guard { token, own } });
+    let (guard, live) = (Guard { token, own }, Live::new(shutdown.clone()));
+    let admin = Arc::new(Admin { server, guard, record: Record::default(), live });
+    let tending = admin.live.tend(&admin.server);
+    tokio::pin!(tending);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = shutdown.wait_for(|down| *down) => break,
+            () = &mut tending => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((socket, _)) if connections.len() < CONNECTIONS_MAX => {
-                connections.spawn(connection(Arc::clone(&admin), socket));
+                connections.spawn(connection(Arc::clone(&admin), socket, shutdown.clone()));
             }
             Ok((socket, _)) => drop(socket),
             Err(_) => sleep(ACCEPT_REST).await,
         }
     }
+    drop(listener);
+    let _ = timeout(GOODBYE_WITHIN, async { while connections.join_next().await.is_some() {} }).await;
     connections.shutdown().await;
 }
 
-async fn connection(admin: Arc<Admin>, socket: TcpStream) {
+async fn connection(admin: Arc<Admin>, socket: TcpStream, shutdown: watch::Receiver<bool>) {
+    let listens = Arc::new(AtomicBool::new(false));
+    let is_listener = Arc::clone(&listens);
     let service = service_fn(move |request: Request<Incoming>| {
-        let admin = Arc::clone(&admin);
-        async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+        let (admin, listens) = (Arc::clone(&admin), Arc::clone(&listens));
+        async move {
+            let reply = admin.answer(&request).await;
+            listens.store(reply::is_stream(&reply), Ordering::Relaxed);
+            Ok::<_, Infallible>(reply)
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .serve_connection(TokioIo::new(socket), service);
+    let serving = until_shutdown(serving, shutdown);
+    tokio::pin!(serving);
     // An operator's connection that fails concerns nobody else.
-    let _ = timeout(CONNECTION_MAX, serving).await;
+    if timeout(CONNECTION_MAX, serving.as_mut()).await.is_err() && is_listener.load(Ordering::Relaxed) {
+        let _ = timeout(LISTEN_MAX, serving).await;
+    }
+}
+
+/// Serves a connection to its end; when `shutdown` changes, what it is in the middle of is its last answer.
+async fn until_shutdown<S>(
+    serving: http1::Connection<TokioIo<TcpStream>, S>,
+    mut shutdown: watch::Receiver<bool>,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = UnsyncBoxBody<Bytes, Infallible>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    tokio::pin!(serving);
+    tokio::select! {
+        served = serving.as_mut() => return served,
+        _ = shutdown.wait_for(|down| *down) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    serving.await
 }
 
 impl Admin {
@@ -121,7 +172,12 @@ impl Admin {
             Page::Ready => ready(server, request.uri().query()),
             Page::Index => text(StatusCode::OK, index()),
             Page::Metrics => metrics(server, request.headers()),
+            Page::Summary => reply::json(StatusCode::OK, &Summary::of(server)),
             Page::Status => reply::json(StatusCode::OK, &server.observe.pages.told(&server.client.breakers())),
+            Page::Upstreams => reply::json(StatusCode::OK, &Upstreams::of(server, &self.record).await),
+            Page::Listen => self.live.listen(server),
+            Page::Failures => self.failures(request.uri().query()).await,
+            Page::Request => self.requests(query::decoded(id)).await,
             Page::Alerts => reply::json(StatusCode::OK, &json!({ "receivers": server.observe.alerts.states() })),
             Page::Incidents => {
                 let observe = Arc::clone(&server.observe);
@@ -136,6 +192,37 @@ impl Admin {
                 reply::json(status, &said)
             }
         }
+    }
+}
+
+impl Admin {
+    async fn failures(&self, query: Option<&str>) -> Reply {
+        let asked = match failures::Asked::of(query, seawall::unix_micros()) {
+            Ok(asked) => asked,
+            Err(bad) => return reply::bad(bad.parameter, bad.why),
+        };
+        let path = self.server.observe.journal.path();
+        found(self.record.read(path, move |reader| asked.read(reader)).await)
+    }
+
+    async fn requests(&self, id: String) -> Reply {
+        let path = self.server.observe.journal.path();
+        let read = self.record.read(path, move |reader| failures::Requests::read(reader, id.trim())).await;
+        match read {
+            Ok(none) if none.requests.is_empty() => failed(
+                StatusCode::NOT_FOUND,
+                "no request on record has this id: one that succeeded at once is not kept",
+            ),
+            read => found(read),
+        }
+    }
+}
+
+/// What was read, or why nothing was.
+fn found(read: Result<impl serde::Serialize, Unread>) -> Reply {
+    match read {
+        Ok(found) => reply::json(StatusCode::OK, &found),
+        Err(why) => failed(StatusCode::SERVICE_UNAVAILABLE, why.says()),
     }
 }
 

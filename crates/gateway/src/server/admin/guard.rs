@@ -179,12 +179,17 @@ mod tests {
     }
 
     /// Who may see each page: one line for each row of the router's table, written by hand.
-    const MATRIX: [(&str, &str, Access); 10] = [
+    const MATRIX: [(&str, &str, Access); 15] = [
         ("GET, HEAD", "/livez", Access::Open),
         ("GET, HEAD", "/readyz", Access::Open),
         ("GET, HEAD", "/healthz", Access::Open),
         ("GET, HEAD", "/", Access::Operator),
         ("GET, HEAD", "/metrics", Access::Operator),
+        ("GET, HEAD", "/api/v1/summary", Access::Operator),
+        ("GET, HEAD", "/api/v1/upstreams", Access::Operator),
+        ("GET, HEAD", "/api/v1/failures", Access::Operator),
+        ("GET, HEAD", "/api/v1/requests/{id}", Access::Operator),
+        ("GET, HEAD", "/api/v1/live", Access::Operator),
         ("GET, HEAD", "/api/v1/status", Access::Operator),
         ("GET, HEAD", "/api/v1/incidents", Access::Operator),
         ("GET, HEAD", "/api/v1/incidents/{id}", Access::Operator),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::guard::Refusal;
@@ -26,14 +27,17 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
+/// The type of an answer that goes on.
+pub(super) const EVENTS: &str = "text/event-stream";
+
 /// What went wrong, for programs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Failed {
     /// In words.
     pub(super) error: String,
     /// The parameter at fault, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) parameter: Option<&'static str>,
+    pub(super) parameter: Option<String>,
 }
 
 /// An answer of this type.
@@ -46,6 +50,11 @@ pub(super) fn of(status: StatusCode, content_type: &'static str, body: UnsyncBox
         headers.insert(name, HeaderValue::from_static(value));
     }
     reply
+}
+
+/// Whether an answer goes on until one side ends it.
+pub(super) fn is_stream(reply: &Reply) -> bool {
+    reply.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == EVENTS)
 }
 
 /// Lines for people.
@@ -63,6 +72,11 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
 /// What went wrong, as JSON.
 pub(super) fn failed(status: StatusCode, error: impl Into<String>) -> Reply {
     json(status, &Failed { error: error.into(), parameter: None })
+}
+
+/// What is wrong with a parameter. Its name came from outside, as did some of the words: JSON keeps them inert.
+pub(super) fn bad(parameter: String, error: String) -> Reply {
+    json(StatusCode::BAD_REQUEST, &Failed { error, parameter: Some(parameter) })
 }
 
 /// Why a request may not; for programs below `/api/`.

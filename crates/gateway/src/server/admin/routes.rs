@@ -46,6 +46,11 @@ pub(super) enum Page {
     Ready,
     Metrics,
     Index,
+    Summary,
+    Upstreams,
+    Listen,
+    Failures,
+    Request,
     Status,
     Incidents,
     Incident,
@@ -64,12 +69,22 @@ const fn change(path: &'static str, page: Page, says: &'static str) -> Route {
 use Access::{Open, Operator};
 
 /// Every page.
-pub(super) static ROUTES: [Route; 10] = [
+pub(super) static ROUTES: [Route; 15] = [
     read("/livez", Open, Page::Live, "Whether the process turns."),
     read("/readyz", Open, Page::Ready, "Whether it takes requests: 503 while it shuts down."),
     read("/healthz", Open, Page::Ready, "The same as `/readyz`."),
     read("/", Operator, Page::Index, "The pages there are."),
     read("/metrics", Operator, Page::Metrics, "The numbers, for Prometheus."),
+    read("/api/v1/summary", Operator, Page::Summary, "How things are now."),
+    read(
+        "/api/v1/failures",
+        Operator,
+        Page::Failures,
+        "Failed attempts on record, the newest first, a page at a time.",
+    ),
+    read("/api/v1/requests/{id}", Operator, Page::Request, "The requests on record with this id, attempt by attempt."),
+    read("/api/v1/upstreams", Operator, Page::Upstreams, "Each upstream, now and in the last 90 minutes."),
+    read("/api/v1/live", Operator, Page::Listen, "What happens, as it happens: server-sent events."),
     read("/api/v1/status", Operator, Page::Status, "What the status page of each upstream says."),
     read("/api/v1/incidents", Operator, Page::Incidents, "Incidents, the newest first."),
     read("/api/v1/incidents/{id}", Operator, Page::Incident, "One incident, with what was told of it."),
