@@ -71,6 +71,7 @@ pub(crate) struct Counts {
 /// How long something took: the upper edges of buckets that are an eighth wide at most. Of the last five to
 /// ten minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Durations")]
 pub(crate) struct Took {
     /// How often.
     pub(crate) count: u64,

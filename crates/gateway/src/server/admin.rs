@@ -9,6 +9,7 @@ mod failures;
 mod guard;
 mod incidents;
 mod live;
+pub(crate) mod openapi;
 mod query;
 mod record;
 mod reply;
@@ -43,6 +44,7 @@ use self::summary::Summary;
 use self::upstreams::Upstreams;
 use super::Server;
 use crate::config::Secret;
+use crate::observe::alert::States;
 use crate::observe::exposition::Form;
 use crate::observe::metrics::Readings;
 
@@ -178,7 +180,11 @@ impl Admin {
             Page::Listen => self.live.listen(server),
             Page::Failures => self.failures(request.uri().query()).await,
             Page::Request => self.requests(query::decoded(id)).await,
-            Page::Alerts => reply::json(StatusCode::OK, &json!({ "receivers": server.observe.alerts.states() })),
+            Page::Alerts => {
+                let receivers = server.observe.alerts.states();
+                reply::json(StatusCode::OK, &States { receivers })
+            }
+            Page::OpenApi => reply::json(StatusCode::OK, &*openapi::DOCUMENT),
             Page::Incidents => {
                 let observe = Arc::clone(&server.observe);
                 read(move || Some(reply::json(StatusCode::OK, &incidents::list(&observe)))).await
@@ -187,10 +193,10 @@ impl Admin {
                 let (observe, id) = (Arc::clone(&server.observe), id.to_owned());
                 read(move || incidents::one(&observe, &id).map(|found| reply::json(StatusCode::OK, &found))).await
             }
-            Page::Acknowledge => {
-                let (status, said) = incidents::acknowledge(&server.observe, id);
-                reply::json(status, &said)
-            }
+            Page::Acknowledge => match incidents::acknowledge(&server.observe, id) {
+                Some(acknowledged) => reply::json(StatusCode::OK, &acknowledged),
+                None => failed(StatusCode::NOT_FOUND, "no incident with this id is open"),
+            },
         }
     }
 }

@@ -359,6 +359,7 @@ impl IncidentRow {
 
 /// What was told of an incident, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentEvent")]
 pub(crate) struct EventRow {
     /// `incident.opened` and its like.
     pub(crate) what: String,

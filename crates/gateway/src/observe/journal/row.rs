@@ -16,6 +16,7 @@ use super::when::{Moment, rfc3339};
 
 /// One attempt, with the facts of its request.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 pub(crate) struct AttemptRow {
     /// When it began, in microseconds since the Unix epoch; RFC 3339 in JSON.
     #[serde(serialize_with = "time")]
@@ -130,6 +131,7 @@ pub(crate) struct TokensRow {
 
 /// One request and what is known of its attempts.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Request")]
 pub(crate) struct RequestRow {
     /// Seawall's id.
     pub(crate) request_id: String,

@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// Who may see each page: one line for each row of the router's table, written by hand.
-    const MATRIX: [(&str, &str, Access); 15] = [
+    const MATRIX: [(&str, &str, Access); 16] = [
         ("GET, HEAD", "/livez", Access::Open),
         ("GET, HEAD", "/readyz", Access::Open),
         ("GET, HEAD", "/healthz", Access::Open),
@@ -194,6 +194,7 @@ mod tests {
         ("GET, HEAD", "/api/v1/incidents", Access::Operator),
         ("GET, HEAD", "/api/v1/incidents/{id}", Access::Operator),
         ("POST", "/api/v1/incidents/{id}/acknowledge", Access::Operator),
+        ("GET, HEAD", "/api/v1/openapi.json", Access::Operator),
         ("GET, HEAD", "/api/v1/alerts", Access::Operator),
     ];
 

@@ -1,22 +1,23 @@
 //! Incidents, for operators: those on record with what is known of the open ones now, and the word
 //! that somebody knows of one.
 
-use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::observe::Observe;
 use crate::observe::journal::incidents::{EventRow, IncidentRow};
 use crate::observe::journal::read::{INCIDENTS_MAX, Reader};
 
 /// All of them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Incidents")]
 pub(super) struct List {
     incidents: Vec<IncidentRow>,
 }
 
 /// One incident, with what was told of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Incident")]
 pub(super) struct Whole {
     #[serde(flatten)]
     incident: IncidentRow,
@@ -45,10 +46,14 @@ fn read<T>(observe: &Observe, read: impl FnOnce(&Reader) -> Option<T>) -> Option
     read(&Reader::open(observe.journal.path()).ok()??)
 }
 
-/// Notes that somebody knows of an incident.
-pub(super) fn acknowledge(observe: &Observe, id: &str) -> (StatusCode, serde_json::Value) {
-    if observe.incidents.acknowledge(id) {
-        return (StatusCode::OK, json!({ "acknowledged": id }));
-    }
-    (StatusCode::NOT_FOUND, json!({ "error": "no incident with this id is open" }))
+/// That somebody knows of an incident.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Acknowledged {
+    /// Its id.
+    acknowledged: String,
+}
+
+/// Notes that somebody knows of an incident; `None` if none of this id is open.
+pub(super) fn acknowledge(observe: &Observe, id: &str) -> Option<Acknowledged> {
+    observe.incidents.acknowledge(id).then(|| Acknowledged { acknowledged: id.to_owned() })
 }

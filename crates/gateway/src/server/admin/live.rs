@@ -15,6 +15,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
@@ -80,6 +82,12 @@ impl Live {
     }
 }
 
+/// How many events a listener missed, because it was too slow.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Lag {
+    missed: u64,
+}
+
 /// What one listener hears.
 struct Listener {
     feed: broadcast::Receiver<Told>,
@@ -123,7 +131,10 @@ impl Listener {
             _ = self.shutdown.wait_for(|down| *down) => None,
             told = self.feed.recv() => match told {
                 Ok(told) => Some(event(told.name, &told.line)),
-                Err(RecvError::Lagged(missed)) => Some(event("lag", &format!("{{\"missed\":{missed}}}"))),
+                Err(RecvError::Lagged(missed)) => {
+                    // A number: writing it cannot fail.
+                    Some(event("lag", json_line(&Lag { missed }).unwrap_or_default().trim_end()))
+                }
                 Err(RecvError::Closed) => None,
             },
             changed = self.summary.changed() => {

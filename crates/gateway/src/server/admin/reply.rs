@@ -32,6 +32,7 @@ pub(super) const EVENTS: &str = "text/event-stream";
 
 /// What went wrong, for programs.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub(super) struct Failed {
     /// In words.
     pub(super) error: String,

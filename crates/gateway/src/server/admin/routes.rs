@@ -56,6 +56,7 @@ pub(super) enum Page {
     Incident,
     Acknowledge,
     Alerts,
+    OpenApi,
 }
 
 const fn read(path: &'static str, access: Access, page: Page, says: &'static str) -> Route {
@@ -69,7 +70,7 @@ const fn change(path: &'static str, page: Page, says: &'static str) -> Route {
 use Access::{Open, Operator};
 
 /// Every page.
-pub(super) static ROUTES: [Route; 15] = [
+pub(super) static ROUTES: [Route; 16] = [
     read("/livez", Open, Page::Live, "Whether the process turns."),
     read("/readyz", Open, Page::Ready, "Whether it takes requests: 503 while it shuts down."),
     read("/healthz", Open, Page::Ready, "The same as `/readyz`."),
@@ -89,6 +90,7 @@ pub(super) static ROUTES: [Route; 15] = [
     read("/api/v1/incidents", Operator, Page::Incidents, "Incidents, the newest first."),
     read("/api/v1/incidents/{id}", Operator, Page::Incident, "One incident, with what was told of it."),
     change("/api/v1/incidents/{id}/acknowledge", Page::Acknowledge, "Notes that somebody knows of an incident."),
+    read("/api/v1/openapi.json", Operator, Page::OpenApi, "This API, described for programs."),
     read("/api/v1/alerts", Operator, Page::Alerts, "How each receiver of alerts stands."),
 ];
 

@@ -71,6 +71,7 @@ struct Span {
 
 /// How the journal does, since the start.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "JournalHealth")]
 struct Record {
     /// `ok`, or `degraded` while rows are kept in memory because they cannot be written.
     state: &'static str,
@@ -86,6 +87,7 @@ struct Record {
 
 /// An open incident in brief.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentBrief")]
 pub(super) struct Brief {
     /// Which.
     id: String,

@@ -50,6 +50,7 @@ struct Upstream {
 
 /// How far the breaker of a model has gone.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Breaker")]
 struct BreakerOf {
     /// The model; `-` for requests without one.
     model: String,
@@ -61,6 +62,7 @@ struct BreakerOf {
 
 /// A key that rests.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RestingKey")]
 struct Resting {
     /// Its place and where it comes from; never the key.
     key: String,
@@ -72,6 +74,7 @@ struct Resting {
 
 /// What a status page says.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOfUpstream")]
 struct PageOf {
     /// Its address.
     url: String,
