@@ -21,3 +21,4 @@ import reframe  # noqa: F401
 import verbs  # noqa: F401
 import stories  # noqa: F401
 import incidents  # noqa: F401
+import api  # noqa: F401

@@ -2,7 +2,8 @@
 //!
 //! Counts are kept by the second, for five minutes and not longer, durations in the one ring of buckets
 //! that core has. A request that succeeds at once costs three short locks here (its first content, what Seawall
-//! added, its end), some 0.1 µs together; nothing is copied and nothing grows: 26 KiB, whatever happens.
+//! added, its end), 0.16 µs together where nobody else wants them, in a build without optimisation (measured);
+//! nothing is copied and nothing grows: 26 KiB, whatever happens.
 //! A second is told once it is over, so that no share is of half a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
