@@ -13,6 +13,7 @@ import socket
 import urllib.parse
 
 from claims import claim, hold
+from live import Live
 from programs import ask, upstream
 
 SECRET = "Zq7Vx2Kp9Wm4Ty6Rb8Nd3Hf5Jg1Lc0Ds"
@@ -69,7 +70,8 @@ def sinks(gateways):
             if file.is_file():
                 yield f"{gateway.name} {file.relative_to(gateway.data)}", file.read_bytes()
         if not gateway.is_over():
-            for path in ("/metrics", "/readyz", "/api/v1/incidents", "/api/v1/alerts", "/api/v1/status"):
+            pages = ("summary", "upstreams", "failures?limit=1000", "incidents", "alerts", "status", "openapi.json")
+            for path in ("/metrics", "/readyz?verbose", "/", *(f"/api/v1/{page}" for page in pages)):
                 yield f"{gateway.name} {path}", ask(gateway.admin, "GET", path)[2]
 
 
@@ -120,22 +122,27 @@ def a_key_or_a_prompt_is_written_nowhere_whatever_goes_wrong(door):
     own = "Mb4Kw8Tn2Xr6Gv0Yc5Pz9Qh3Lf7Jd1Sa"
     keyed = door.gateway(config + upstream(chaos, key=f"sk-{own}"), name="gateway-keyed")
     secrets, told = [own], {}
-    for number, (place, put) in enumerate(PLACES.items()):
-        secret = "".join(chr(ord("A") + (number * 7 + at * 11) % 26) + str((number + at * 3) % 10) for at in range(16))
-        secrets.append(secret)
-        path, headers = put(secret)
-        for gateway in (passing, keyed):
-            for fault in FAULTS:
-                body = {"model": "gpt-4o", "messages": [{"role": "user", "content": PROMPT}], "user": PROMPT}
-                headers = {**headers, "content-type": "application/json", "x-chaos": fault}
-                try:
-                    status, found, text = ask(gateway.port, "POST", path, json.dumps(body), headers)
-                except (OSError, http.client.HTTPException) as error:
-                    raise AssertionError(f"{place} with {fault}: {error}") from error
-                hold(status >= 400, f"{place} with {fault} was answered {status}")
-                # What an upstream says goes to the caller it belongs to; what we say must not hold it.
-                is_ours = "echo" not in fault
-                told[f"{place} with {fault} at {gateway.name}"] = (text.decode(errors="replace") if is_ours else "") + json.dumps(found)
+    with Live(passing.admin) as one, Live(keyed.admin) as other:
+        for number, (place, put) in enumerate(PLACES.items()):
+            secret = "".join(chr(ord("A") + (number * 7 + at * 11) % 26) + str((number + at * 3) % 10) for at in range(16))
+            secrets.append(secret)
+            path, headers = put(secret)
+            for gateway in (passing, keyed):
+                for fault in FAULTS:
+                    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": PROMPT}], "user": PROMPT}
+                    headers = {**headers, "content-type": "application/json", "x-chaos": fault}
+                    try:
+                        status, found, text = ask(gateway.port, "POST", path, json.dumps(body), headers)
+                    except (OSError, http.client.HTTPException) as error:
+                        raise AssertionError(f"{place} with {fault}: {error}") from error
+                    hold(status >= 400, f"{place} with {fault} was answered {status}")
+                    # What an upstream says goes to the caller it belongs to; what we say must not hold it.
+                    is_ours = "echo" not in fault
+                    told[f"{place} with {fault} at {gateway.name}"] = (text.decode(errors="replace") if is_ours else "") + json.dumps(found)
+        for name, live in (("live", one), ("live-keyed", other)):
+            live.first("failure")
+            live.first("summary")
+            told[name] = json.dumps(live.heard)
     look_everywhere(door, [passing, keyed], told, needles(secrets))
 
 

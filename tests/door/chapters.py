@@ -22,3 +22,4 @@ import verbs  # noqa: F401
 import report  # noqa: F401
 import stories  # noqa: F401
 import incidents  # noqa: F401
+import api  # noqa: F401

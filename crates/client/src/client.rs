@@ -1,6 +1,7 @@
 //! A client: built once, shared by every request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall_core::plan::breaker::State;
 use seawall_core::plan::policy::Policy;
@@ -112,6 +113,26 @@ impl Client {
         self.engine.shared.decide(|_, fleet, _| {
             fleet.breakers().map(|(id, model, breaker)| (upstream(id), model.to_string(), breaker.state())).collect()
         })
+    }
+
+    /// The keys that rest now: the upstream's name, the key's place among its own, the model that it rests for alone,
+    /// if it is not for all, and for how long.
+    #[must_use]
+    pub fn resting(&self) -> Vec<(String, usize, Option<String>, Duration)> {
+        let upstream = |id| self.engine.upstream(id).name.clone();
+        self.engine.shared.decide(|now, fleet, _| {
+            let told = fleet
+                .resting(now)
+                .map(|(id, key, model, until)| (upstream(id), key, model.map(str::to_owned), until.since(now)));
+            told.collect()
+        })
+    }
+
+    /// Attempts under way at each upstream, in the order of [`Client::upstream_names`].
+    #[must_use]
+    pub fn in_flight(&self) -> Vec<u64> {
+        let upstreams = 0..u16::try_from(self.engine.upstreams.len()).unwrap_or(u16::MAX);
+        self.engine.shared.decide(|_, fleet, _| upstreams.map(|at| fleet.in_flight(routes::UpstreamId(at))).collect())
     }
 
     /// The names of the upstreams.

@@ -17,7 +17,7 @@ use seawall_core::upstream::Upstream as Placed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::config::{Config, ProxyUrl, Secret, UpstreamAuth, UpstreamConfig};
 use crate::observe::Observe;
@@ -35,6 +35,8 @@ pub(crate) use pages::site;
 const JOURNAL_CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Receivers of alerts have this long for what still waits for them at a clean end.
 const ALERTS_CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// Operators have this long for the end of what they listen to.
+const OPERATORS_CLOSE_WITHIN: Duration = Duration::from_millis(500);
 /// After SIGTERM new requests are refused, and connections still taken, for this long: whoever
 /// routes here has to notice that `/readyz` says no.
 const NOTICE: Duration = Duration::from_millis(500);
@@ -79,6 +81,8 @@ pub(crate) struct Gateway {
     shutdown: watch::Sender<bool>,
     admin_shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Serves operators.
+    operators: JoinSet<()>,
     /// Asks status pages, and looks at incidents. Nothing waits for them, and they end with this.
     pollers: JoinSet<()>,
     /// Hands what was counted to the journal. It ends with this.
@@ -125,14 +129,15 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
         let token = config.server.admin_token.clone();
-        tasks.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
+        let mut operators = JoinSet::new();
+        operators.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
         let mut pollers = pages::pollers(config, &pages)?;
         pollers.spawn(look(Arc::clone(&server.observe)));
         let observe = Arc::clone(&server.observe);
         pollers.spawn(async move { observe.incidents.deliver().await });
         let mut counting = JoinSet::new();
         counting.spawn(rollup::tend(Arc::clone(&server.observe)));
-        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, pollers, counting })
+        Ok(Gateway { listen, admin, server, shutdown, admin_shutdown, tasks, operators, pollers, counting })
     }
 
     /// Stops taking requests, finishes those under way within the drain time, and closes the
@@ -152,6 +157,8 @@ impl Gateway {
         }
         let _ = self.admin_shutdown.send(true);
         self.tasks.shutdown().await;
+        let _ = timeout(OPERATORS_CLOSE_WITHIN, self.operators.join_next()).await;
+        self.operators.shutdown().await;
         self.pollers.shutdown().await;
         self.server.observe.incidents.close();
         self.server.observe.alerts.close(ALERTS_CLOSE_WITHIN).await;

@@ -6,9 +6,11 @@
 pub(crate) mod alert;
 pub(crate) mod diagnoses;
 pub(crate) mod exposition;
+pub(crate) mod feed;
 pub(crate) mod incidents;
 pub(crate) mod journal;
 pub(crate) mod metrics;
+pub(crate) mod recent;
 pub(crate) mod rollup;
 pub(crate) mod status_page;
 pub(crate) mod upgrades;
@@ -28,6 +30,7 @@ use alert::Alerts;
 use incidents::{Names, Watch};
 use journal::{Journal, Settled};
 use metrics::Metrics;
+use recent::Recent;
 use rollup::{Facts, Rollup};
 use status_page::board::Board;
 
@@ -46,6 +49,8 @@ pub(crate) struct Observe {
     pub(crate) incidents: Watch,
     /// Who is told of incidents.
     pub(crate) alerts: Arc<Alerts>,
+    /// What happened in the last minutes.
+    pub(crate) recent: Recent,
     /// What happened, by the minute.
     rollup: Rollup,
     upstreams: Vec<String>,
@@ -67,8 +72,9 @@ impl Observe {
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
         let metrics = Metrics::new(&names.upstreams).with(|registry| alerts.register(registry));
         let (upstreams, rollup) = (names.upstreams.clone(), Rollup::new(&names.upstreams));
+        let recent = Recent::new(names.upstreams.len());
         let incidents = Watch::new(names, limits, journal.clone(), Arc::clone(&pages), Arc::clone(&alerts));
-        Observe { metrics, journal, pages, incidents, alerts, rollup, upstreams, sample_ppm }
+        Observe { metrics, journal, pages, incidents, alerts, recent, rollup, upstreams, sample_ppm }
     }
 
     /// Hands what was counted to the journal, if its file can be written: the sums take up less room here
@@ -141,6 +147,7 @@ impl Observer for Observe {
         let at = self.upstreams.iter().position(|name| *name == attempt.upstream);
         let upstream = at.and_then(|at| u16::try_from(at).ok()).map(UpstreamId);
         self.rollup.failed(seawall::unix_micros(), &Facts::on_record(request), upstream, &attempt);
+        self.recent.failed(upstream, request, &attempt);
         if let Some(upstream) = upstream {
             self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
         }
@@ -178,12 +185,14 @@ impl Observer for Observe {
             "attempt failed"
         );
         let incident = self.incidents.failed(request, &attempt);
+        self.incidents.feed.failure(request, &attempt, incident.as_ref());
         self.journal.attempt_of(request, attempt, incident.as_ref());
     }
 
     fn answered(&self, facts: &Request, answered: &Answered<'_>) {
         self.metrics.attempt(answered.upstream, facts.model.as_deref(), Class::Ok);
         self.metrics.content_after(facts.endpoint, answered.first_content);
+        self.recent.content_after(answered.first_content);
         self.incidents.answered(facts, answered);
     }
 
@@ -192,6 +201,7 @@ impl Observer for Observe {
         self.incidents.ended(record.map(|record| record.id.as_str()), facts, &ended);
         self.metrics.tokens(facts.model.as_deref(), &ended.tokens);
         self.rollup.ended(seawall::unix_micros(), facts, &ended);
+        self.recent.ended(&ended);
         if let Some((cause, text)) = &ended.diagnosis {
             self.diagnosed(facts, record, *cause, text);
         }
@@ -210,6 +220,7 @@ impl Observer for Observe {
 
     fn left(&self, facts: &Request, attempts: u32) {
         self.rollup.left(seawall::unix_micros(), facts, attempts);
+        self.recent.left();
         self.metrics.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
     }
 

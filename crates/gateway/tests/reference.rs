@@ -93,6 +93,11 @@ fn the_schema_of_a_report_is_what_the_program_prints() {
 }
 
 #[test]
+fn the_description_of_the_api_is_what_the_program_prints() {
+    keep("openapi.json", &says(&["config", "schema", "--api"]));
+}
+
+#[test]
 fn the_page_of_errors_is_what_explain_says() {
     let classes = Class::ALL.iter().map(|class| class.name());
     let codes = Code::ALL.iter().map(|code| code.name());

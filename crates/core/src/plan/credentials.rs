@@ -78,6 +78,15 @@ impl Credentials {
         best
     }
 
+    /// The keys that rest at `now`, by their index in the configuration: until when, and for which model alone, if
+    /// it is not for all.
+    pub fn resting(&self, now: Time) -> impl Iterator<Item = (usize, Option<&str>, Time)> {
+        self.keys.iter().enumerate().flat_map(move |(at, key)| {
+            let of_models = key.denied.iter().map(move |(model, until)| (at, Some(&**model), *until));
+            std::iter::once((at, None, key.until)).chain(of_models).filter(move |(.., until)| *until > now)
+        })
+    }
+
     /// `key` is being sent: the next request takes another.
     pub fn sent(&mut self, key: usize) {
         if self.keys.len() > 1 {
@@ -196,6 +205,10 @@ mod tests {
         keys.heard(at(0), 0, "m", Class::Auth, Some(403), None);
         assert_eq!(chosen(&keys, 1), 1);
         assert_eq!(keys.choose(at(1), "other", 0).unwrap().key, 0);
+        assert_eq!(keys.resting(at(1)).collect::<Vec<_>>(), [(0, Some("m"), at(60))]);
+        keys.heard(at(1), 1, "m", Class::RateLimited, Some(429), Some(Duration::from_secs(5)));
+        assert_eq!(keys.resting(at(1)).last(), Some((1, None, at(6))));
+        assert_eq!(keys.resting(at(60)).count(), 0, "the moment at which it is rested is not part of the rest");
         for n in 0..DENIED_MAX {
             keys.heard(at(1), 0, &n.to_string(), Class::Auth, Some(403), None);
         }

@@ -359,6 +359,14 @@ impl Fleet {
         }
     }
 
+    /// Every key that rests at `now`: upstream, its index among the upstream's own, the model that it rests for
+    /// alone, if it is not for all, and until when.
+    pub fn resting(&self, now: Time) -> impl Iterator<Item = (UpstreamId, usize, Option<&str>, Time)> {
+        self.places.iter().zip(0..).flat_map(move |(place, at)| {
+            place.credentials.resting(now).map(move |(key, model, until)| (UpstreamId(at), key, model, until))
+        })
+    }
+
     /// Every breaker that something is known of: upstream, model, state.
     pub fn breakers(&self) -> impl Iterator<Item = (UpstreamId, &str, &Breaker)> {
         self.places.iter().zip(0..).flat_map(|(place, at)| {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use crate::config::{self, Config, Environment, Overrides, Problems, Row};
+use crate::server::admin::openapi;
 
 /// Exit code: all is well.
 const OK: u8 = 0;
@@ -37,7 +38,11 @@ pub(crate) enum ConfigVerb {
         json: bool,
     },
     /// Print the JSON schema of the file, for editors
-    Schema,
+    Schema {
+        /// In its place the description of the admin side's API, as OpenAPI 3.1
+        #[arg(long)]
+        api: bool,
+    },
     /// Print a commented configuration to start from
     Init {
         /// Write it to a new file instead
@@ -69,8 +74,9 @@ pub(crate) fn run(
             Ok(config) => show_text(&config, out),
             Err(problems) => refuse(&problems, err, styled),
         },
-        ConfigVerb::Schema => {
-            serde_json::to_writer_pretty(&mut *out, &config::json_schema())?;
+        ConfigVerb::Schema { api } => {
+            let schema = if api { openapi::DOCUMENT.clone() } else { config::json_schema() };
+            serde_json::to_writer_pretty(&mut *out, &schema)?;
             writeln!(out).map(|()| OK)
         }
         ConfigVerb::Init { output: None } => out.write_all(config::example().as_bytes()).map(|()| OK),

@@ -34,7 +34,7 @@ pub(crate) struct FailuresArgs {
     #[arg(long)]
     pub(crate) model: Option<String>,
     /// Only attempts with this status: 503, or 5xx
-    #[arg(long, value_parser = parse_status)]
+    #[arg(long, value_parser = Filter::parse_status)]
     pub(crate) status: Option<(u16, u16)>,
     /// Only attempts that ended in this class
     #[arg(long, value_parser = PossibleValuesParser::new(Class::ALL.iter().map(|class| class.name())))]
@@ -145,6 +145,7 @@ impl FailuresArgs {
             class: self.class.clone(),
             upstream: self.upstream.clone(),
             request_id: self.request_id.clone(),
+            incident: None,
         }
     }
 
@@ -195,19 +196,6 @@ pub(crate) fn decision(row: &AttemptRow) -> String {
         ("stop", _) => format!("stop: {}", printable(&row.reason)),
         (decision, Some(wait)) => format!("{decision} in {}", millis(wait)),
         (decision, None) => decision.to_owned(),
-    }
-}
-
-/// `503` or `5xx`, as the first and the last status meant.
-fn parse_status(text: &str) -> Result<(u16, u16), String> {
-    if let Some(hundreds) = text.strip_suffix("xx").and_then(|digit| digit.parse::<u16>().ok())
-        && (1..=9).contains(&hundreds)
-    {
-        return Ok((hundreds * 100, hundreds * 100 + 99));
-    }
-    match text.parse() {
-        Ok(status @ 100..=999) => Ok((status, status)),
-        _ => Err("neither a status like 503 nor a group like 5xx".to_owned()),
     }
 }
 

@@ -1,3 +1,5 @@
+mod api;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener as Listener, TcpStream};
 use std::path::Path;

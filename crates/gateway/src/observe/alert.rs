@@ -29,6 +29,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use schemars::JsonSchema;
 use seawall::{BuildError, Dialer};
 use seawall_core::dice::Dice;
 use seawall_core::incident::{Id, Severity};
@@ -101,8 +102,17 @@ impl Form {
     }
 }
 
+/// How every receiver stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Receivers")]
+pub(crate) struct States {
+    /// The receivers, in the order of the configuration.
+    pub(crate) receivers: Vec<State>,
+}
+
 /// How a receiver stands, for people and programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Receiver")]
 pub(crate) struct State {
     /// Its name.
     pub(crate) sink: String,

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::alert::{Alerts, Notice};
+use super::feed::Feed;
 use super::journal::Journal;
 use super::journal::incidents::{IncidentRow, Note, Open, Remembered};
 use super::status_page::board::Board;
@@ -79,6 +80,8 @@ pub(crate) struct Watch {
     journal: Journal,
     pages: Arc<Board>,
     alerts: Arc<Alerts>,
+    /// What happens, for whoever listens.
+    pub(crate) feed: Feed,
     /// Rung when something is to be told to receivers.
     bell: Notify,
     /// The wall clock and the monotonic one at the same moment: incidents' time is the first, and moves as the second.
@@ -115,7 +118,8 @@ impl Watch {
         let (is_on, limits) = (limits.is_some(), limits.unwrap_or_default());
         let start = (Time::from_micros(u64::try_from(seawall::unix_micros()).unwrap_or(0)), Instant::now());
         let state = Mutex::new(State { incidents: Incidents::new(limits), ..State::default() });
-        let watch = Watch { names, is_on, journal, pages, alerts, bell: Notify::new(), start, state };
+        let (feed, bell) = (Feed::new(), Notify::new());
+        let watch = Watch { names, is_on, journal, pages, alerts, feed, bell, start, state };
         let Remembered { state, open } = watch.journal.remembered();
         let saved = state.as_deref().map(serde_json::from_str::<Saved>);
         if let Some(Err(error)) = &saved {
@@ -332,6 +336,12 @@ impl Watch {
         true
     }
 
+    /// What a key of an upstream is called: its place and where it comes from, never the key.
+    pub(crate) fn key(&self, upstream: &str, key: usize) -> String {
+        let keys = self.names.place(upstream).and_then(|at| self.names.keys.get(at));
+        keys.and_then(|keys| keys.get(key)).cloned().unwrap_or_else(|| (key + 1).to_string())
+    }
+
     /// How each open incident stands now.
     pub(crate) fn open(&self) -> Vec<Note> {
         let state = self.lock();
@@ -357,6 +367,7 @@ impl Watch {
             log(&event);
             let note = self.note(state, event, true);
             state.outbox.push(note.notice().known(is_known));
+            self.feed.incident(&note);
             self.journal.incident(note);
         }
         self.want_pages(state);

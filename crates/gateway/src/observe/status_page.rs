@@ -15,25 +15,27 @@ mod lenient;
 pub(crate) mod poller;
 #[cfg(test)]
 pub(crate) mod samples;
-mod telling;
+pub(crate) mod telling;
 mod words;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use document::Unread;
 pub(crate) use document::read;
 pub(crate) use words::{Condition, Impact, Indicator, Stage};
 
-use super::journal::when::rfc3339;
+use super::journal::when::{Moment, rfc3339};
 
 /// One page, as far as it could be read. All texts are single lines of bounded length, without
 /// control characters and marks that turn the reading order; a sink with markup escapes them all the same.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Page {
     /// Whose page it says it is.
     pub(crate) name: Option<String>,
     /// When it says it was last changed, in microseconds since the Unix epoch.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Option<Moment>")]
     pub(crate) updated: Option<i64>,
     /// How bad it is, over everything on the page: often about another product than the API.
     pub(crate) indicator: Option<Indicator>,
@@ -46,7 +48,8 @@ pub(crate) struct Page {
 }
 
 /// A part of the provider's service.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "StatusPageComponent")]
 pub(crate) struct Component {
     /// What the page calls it.
     pub(crate) name: String,
@@ -55,7 +58,8 @@ pub(crate) struct Component {
 }
 
 /// Something that the provider says is wrong.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "StatusPageIncident")]
 pub(crate) struct Incident {
     /// What the page calls it.
     pub(crate) name: Option<String>,
@@ -65,9 +69,11 @@ pub(crate) struct Incident {
     pub(crate) impact: Option<Impact>,
     /// When they say it began, or else when it was put on the page, in microseconds since the Unix epoch.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Option<Moment>")]
     pub(crate) started: Option<i64>,
     /// When they last said something about it.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Option<Moment>")]
     pub(crate) updated: Option<i64>,
     /// Its page, on the host that was asked.
     pub(crate) link: Option<String>,

@@ -2,20 +2,32 @@
 //!
 //! `/livez` says that the process turns, `/readyz` that it takes requests; both are open, and
 //! neither depends on an upstream: if they did, one provider's outage would take the whole fleet
-//! out of rotation. Everything else wants the admin token where one is set.
+//! out of rotation. Everything else wants the admin token where one is set. Which pages there are, and who
+//! may see each, is the table in [`routes`]; [`guard`] looks at every request before any page does.
 
+mod failures;
+mod guard;
 mod incidents;
+mod live;
+pub(crate) mod openapi;
+mod query;
+mod record;
+mod reply;
+mod routes;
+mod summary;
+mod upstreams;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,27 +35,37 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::guard::Guard;
+use self::live::{LISTEN_MAX, Live};
+use self::record::{Record, Unread};
+use self::reply::{Reply, failed, text};
+use self::routes::{Access, Found, Page, ROUTES, Verb};
+use self::summary::Summary;
+use self::upstreams::Upstreams;
 use super::Server;
 use crate::config::Secret;
+use crate::observe::alert::States;
 use crate::observe::exposition::Form;
-use crate::observe::journal::plain::json_line;
 use crate::observe::metrics::Readings;
 
 /// Operators' connections at once.
 const CONNECTIONS_MAX: usize = 256;
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// A connection to the admin side lasts this long at most.
+/// A connection to the admin side lasts this long at most, unless it is a listener's.
 const CONNECTION_MAX: Duration = Duration::from_secs(300);
+/// At the end, answers that are being sent have this long.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(250);
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// The journal is read within this time, or it is said that it cannot be.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// What there is.
-macro_rules! pages {
-    () => {
-        "/livez /readyz /metrics /api/v1/status /api/v1/incidents /api/v1/incidents/ID/report /api/v1/alerts"
-    };
+/// What answering needs.
+struct Admin {
+    server: Arc<Server>,
+    guard: Guard,
+    record: Record,
+    live: Live,
 }
 
 /// Serves operators until `shutdown` changes.
@@ -53,124 +75,202 @@ pub(crate) async fn serve(
     listener: TcpListener,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let token = Arc::new(token);
+    // An address that cannot be told lets nobody in by another name than a loopback one.
+    let own = listener.local_addr().unwrap_or_else(|_| ([127, 0, 0, 1], 0).into());
+    let (guard, live) = (Guard { token, own }, Live::new(shutdown.clone()));
+    let admin = Arc::new(Admin { server, guard, record: Record::default(), live });
+    let tending = admin.live.tend(&admin.server);
+    tokio::pin!(tending);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = shutdown.wait_for(|down| *down) => break,
+            () = &mut tending => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((socket, _)) if connections.len() < CONNECTIONS_MAX => {
-                connections.spawn(connection(Arc::clone(&server), Arc::clone(&token), socket));
+                connections.spawn(connection(Arc::clone(&admin), socket, shutdown.clone()));
             }
             Ok((socket, _)) => drop(socket),
             Err(_) => sleep(ACCEPT_REST).await,
         }
     }
+    drop(listener);
+    let _ = timeout(GOODBYE_WITHIN, async { while connections.join_next().await.is_some() {} }).await;
     connections.shutdown().await;
 }
 
-async fn connection(server: Arc<Server>, token: Arc<Option<Secret>>, socket: TcpStream) {
+async fn connection(admin: Arc<Admin>, socket: TcpStream, shutdown: watch::Receiver<bool>) {
+    let listens = Arc::new(AtomicBool::new(false));
+    let is_listener = Arc::clone(&listens);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (server, token) = (Arc::clone(&server), Arc::clone(&token));
-        async move { Ok::<_, Infallible>(answer(&server, token.as_ref().as_ref(), &request).await.map(Full::new)) }
+        let (admin, listens) = (Arc::clone(&admin), Arc::clone(&listens));
+        async move {
+            let reply = admin.answer(&request).await;
+            listens.store(reply::is_stream(&reply), Ordering::Relaxed);
+            Ok::<_, Infallible>(reply)
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .serve_connection(TokioIo::new(socket), service);
+    let serving = until_shutdown(serving, shutdown);
+    tokio::pin!(serving);
     // An operator's connection that fails concerns nobody else.
-    let _ = timeout(CONNECTION_MAX, serving).await;
-}
-
-async fn answer(server: &Arc<Server>, token: Option<&Secret>, request: &Request<Incoming>) -> Response<Bytes> {
-    let path = request.uri().path();
-    match path {
-        "/livez" => return text(StatusCode::OK, "alive\n"),
-        "/readyz" | "/healthz" => return ready(server, request.uri().query()),
-        _ => {}
-    }
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    if let Some(token) = token
-        && !given.and_then(|v| v.strip_prefix("Bearer ")).is_some_and(|given| token.is(given.as_bytes()))
-    {
-        return text(StatusCode::UNAUTHORIZED, "this needs the admin token: Authorization: Bearer …\n");
-    }
-    if let Some(rest) = path.strip_prefix(incidents::PATH) {
-        return of_incidents(server, request, rest).await;
-    }
-    match path {
-        _ if request.method() != Method::GET => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
-        "/metrics" => metrics(server, request.headers()),
-        "/api/v1/status" => status(server),
-        "/api/v1/alerts" => json(StatusCode::OK, &json!({ "receivers": server.observe.alerts.states() })),
-        "/" => text(StatusCode::OK, concat!("seawall admin: ", pages!(), "\n")),
-        _ => text(StatusCode::NOT_FOUND, concat!("no such page; there are ", pages!(), "\n")),
+    if timeout(CONNECTION_MAX, serving.as_mut()).await.is_err() && is_listener.load(Ordering::Relaxed) {
+        let _ = timeout(LISTEN_MAX, serving).await;
     }
 }
 
-/// `/api/v1/incidents`, and what is below it.
-async fn of_incidents(server: &Arc<Server>, request: &Request<Incoming>, rest: &str) -> Response<Bytes> {
-    let below = rest.strip_prefix('/').map(|rest| rest.split_once('/').map_or((rest, ""), |(id, verb)| (id, verb)));
-    let observe = Arc::clone(&server.observe);
-    let reading: Box<dyn FnOnce() -> Option<Response<Bytes>> + Send> = match (request.method(), below) {
-        (&Method::GET, None | Some(("", ""))) if rest.len() < 2 => {
-            Box::new(move || Some(json(StatusCode::OK, &incidents::list(&observe))))
+/// Serves a connection to its end; when `shutdown` changes, what it is in the middle of is its last answer.
+async fn until_shutdown<S>(
+    serving: http1::Connection<TokioIo<TcpStream>, S>,
+    mut shutdown: watch::Receiver<bool>,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = UnsyncBoxBody<Bytes, Infallible>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    tokio::pin!(serving);
+    tokio::select! {
+        served = serving.as_mut() => return served,
+        _ = shutdown.wait_for(|down| *down) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    serving.await
+}
+
+impl Admin {
+    async fn answer(&self, request: &Request<Incoming>) -> Reply {
+        let (path, headers) = (request.uri().path(), request.headers());
+        let found = routes::find(request.method(), path);
+        let (access, verb) = match &found {
+            Found::Page { route, .. } => (route.access, route.verb),
+            // What there is not is told to those alone who may know what there is.
+            Found::OtherMethod(_) | Found::Nothing => (Access::Operator, Verb::Read),
+        };
+        if let Err(why) = self.guard.check(access, verb, headers) {
+            return reply::refused(why, is_api(path));
         }
-        (&Method::GET, Some((id, ""))) => {
-            let id = id.to_owned();
-            Box::new(move || incidents::one(&observe, &id).map(|found| json(StatusCode::OK, &found)))
+        match found {
+            Found::Page { route, id } => self.page(route.page, &id, request).await,
+            Found::OtherMethod(verb) => {
+                let says = format!("only {}", verb.allows());
+                let mut reply = no_page(StatusCode::METHOD_NOT_ALLOWED, path, &says);
+                reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verb.allows()));
+                reply
+            }
+            Found::Nothing => no_page(StatusCode::NOT_FOUND, path, &format!("no such page; there are {}", pages())),
         }
-        (&Method::GET, Some((id, "report"))) => {
-            let Some(form) = incidents::Form::of(request.uri().query()) else {
-                return text(StatusCode::BAD_REQUEST, "format is json or md\n");
-            };
-            let id = id.to_owned();
-            Box::new(move || incidents::report(&observe, &id, form).map(|found| document(&found, form.media())))
+    }
+
+    async fn page(&self, page: Page, id: &str, request: &Request<Incoming>) -> Reply {
+        let server = &*self.server;
+        match page {
+            Page::Live => text(StatusCode::OK, "alive\n"),
+            Page::Ready => ready(server, request.uri().query()),
+            Page::Index => text(StatusCode::OK, index()),
+            Page::Metrics => metrics(server, request.headers()),
+            Page::Summary => reply::json(StatusCode::OK, &Summary::of(server)),
+            Page::Status => reply::json(StatusCode::OK, &server.observe.pages.told(&server.client.breakers())),
+            Page::Upstreams => reply::json(StatusCode::OK, &Upstreams::of(server, &self.record).await),
+            Page::Listen => self.live.listen(server),
+            Page::Failures => self.failures(request.uri().query()).await,
+            Page::Request => self.requests(query::decoded(id)).await,
+            Page::Alerts => {
+                let receivers = server.observe.alerts.states();
+                reply::json(StatusCode::OK, &States { receivers })
+            }
+            Page::OpenApi => reply::json(StatusCode::OK, &*openapi::DOCUMENT),
+            Page::Incidents => {
+                let observe = Arc::clone(&server.observe);
+                read(move || Some(reply::json(StatusCode::OK, &incidents::list(&observe)))).await
+            }
+            Page::Incident => {
+                let (observe, id) = (Arc::clone(&server.observe), id.to_owned());
+                read(move || incidents::one(&observe, &id).map(|found| reply::json(StatusCode::OK, &found))).await
+            }
+            Page::Report => {
+                let Some(form) = incidents::Form::of(request.uri().query()) else {
+                    return reply::bad("format".to_owned(), "json or md".to_owned());
+                };
+                let (observe, id) = (Arc::clone(&server.observe), id.to_owned());
+                let report = move || incidents::report(&observe, &id, form);
+                read(move || report().map(|found| reply::document(form.media(), found))).await
+            }
+            Page::Acknowledge => match incidents::acknowledge(&server.observe, id) {
+                Some(acknowledged) => reply::json(StatusCode::OK, &acknowledged),
+                None => failed(StatusCode::NOT_FOUND, "no incident with this id is open"),
+            },
         }
-        (&Method::POST, Some((_, "acknowledge"))) if incidents::is_cross_site(request.headers()) => {
-            return text(StatusCode::FORBIDDEN, "web pages of other sites may not do this\n");
+    }
+}
+
+impl Admin {
+    async fn failures(&self, query: Option<&str>) -> Reply {
+        let asked = match failures::Asked::of(query, seawall::unix_micros()) {
+            Ok(asked) => asked,
+            Err(bad) => return reply::bad(bad.parameter, bad.why),
+        };
+        let path = self.server.observe.journal.path();
+        found(self.record.read(path, move |reader| asked.read(reader)).await)
+    }
+
+    async fn requests(&self, id: String) -> Reply {
+        let path = self.server.observe.journal.path();
+        let read = self.record.read(path, move |reader| failures::Requests::read(reader, id.trim())).await;
+        match read {
+            Ok(none) if none.requests.is_empty() => failed(
+                StatusCode::NOT_FOUND,
+                "no request on record has this id: one that succeeded at once is not kept",
+            ),
+            read => found(read),
         }
-        (&Method::POST, Some((id, "acknowledge"))) => {
-            let (status, said) = incidents::acknowledge(&observe, id);
-            return json(status, &said);
-        }
-        (&Method::GET, _) => return text(StatusCode::NOT_FOUND, concat!("no such page; there are ", pages!(), "\n")),
-        _ => return text(StatusCode::METHOD_NOT_ALLOWED, "only GET, and POST …/ID/acknowledge\n"),
-    };
-    let read = tokio::task::spawn_blocking(reading);
-    match timeout(READ_WITHIN, read).await {
+    }
+}
+
+/// What was read, or why nothing was.
+fn found(read: Result<impl serde::Serialize, Unread>) -> Reply {
+    match read {
+        Ok(found) => reply::json(StatusCode::OK, &found),
+        Err(why) => failed(StatusCode::SERVICE_UNAVAILABLE, why.says()),
+    }
+}
+
+fn is_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// Every page and what it is, a line each.
+fn index() -> String {
+    let line = |route: &routes::Route| format!("{:9} {:40} {}\n", route.verb.allows(), route.path, route.says);
+    format!("seawall admin\n\n{}", ROUTES.iter().map(line).collect::<String>())
+}
+
+/// The pages there are, without what changes something.
+fn pages() -> String {
+    let read = ROUTES.iter().filter(|route| route.verb == Verb::Read && route.path != "/");
+    read.map(|route| route.path).collect::<Vec<_>>().join(" ")
+}
+
+fn no_page(status: StatusCode, path: &str, says: &str) -> Reply {
+    if is_api(path) { failed(status, says) } else { text(status, format!("{says}\n")) }
+}
+
+/// What `read` makes of the journal.
+async fn read(read: impl FnOnce() -> Option<Reply> + Send + 'static) -> Reply {
+    let reading = tokio::task::spawn_blocking(read);
+    match timeout(READ_WITHIN, reading).await {
         Ok(Ok(Some(found))) => found,
-        Ok(Ok(None)) => json(StatusCode::NOT_FOUND, &json!({ "error": "no incident with this id is on record" })),
-        Ok(Err(_)) | Err(_) => {
-            json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "the journal cannot be read now" }))
-        }
+        Ok(Ok(None)) => failed(StatusCode::NOT_FOUND, "no incident with this id is on record"),
+        Ok(Err(_)) | Err(_) => failed(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now"),
     }
 }
 
-fn status(server: &Server) -> Response<Bytes> {
-    json(StatusCode::OK, &server.observe.pages.told(&server.client.breakers()))
-}
-
-fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Bytes> {
-    // Strings and numbers go in: writing them cannot fail.
-    let mut response = text(status, &json_line(value).unwrap_or_default());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// A document that is already in its form.
-fn document(body: &str, media: &'static str) -> Response<Bytes> {
-    let mut response = text(StatusCode::OK, body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    // Nothing in it is for a browser to guess about.
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-fn ready(server: &Server, query: Option<&str>) -> Response<Bytes> {
+fn ready(server: &Server, query: Option<&str>) -> Reply {
     let is_draining = server.is_draining();
     let status = if is_draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     if query.is_some_and(|q| q.split('&').any(|p| p.starts_with("verbose"))) {
@@ -183,14 +283,12 @@ fn ready(server: &Server, query: Option<&str>) -> Response<Bytes> {
             "journal": if journal.degraded { "degraded" } else { "ok" },
             "upstreams": server.client.upstream_names(),
         });
-        let mut response = text(status, &format!("{checks}\n"));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        return response;
+        return reply::json(status, &checks);
     }
     text(status, if is_draining { "draining\n" } else { "ready\n" })
 }
 
-fn metrics(server: &Server, asked: &HeaderMap) -> Response<Bytes> {
+fn metrics(server: &Server, asked: &HeaderMap) -> Reply {
     let journal = server.observe.journal.stats();
     let readings = Readings {
         breakers: server.client.breakers(),
@@ -206,19 +304,9 @@ fn metrics(server: &Server, asked: &HeaderMap) -> Response<Bytes> {
     };
     let accept = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let form = Form::wanted(accept);
-    let mut response = text(StatusCode::OK, &form.of(server.observe.metrics.text(&readings)));
+    let mut response = text(StatusCode::OK, form.of(server.observe.metrics.text(&readings)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
-    response
-}
-
-fn text(status: StatusCode, body: &str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("content-security-policy", HeaderValue::from_static("default-src 'self'"));
     response
 }

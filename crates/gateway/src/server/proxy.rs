@@ -99,6 +99,9 @@ pub(crate) async fn handle(
             let first = answered.found.as_ref().filter(|found| found.attempts == 1);
             let overhead = first.map_or(Duration::ZERO, |found| took.saturating_sub(found.upstream_time));
             server.observe.metrics.overhead.observe(overhead.as_secs_f64());
+            if first.is_some() {
+                server.observe.recent.added(overhead);
+            }
             answer::success(&mut answered, &id, u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
             if let Err(reason) = replay {
                 answered.head.headers.insert(&REASON, HeaderValue::from_static(reason.name()));
@@ -146,6 +149,9 @@ impl Server {
             _ => Outcome::Refused,
         };
         self.observe.metrics.refused(endpoint, None, outcome);
+        if matches!(code, Code::Shed | Code::Draining) {
+            self.observe.recent.turned_away();
+        }
         tracing::info!(target: "seawall::door", request = id, code = code.name(), detail, "request refused");
         let mut response = answer::refusal(code, detail, id, outcome);
         if matches!(code, Code::Shed | Code::Draining) {

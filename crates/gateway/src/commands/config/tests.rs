@@ -85,7 +85,7 @@ fn show_as_json_is_one_object_a_line() {
 
 #[test]
 fn schema_is_a_json_schema() {
-    let (code, out, _) = done(ConfigVerb::Schema, Path::new("/nonexistent"));
+    let (code, out, _) = done(ConfigVerb::Schema { api: false }, Path::new("/nonexistent"));
     let schema: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(code, 0);
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");

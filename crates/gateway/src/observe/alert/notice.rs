@@ -206,7 +206,8 @@ impl Notice {
             return Vec::new();
         }
         let latest = self.event.samples.last().map(|id| format!("seawall show {id}"));
-        std::iter::once(format!("seawall incidents show {}", self.id)).chain(latest).collect()
+        let of_it = ["incidents show", "report"].map(|verb| format!("seawall {verb} {}", self.id));
+        of_it.into_iter().chain(latest).collect()
     }
 
     fn share(&self, counts: Counts) -> String {

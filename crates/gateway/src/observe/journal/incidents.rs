@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+use schemars::JsonSchema;
 use seawall_core::incident::{Counts, Difference, Event, Kind, Saved, Scope, What};
 use seawall_core::time::Time;
 use seawall_core::verdict::Class;
@@ -14,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use super::super::alert::{Notice, PageSays};
 use super::super::status_page::board::Said;
-use super::when::rfc3339;
+use super::when::{Moment, rfc3339};
 
 /// The name of the row that holds all that is known.
 const STATE: &str = "incidents";
@@ -197,7 +198,7 @@ pub(crate) fn state(what: What) -> &'static str {
 }
 
 /// An incident, as it is read back and told: the keys of `--json`, in this order, all of them always there.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct IncidentRow {
     /// Which.
     pub(crate) id: String,
@@ -217,23 +218,29 @@ pub(crate) struct IncidentRow {
     pub(crate) severity: String,
     /// When the trouble began, in microseconds since the Unix epoch; RFC 3339 in JSON, as the other times.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Moment")]
     pub(crate) since: i64,
     /// When it was found.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Moment")]
     pub(crate) opened: i64,
     /// The moment that all this is told of.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Moment")]
     pub(crate) updated: i64,
     /// When it was over.
     #[serde(serialize_with = "maybe_time")]
+    #[schemars(with = "Option<Moment>")]
     pub(crate) closed: Option<i64>,
     /// Why: `recovered`, `superseded` or `forgotten`.
     pub(crate) close: Option<String>,
     /// How often it opened again.
     pub(crate) flaps: u32,
     /// Requests that failed at first, in the rule's window.
+    #[schemars(with = "FailedOf")]
     pub(crate) window: Counts,
     /// The same from its beginning on.
+    #[schemars(with = "FailedOf")]
     pub(crate) whole: Counts,
     /// The incident of the same cause that is told in its place.
     pub(crate) under: Option<String>,
@@ -245,7 +252,18 @@ pub(crate) struct IncidentRow {
     pub(crate) status_page: serde_json::Value,
     /// Since when somebody knows of it.
     #[serde(serialize_with = "maybe_time")]
+    #[schemars(with = "Option<Moment>")]
     pub(crate) acknowledged: Option<i64>,
+}
+
+/// The keys of [`Counts`], which core has: how many failed, of how many.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct FailedOf {
+    /// How many failed.
+    failed: u64,
+    /// Of how many.
+    of: u64,
 }
 
 impl IncidentRow {
@@ -341,12 +359,14 @@ impl IncidentRow {
 }
 
 /// What was told of an incident, and when.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "IncidentEvent")]
 pub(crate) struct EventRow {
     /// `incident.opened` and its like.
     pub(crate) what: String,
     /// When.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Moment")]
     pub(crate) at: i64,
     /// `warning` or `critical`.
     pub(crate) severity: String,
@@ -373,7 +393,8 @@ impl EventRow {
 }
 
 /// An incident with what was told of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Incident")]
 pub(crate) struct Whole {
     /// How it stands.
     #[serde(flatten)]

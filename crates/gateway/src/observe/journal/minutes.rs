@@ -258,6 +258,42 @@ pub(super) fn add(statement: &mut CachedStatement<'_>, cell: &Cell, sums: &Sums)
     ])
 }
 
+/// What happened at one upstream in one minute, in brief.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Bar {
+    /// Which minute, counted from the Unix epoch.
+    pub(crate) minute: i64,
+    /// The upstream's name.
+    pub(crate) upstream: String,
+    /// Requests that ended there.
+    pub(crate) requests: u64,
+    /// Attempts that ended there.
+    pub(crate) attempts: u64,
+    /// Those of them that failed.
+    pub(crate) failed: u64,
+}
+
+/// Each minute from the first to before the second, at each upstream.
+const BARS: &str = "
+SELECT minute, upstream, sum(requests), sum(attempts), sum(failed) FROM minutes WHERE minute >= ?1 AND minute < ?2
+GROUP BY minute, upstream ORDER BY minute LIMIT ?3";
+/// Bars that are read: 90 minutes of 32 upstreams and what was asked nowhere, with room.
+const BARS_MAX: i64 = 10_000;
+
+/// What happened in each minute from `since` to before `until`, at each upstream; empty where there is no such table yet.
+pub(super) fn bars(connection: &Connection, since: i64, until: i64) -> rusqlite::Result<Vec<Bar>> {
+    if !exists(connection)? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(BARS)?;
+    let bar = |row: &Row<'_>| {
+        let sum = |at: usize| row.get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
+        let (minute, upstream) = (row.get(0)?, row.get(1)?);
+        Ok(Bar { minute, upstream, requests: sum(2)?, attempts: sum(3)?, failed: sum(4)? })
+    };
+    statement.query_map([since, until, BARS_MAX], bar)?.collect()
+}
+
 /// The sums of one upstream and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Summed {

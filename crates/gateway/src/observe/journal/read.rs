@@ -14,7 +14,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
 use super::costs::{self, Cost};
 use super::incidents::{self, EventRow, IncidentRow};
-use super::minutes::{self, Series, Stretch, Summed};
+use super::minutes::{self, Bar, Series, Stretch, Summed};
 use super::row::{AttemptRow, RequestRow};
 use super::schema::{APPLICATION, VERSION};
 use super::sqlite::with_suffix;
@@ -63,6 +63,53 @@ pub(crate) struct Filter {
     pub(crate) upstream: Option<String>,
     /// With this id: Seawall's, the upstream's or the client's.
     pub(crate) request_id: Option<String>,
+    /// Part of this incident.
+    pub(crate) incident: Option<String>,
+}
+
+impl Filter {
+    /// `503` or `5xx`, as the first and the last status meant.
+    pub(crate) fn parse_status(text: &str) -> Result<(u16, u16), String> {
+        if let Some(hundreds) = text.strip_suffix("xx").and_then(|digit| digit.parse::<u16>().ok())
+            && (1..=9).contains(&hundreds)
+        {
+            return Ok((hundreds * 100, hundreds * 100 + 99));
+        }
+        match text.parse() {
+            Ok(status @ 100..=999) => Ok((status, status)),
+            _ => Err("neither a status like 503 nor a group like 5xx".to_owned()),
+        }
+    }
+}
+
+/// A place in the order of one journal's attempts: what comes after it is older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    began: i64,
+    row: i64,
+}
+
+impl Place {
+    /// Before all attempts.
+    pub(crate) const NEWEST: Place = Place { began: i64::MAX, row: i64::MAX };
+
+    /// The place of an attempt.
+    pub(crate) fn of(row: &AttemptRow) -> Place {
+        Place { began: row.time, row: row.place }
+    }
+
+    /// The place as a word that means nothing to others.
+    pub(crate) fn to_text(self) -> String {
+        format!("{:016x}{:016x}", self.began, self.row)
+    }
+
+    /// The place that such a word stands for.
+    pub(crate) fn from_text(text: &str) -> Option<Place> {
+        let is_word = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let (began, row) = is_word.then(|| text.split_at(16))?;
+        let number = |text| u64::from_str_radix(text, 16).ok().map(u64::cast_signed);
+        Some(Place { began: number(began)?, row: number(row)? })
+    }
 }
 
 /// Why no journal can be read, and what to do about it.
@@ -287,21 +334,21 @@ struct Pages<'j> {
     reader: &'j Reader,
     page: VecDeque<AttemptRow>,
     /// Time and place of the last row read; `None` when there is nothing more.
-    after: Option<(i64, i64)>,
+    after: Option<Place>,
 }
 
 impl<'j> Pages<'j> {
     fn new(reader: &'j Reader) -> Pages<'j> {
-        Pages { reader, page: VecDeque::new(), after: Some((i64::MAX, i64::MAX)) }
+        Pages { reader, page: VecDeque::new(), after: Some(Place::NEWEST) }
     }
 
     fn peek(&mut self, filter: &Filter) -> Result<Option<&AttemptRow>, ReadError> {
         if self.page.is_empty()
             && let Some(after) = self.after
         {
-            self.page = self.reader.page(filter, after)?;
+            self.page = self.reader.page(filter, after, PAGE_ROWS)?;
             let is_full = self.page.len() == PAGE_ROWS;
-            self.after = self.page.back().filter(|_| is_full).map(|row| (row.time, row.place));
+            self.after = self.page.back().filter(|_| is_full).map(Place::of);
         }
         Ok(self.page.front())
     }
@@ -322,6 +369,7 @@ macro_rules! filter {
          AND (:model IS NULL OR model = :model) AND (:upstream IS NULL OR upstream = :upstream)
          AND (:low IS NULL OR status BETWEEN :low AND :high)
          AND ((:class IS NULL AND class <> 'ok') OR class = :class)
+         AND (:incident IS NULL OR incident = :incident)
          AND (:id IS NULL OR request = :id OR upstream_request_id = :id OR client_request_id = :id)"
     };
 }
@@ -380,7 +428,7 @@ impl Reader {
     }
 
     /// Ends what is being read, from another thread.
-    pub(super) fn interrupt_handle(&self) -> InterruptHandle {
+    pub(crate) fn interrupt_handle(&self) -> InterruptHandle {
         self.connection.get_interrupt_handle()
     }
 
@@ -420,15 +468,36 @@ impl Reader {
         read().map_err(|e| unreadable(&self.path, &e))
     }
 
-    fn page(&self, filter: &Filter, after: (i64, i64)) -> Result<VecDeque<AttemptRow>, ReadError> {
+    /// At most `limit` of the attempts that `filter` lets through and that are older than `after`, the newest first.
+    pub(crate) fn attempts(
+        &self,
+        filter: &Filter,
+        mut after: Place,
+        limit: usize,
+    ) -> Result<Vec<AttemptRow>, ReadError> {
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let rows = PAGE_ROWS.min(limit - found.len());
+            let page = self.page(filter, after, rows)?;
+            let is_last = page.len() < rows;
+            found.extend(page);
+            match found.last().map(Place::of) {
+                Some(place) if !is_last => after = place,
+                _ => break,
+            }
+        }
+        Ok(found)
+    }
+
+    fn page(&self, filter: &Filter, after: Place, rows: usize) -> Result<VecDeque<AttemptRow>, ReadError> {
         let read = || -> rusqlite::Result<VecDeque<AttemptRow>> {
             let mut statement = self.connection.prepare_cached(PAGE)?;
             let rows = statement.query_map(
                 named_params! {
-                    ":began": after.0, ":place": after.1, ":rows": PAGE_ROWS as i64,
+                    ":began": after.began, ":place": after.row, ":rows": i64::try_from(rows).unwrap_or(i64::MAX),
                     ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
                     ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
-                    ":class": filter.class, ":id": filter.request_id,
+                    ":class": filter.class, ":id": filter.request_id, ":incident": filter.incident,
                 },
                 AttemptRow::read,
             )?;
@@ -437,17 +506,39 @@ impl Reader {
         read().map_err(|e| unreadable(&self.path, &e))
     }
 
-    pub(super) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
+    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
         let count = self.connection.query_row(
             COUNT,
             named_params! {
                 ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
                 ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
-                ":class": filter.class, ":id": filter.request_id,
+                ":class": filter.class, ":id": filter.request_id, ":incident": filter.incident,
             },
             |r| r.get::<_, i64>(0),
         );
         count.map(|n| u64::try_from(n).unwrap_or(0)).map_err(|e| unreadable(&self.path, &e))
+    }
+
+    /// The requests with the id `id`, the newest first, at most [`REQUESTS_MAX`]; and whether there are more.
+    pub(crate) fn newest_requests(&self, id: &str) -> Result<(Vec<RequestRow>, bool), ReadError> {
+        let mut found = self.requests(id)?;
+        found.sort_by_key(|request| std::cmp::Reverse(request.time));
+        let more = found.len() > REQUESTS_MAX;
+        found.truncate(REQUESTS_MAX);
+        Ok((found, more))
+    }
+
+    /// What happened in each minute from the first to before the second, at each upstream.
+    pub(crate) fn bars(&self, since: i64, until: i64) -> Result<Vec<Bar>, ReadError> {
+        minutes::bars(&self.connection, since, until).map_err(|e| unreadable(&self.path, &e))
+    }
+
+    /// Reads for ever, unless it is interrupted.
+    #[cfg(test)]
+    pub(crate) fn spin(&self) -> Result<u64, ReadError> {
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let counted = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        counted.map(|n| u64::try_from(n).unwrap_or(0)).map_err(|e| unreadable(&self.path, &e))
     }
 
     /// One more than [`REQUESTS_MAX`] at most, so that the caller sees that there are more.

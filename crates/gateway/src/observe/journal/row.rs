@@ -3,17 +3,24 @@
 //! The field names here are the keys of `--json`, in this order, and every key is always there.
 //! Words are text and not enums, so that an older program can read what a newer one wrote.
 
+use std::time::Duration;
+
 use rusqlite::{Row, types::FromSql};
-use seawall_core::event::Reason;
+use schemars::JsonSchema;
+use seawall_core::event::{Attempt, Reason, Request};
+use seawall_core::incident::Id;
+use seawall_core::verdict::usage::{Tokens, Usage};
 use serde::{Serialize, Serializer};
 
-use super::when::rfc3339;
+use super::when::{Moment, rfc3339};
 
 /// One attempt, with the facts of its request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 pub(crate) struct AttemptRow {
     /// When it began, in microseconds since the Unix epoch; RFC 3339 in JSON.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Moment")]
     pub(crate) time: i64,
     /// Seawall's id of the request.
     pub(crate) request_id: String,
@@ -79,7 +86,7 @@ pub(crate) struct AttemptRow {
 }
 
 /// What was asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Facts {
     /// The operation's name.
     pub(crate) endpoint: String,
@@ -108,7 +115,7 @@ pub(crate) struct Facts {
 }
 
 /// Tokens, and how sure they are.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub(crate) struct TokensRow {
     /// `known`, `estimated` or `unknown`.
     pub(crate) usage: Option<String>,
@@ -123,12 +130,14 @@ pub(crate) struct TokensRow {
 }
 
 /// One request and what is known of its attempts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Request")]
 pub(crate) struct RequestRow {
     /// Seawall's id.
     pub(crate) request_id: String,
     /// When it arrived or, if its end is not on record, when its first attempt began.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Moment")]
     pub(crate) time: i64,
     /// What was asked.
     #[serde(flatten)]
@@ -141,7 +150,7 @@ pub(crate) struct RequestRow {
 }
 
 /// How a request ended; all empty if the gateway did not live to see it, or did not write it down.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 pub(crate) struct EndedRow {
     /// The outcome.
     pub(crate) outcome: Option<String>,
@@ -161,6 +170,42 @@ pub(crate) struct EndedRow {
 }
 
 impl AttemptRow {
+    /// An attempt as it will be read back, but for its place.
+    pub(crate) fn of(request: &Request, attempt: &Attempt, incident: Option<&Id>) -> AttemptRow {
+        AttemptRow {
+            time: attempt.began_unix_micros,
+            request_id: request.id.clone(),
+            attempt: attempt.number,
+            upstream: attempt.upstream.clone(),
+            facts: Facts::of(request),
+            status: attempt.status,
+            class: attempt.class.name().to_owned(),
+            whose: attempt.whose.name().to_owned(),
+            fault: attempt.fault.map(|fault| fault.name().to_owned()),
+            billed: attempt.charge.billed().name().to_owned(),
+            billed_why: Some(attempt.charge.name().to_owned()),
+            tokens: TokensRow::of(&attempt.tokens),
+            error_type: attempt.error_type.clone(),
+            error_code: attempt.error_code.clone(),
+            message: attempt.message.clone(),
+            upstream_request_id: attempt.upstream_request_id.clone(),
+            client_request_id: attempt.client_request_id.clone(),
+            processing_ms: attempt.processing_ms,
+            organization: attempt.organization.clone(),
+            project: attempt.project.clone(),
+            cf_ray: attempt.cf_ray.clone(),
+            elapsed_ms: spent(attempt.elapsed),
+            first_content_ms: attempt.first_content.map(spent),
+            bytes_in: attempt.bytes_in,
+            bytes_out: attempt.bytes_out,
+            decision: decision(attempt.reason.name()),
+            reason: attempt.reason.name().to_owned(),
+            wait_ms: attempt.wait.map(spent),
+            incident: incident.map(ToString::to_string),
+            place: 0,
+        }
+    }
+
     /// Reads a row of `attempts`.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         let reason: String = row.get("reason")?;
@@ -200,6 +245,23 @@ impl AttemptRow {
 }
 
 impl Facts {
+    fn of(request: &Request) -> Facts {
+        Facts {
+            endpoint: request.endpoint.to_owned(),
+            method: request.method.clone(),
+            model: request.model.clone(),
+            stream: request.stream,
+            tools: request.tools,
+            max_tokens: request.max_tokens,
+            body_bytes: request.body_bytes,
+            shape: request.shape.clone(),
+            sdk: request.sdk.clone(),
+            client_retries: request.client_retries,
+            tag: request.tag.clone(),
+            client: request.client.clone(),
+        }
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Facts> {
         Ok(Facts {
             endpoint: row.get("endpoint")?,
@@ -219,6 +281,17 @@ impl Facts {
 }
 
 impl TokensRow {
+    fn of(tokens: &Tokens) -> TokensRow {
+        let Usage { input, output, cached, reasoning } = tokens.usage;
+        TokensRow {
+            usage: Some(tokens.counted.name().to_owned()),
+            input_tokens: input.map(u64::from),
+            output_tokens: output.map(u64::from),
+            cached_tokens: cached.map(u64::from),
+            reasoning_tokens: reasoning.map(u64::from),
+        }
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<TokensRow> {
         let tokens = |column| later::<i64>(row, column).map(|n| n.map(count));
         Ok(TokensRow {
@@ -287,6 +360,10 @@ fn count(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
 }
 
+fn spent(time: Duration) -> f64 {
+    millis(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+}
+
 /// Microseconds as milliseconds with three places: exact up to 285 years.
 #[expect(clippy::cast_precision_loss, reason = "a duration beyond 285 years may lose microseconds")]
 fn millis(micros: i64) -> f64 {
@@ -296,4 +373,25 @@ fn millis(micros: i64) -> f64 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn time<S: Serializer>(micros: &i64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&rfc3339(*micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::{Filter, Place, Reader};
+    use super::super::samples::{attempt, open, request, settled};
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_told_as_it_will_be_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let journal = open(&path);
+        let id: Id = serde_json::from_value(serde_json::json!("inc_0123456789abcdef")).unwrap();
+        let (asked, tried) = (request(1), attempt(2));
+        journal.attempt_of(&asked, tried.clone(), Some(&id));
+        settled(&journal, &asked);
+        let read = Reader::open(&path).unwrap().unwrap().attempts(&Filter::default(), Place::NEWEST, 2).unwrap();
+        let told = AttemptRow { place: read[0].place, ..AttemptRow::of(&asked, &tried, Some(&id)) };
+        assert_eq!(read, [told]);
+    }
 }

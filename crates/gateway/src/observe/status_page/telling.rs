@@ -1,23 +1,29 @@
 //! What is known of a page, for programs: the same object in `/api/v1/status` and in `seawall status --json`.
 
+use schemars::JsonSchema;
 use seawall_core::plan::breaker::State;
 use serde::Serialize;
 
+use super::super::journal::when::Moment;
 use super::board::{Board, Snapshot};
 use super::{Component, Condition, Incident, Indicator, time};
 
 /// One page and what it said last. Where it could not be asked since, `trouble` says why, and the rest is
 /// what it said at `read`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StatusPage")]
 pub(crate) struct Told<'a> {
     url: &'a str,
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Option<Moment>")]
     asked: Option<i64>,
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Option<Moment>")]
     read: Option<i64>,
     trouble: Option<String>,
     name: Option<&'a str>,
     #[serde(serialize_with = "time")]
+    #[schemars(with = "Option<Moment>")]
     updated: Option<i64>,
     indicator: Option<Indicator>,
     description: Option<&'a str>,
@@ -47,24 +53,54 @@ impl Snapshot {
     }
 }
 
+/// Everything on a board. The keys are in the order of the alphabet, as they have been from the beginning.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
+pub(crate) struct All {
+    /// The upstreams, in the order of the configuration.
+    upstreams: Vec<OfUpstream>,
+}
+
+/// One upstream.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StatusOfUpstream")]
+struct OfUpstream {
+    /// What is known of each model that was asked for here.
+    breakers: Vec<OfBreaker>,
+    /// Its status page; `null` if it has none.
+    #[schemars(with = "Option<Told<'static>>")]
+    page: serde_json::Value,
+    /// Its name.
+    upstream: String,
+    /// Whether its page is wanted now.
+    watched: bool,
+}
+
+/// How far the breaker of a model has gone.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StatusOfBreaker")]
+struct OfBreaker {
+    /// The model; `-` for requests without one.
+    model: String,
+    /// `closed`, `guarded`, `open`, `half_open` or `ramp`.
+    state: &'static str,
+}
+
 impl Board {
-    /// Everything on it: `{"upstreams":[{"upstream","breakers","watched","page"}]}`, where `page` is null for
-    /// an upstream without one. `breakers` are upstream, model and state.
-    pub(crate) fn told(&self, breakers: &[(String, String, State)]) -> impl Serialize + use<> {
-        #[derive(Serialize)]
-        struct All {
-            upstreams: Vec<serde_json::Value>,
-        }
+    /// Everything on it. `breakers` are upstream, model and state.
+    pub(crate) fn told(&self, breakers: &[(String, String, State)]) -> All {
         let each = self.posted().into_iter().map(|posted| {
             let page = posted.url.as_deref().map(|url| posted.snapshot.told(url));
             let own = breakers.iter().filter(|(upstream, ..)| *upstream == posted.upstream);
-            let own = own.map(|(_, model, state)| serde_json::json!({ "model": model, "state": state.name() }));
-            serde_json::json!({
-                "upstream": posted.upstream,
-                "breakers": own.collect::<Vec<_>>(),
-                "watched": posted.is_watched,
-                "page": page,
-            })
+            OfUpstream {
+                breakers: own
+                    .map(|(_, model, state)| OfBreaker { model: model.clone(), state: state.name() })
+                    .collect(),
+                // Texts and numbers: writing them cannot fail.
+                page: serde_json::to_value(page).unwrap_or_default(),
+                upstream: posted.upstream,
+                watched: posted.is_watched,
+            }
         });
         All { upstreams: each.collect() }
     }

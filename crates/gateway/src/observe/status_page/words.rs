@@ -1,6 +1,7 @@
 //! The words of status pages, those of Atlassian and those of incident.io. A word that is on neither
 //! list says nothing.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 /// Declares an enum of words: the first is the one we use, the others mean the same.
@@ -26,6 +27,16 @@ macro_rules! words {
                     $( $word $(| $other)* => Some($name::$variant), )+
                     _ => None,
                 }
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                concat!("StatusPage", stringify!($name)).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "enum": [$( $word, )+] })
             }
         }
 

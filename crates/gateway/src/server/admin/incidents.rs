@@ -1,20 +1,17 @@
 //! Incidents, for operators: those on record with what is known of the open ones now, and the word
 //! that somebody knows of one.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::escalation::{self, Subject};
 use crate::observe::Observe;
 use crate::observe::journal::incidents::{IncidentRow, Whole};
 use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals, Reader};
 
-/// Where incidents are.
-pub(super) const PATH: &str = "/api/v1/incidents";
-
 /// All of them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Incidents")]
 pub(super) struct List {
     incidents: Vec<IncidentRow>,
 }
@@ -83,24 +80,16 @@ fn read<T>(observe: &Observe, read: impl FnOnce(&Reader) -> Option<T>) -> Option
     read(&Reader::open(observe.journal.path()).ok()??)
 }
 
-/// Whether a web page of another site sent the request: a browser says so.
-pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
-    let is_foreign = origin.is_some_and(|origin| {
-        let own = [b"http://".as_slice(), b"https://"].iter().find_map(|scheme| origin.strip_prefix(*scheme));
-        own.is_none() || own != host
-    });
-    let fetch = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    is_foreign || fetch.is_some_and(|site| site != b"same-origin" && site != b"none")
+/// That somebody knows of an incident.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Acknowledged {
+    /// Its id.
+    acknowledged: String,
 }
 
-/// Notes that somebody knows of an incident.
-pub(super) fn acknowledge(observe: &Observe, id: &str) -> (StatusCode, serde_json::Value) {
-    if observe.incidents.acknowledge(id) {
-        return (StatusCode::OK, json!({ "acknowledged": id }));
-    }
-    (StatusCode::NOT_FOUND, json!({ "error": "no incident with this id is open" }))
+/// Notes that somebody knows of an incident; `None` if none of this id is open.
+pub(super) fn acknowledge(observe: &Observe, id: &str) -> Option<Acknowledged> {
+    observe.incidents.acknowledge(id).then(|| Acknowledged { acknowledged: id.to_owned() })
 }
 
 #[cfg(test)]
@@ -118,27 +107,6 @@ mod tests {
             (Some("format="), None),
         ] {
             assert_eq!(Form::of(query), form, "{query:?}");
-        }
-    }
-
-    #[test]
-    fn only_pages_of_this_very_side_may_change_something() {
-        let cases: [(&[(&'static str, &str)], bool); 8] = [
-            (&[("host", "127.0.0.1:7501")], false),
-            (&[("host", "127.0.0.1:7501"), ("origin", "http://127.0.0.1:7501")], false),
-            (&[("host", "127.0.0.1:7501"), ("origin", "https://evil.example")], true),
-            (&[("host", "127.0.0.1:7501"), ("origin", "null")], true),
-            (&[("host", "127.0.0.1:7501"), ("sec-fetch-site", "cross-site")], true),
-            (&[("host", "127.0.0.1:7501"), ("sec-fetch-site", "same-site")], true),
-            (&[("host", "127.0.0.1:7501"), ("sec-fetch-site", "same-origin")], false),
-            (&[("origin", "http://127.0.0.1:7501")], true),
-        ];
-        for (headers, expected) in cases {
-            let mut map = HeaderMap::new();
-            for &(name, value) in headers {
-                map.insert(name, value.parse().unwrap());
-            }
-            assert_eq!(is_cross_site(&map), expected, "{headers:?}");
         }
     }
 }
