@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::observe::Observe;
 use crate::observe::journal::incidents::{EventRow, IncidentRow};
-use crate::observe::journal::read::{INCIDENTS_MAX, Reader};
+use crate::observe::journal::read::{INCIDENTS_MAX, ReadError, Reader};
 
 /// All of them.
 #[derive(Serialize, JsonSchema)]
@@ -24,26 +24,31 @@ pub(super) struct Whole {
     events: Vec<EventRow>,
 }
 
-/// All of them, the newest first. Blocks for the time that a read takes.
-pub(super) fn list(observe: &Observe) -> List {
-    let mut rows = read(observe, |reader| reader.incidents(i64::MIN, i64::MAX).ok()).unwrap_or_default();
-    observe.incidents.refresh(&mut rows);
-    rows.sort_by_key(|row| std::cmp::Reverse(row.since));
-    rows.truncate(INCIDENTS_MAX);
-    List { incidents: rows }
+impl List {
+    /// Those of the journal, brought up to date, and those that are not in it; the newest first.
+    pub(super) fn of(observe: &Observe, mut rows: Vec<IncidentRow>) -> List {
+        observe.incidents.refresh(&mut rows);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.since));
+        rows.truncate(INCIDENTS_MAX);
+        List { incidents: rows }
+    }
 }
 
-/// One of them, by its whole id. Blocks for the time that a read takes.
-pub(super) fn one(observe: &Observe, id: &str) -> Option<Whole> {
-    let mut rows = read(observe, |reader| reader.incident(id).ok()).unwrap_or_default();
-    observe.incidents.refresh(&mut rows);
-    let incident = rows.into_iter().find(|row| row.id == id)?;
-    let events = read(observe, |reader| reader.incident_events(id).ok()).unwrap_or_default();
-    Some(Whole { incident, events })
+/// What the journal has of one incident: those whose id begins so, and what was told of it.
+pub(super) type OnRecord = (Vec<IncidentRow>, Vec<EventRow>);
+
+/// Reads what the journal has of an incident. Blocks for the time that a read takes.
+pub(super) fn read(reader: &Reader, id: &str) -> Result<OnRecord, ReadError> {
+    Ok((reader.incident(id)?, reader.incident_events(id)?))
 }
 
-fn read<T>(observe: &Observe, read: impl FnOnce(&Reader) -> Option<T>) -> Option<T> {
-    read(&Reader::open(observe.journal.path()).ok()??)
+impl Whole {
+    /// The incident with this very id, brought up to date.
+    pub(super) fn of(observe: &Observe, (mut rows, events): OnRecord, id: &str) -> Option<Whole> {
+        observe.incidents.refresh(&mut rows);
+        let incident = rows.into_iter().find(|row| row.id == id)?;
+        Some(Whole { incident, events })
+    }
 }
 
 /// That somebody knows of an incident.
