@@ -8,7 +8,7 @@
 mod failures;
 mod guard;
 mod incidents;
-mod live;
+pub(crate) mod live;
 pub(crate) mod openapi;
 mod query;
 mod record;
@@ -56,9 +56,6 @@ const CONNECTION_MAX: Duration = Duration::from_secs(300);
 /// At the end, answers that are being sent have this long.
 const GOODBYE_WITHIN: Duration = Duration::from_millis(250);
 const ACCEPT_REST: Duration = Duration::from_millis(50);
-
-/// The journal is read within this time, or it is said that it cannot be.
-const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// What answering needs.
 struct Admin {
@@ -185,22 +182,9 @@ impl Admin {
                 reply::json(StatusCode::OK, &States { receivers })
             }
             Page::OpenApi => reply::json(StatusCode::OK, &*openapi::DOCUMENT),
-            Page::Incidents => {
-                let observe = Arc::clone(&server.observe);
-                read(move || Some(reply::json(StatusCode::OK, &incidents::list(&observe)))).await
-            }
-            Page::Incident => {
-                let (observe, id) = (Arc::clone(&server.observe), id.to_owned());
-                read(move || incidents::one(&observe, &id).map(|found| reply::json(StatusCode::OK, &found))).await
-            }
-            Page::Report => {
-                let Some(form) = incidents::Form::of(request.uri().query()) else {
-                    return reply::bad("format".to_owned(), "json or md".to_owned());
-                };
-                let (observe, id) = (Arc::clone(&server.observe), id.to_owned());
-                let report = move || incidents::report(&observe, &id, form);
-                read(move || report().map(|found| reply::document(form.media(), found))).await
-            }
+            Page::Incidents => self.incidents().await,
+            Page::Incident => self.incident(query::decoded(id)).await,
+            Page::Report => self.report(query::decoded(id), request.uri().query()).await,
             Page::Acknowledge => match incidents::acknowledge(&server.observe, id) {
                 Some(acknowledged) => reply::json(StatusCode::OK, &acknowledged),
                 None => failed(StatusCode::NOT_FOUND, "no incident with this id is open"),
@@ -219,6 +203,36 @@ impl Admin {
         found(self.record.read(path, move |reader| asked.read(reader)).await)
     }
 
+    async fn incidents(&self) -> Reply {
+        let observe = &self.server.observe;
+        let read = self.record.read(observe.journal.path(), |reader| reader.incidents(i64::MIN, i64::MAX)).await;
+        found(or_none(read).map(|rows| incidents::List::of(observe, rows)))
+    }
+
+    async fn incident(&self, id: String) -> Reply {
+        let (observe, wanted) = (&self.server.observe, id.clone());
+        let read = self.record.read(observe.journal.path(), move |reader| incidents::read(reader, &wanted)).await;
+        match or_none(read).map(|on_record| incidents::whole(observe, on_record, &id)) {
+            Ok(None) => failed(StatusCode::NOT_FOUND, "no incident with this id is on record"),
+            Ok(Some(whole)) => reply::json(StatusCode::OK, &whole),
+            Err(why) => found::<()>(Err(why)),
+        }
+    }
+
+    async fn report(&self, id: String, query: Option<&str>) -> Reply {
+        let Some(form) = incidents::Form::of(query) else {
+            return reply::bad("format".to_owned(), "json or md".to_owned());
+        };
+        let observe = Arc::clone(&self.server.observe);
+        let path = observe.journal.path().to_owned();
+        let read = self.record.read(&path, move |reader| incidents::report(&observe, reader, &id, form)).await;
+        match read {
+            Ok(Some(report)) => reply::document(form.media(), report),
+            Ok(None) => failed(StatusCode::NOT_FOUND, "no incident with this id is on record"),
+            Err(why) => found::<()>(Err(why)),
+        }
+    }
+
     async fn requests(&self, id: String) -> Reply {
         let path = self.server.observe.journal.path();
         let read = self.record.read(path, move |reader| failures::Requests::read(reader, id.trim())).await;
@@ -232,8 +246,16 @@ impl Admin {
     }
 }
 
+/// A journal that cannot be read has nothing: what is open is known without it.
+fn or_none<T: Default>(read: Result<T, Unread>) -> Result<T, Unread> {
+    match read {
+        Err(Unread::Broken) => Ok(T::default()),
+        read => read,
+    }
+}
+
 /// What was read, or why nothing was.
-fn found(read: Result<impl serde::Serialize, Unread>) -> Reply {
+fn found<T: serde::Serialize>(read: Result<T, Unread>) -> Reply {
     match read {
         Ok(found) => reply::json(StatusCode::OK, &found),
         Err(why) => failed(StatusCode::SERVICE_UNAVAILABLE, why.says()),
@@ -258,16 +280,6 @@ fn pages() -> String {
 
 fn no_page(status: StatusCode, path: &str, says: &str) -> Reply {
     if is_api(path) { failed(status, says) } else { text(status, format!("{says}\n")) }
-}
-
-/// What `read` makes of the journal.
-async fn read(read: impl FnOnce() -> Option<Reply> + Send + 'static) -> Reply {
-    let reading = tokio::task::spawn_blocking(read);
-    match timeout(READ_WITHIN, reading).await {
-        Ok(Ok(Some(found))) => found,
-        Ok(Ok(None)) => failed(StatusCode::NOT_FOUND, "no incident with this id is on record"),
-        Ok(Err(_)) | Err(_) => failed(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now"),
-    }
 }
 
 fn ready(server: &Server, query: Option<&str>) -> Reply {

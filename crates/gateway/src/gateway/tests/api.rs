@@ -7,6 +7,7 @@ use std::io::BufRead;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::server::admin::live::LISTENERS_MAX;
 use crate::server::admin::openapi::DOCUMENT;
 
 const MODEL: &str = "gpt-4o\u{1b}[2J<script>";
@@ -163,6 +164,30 @@ async fn a_journal_that_is_not_there_is_503_and_what_is_in_memory_is_told() {
         assert!(upstreams.contains("\"minutes\":null"), "{upstreams}");
         let (head, _) = exchange(admin, "POST", "/api/v1/failures", "");
         assert!(head.starts_with("HTTP/1.1 405") && head.contains("allow: GET, HEAD"), "{head}");
+    });
+    asking.await.unwrap();
+    gateway.stop(async {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_listener_more_than_there_are_places_for_is_told_so() {
+    let page = Listener::bind("127.0.0.1:0").unwrap();
+    let gateway = started("off", &page);
+    let admin = gateway.admin;
+    let asking = tokio::task::spawn_blocking(move || {
+        let listen = || {
+            let mut live = std::io::BufReader::new(TcpStream::connect(admin).unwrap());
+            write!(live.get_mut(), "GET /api/v1/live HTTP/1.1\r\nhost: {admin}\r\n\r\n").unwrap();
+            let mut first = String::new();
+            live.read_line(&mut first).unwrap();
+            (first, live)
+        };
+        let all: Vec<_> = (0..LISTENERS_MAX).map(|_| listen()).collect();
+        assert!(all.iter().all(|(first, _)| first.starts_with("HTTP/1.1 200")));
+        assert!(listen().0.starts_with("HTTP/1.1 503"), "no place is left");
+        drop(all);
+        // The gateway notices by and by that they have left.
+        (0..10_000).find(|_| listen().0.starts_with("HTTP/1.1 200")).expect("the places come back");
     });
     asking.await.unwrap();
     gateway.stop(async {}).await;

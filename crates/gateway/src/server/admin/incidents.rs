@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::escalation::{self, Subject};
 use crate::observe::Observe;
-use crate::observe::journal::incidents::{IncidentRow, Whole};
-use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals, Reader};
+use crate::observe::journal::incidents::{EventRow, IncidentRow, Whole};
+use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals, ReadError, Reader};
 
 /// All of them.
 #[derive(Serialize, JsonSchema)]
@@ -16,21 +16,28 @@ pub(super) struct List {
     incidents: Vec<IncidentRow>,
 }
 
-/// All of them, the newest first. Blocks for the time that a read takes.
-pub(super) fn list(observe: &Observe) -> List {
-    let mut rows = read(observe, |reader| reader.incidents(i64::MIN, i64::MAX).ok()).unwrap_or_default();
-    observe.incidents.refresh(&mut rows);
-    rows.sort_by_key(|row| std::cmp::Reverse(row.since));
-    rows.truncate(INCIDENTS_MAX);
-    List { incidents: rows }
+impl List {
+    /// Those of the journal, brought up to date, and those that are not in it; the newest first.
+    pub(super) fn of(observe: &Observe, mut rows: Vec<IncidentRow>) -> List {
+        observe.incidents.refresh(&mut rows);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.since));
+        rows.truncate(INCIDENTS_MAX);
+        List { incidents: rows }
+    }
 }
 
-/// One of them, by its whole id. Blocks for the time that a read takes.
-pub(super) fn one(observe: &Observe, id: &str) -> Option<Whole> {
-    let mut rows = read(observe, |reader| reader.incident(id).ok()).unwrap_or_default();
+/// What the journal has of one incident: those whose id begins so, and what was told of it.
+pub(super) type OnRecord = (Vec<IncidentRow>, Vec<EventRow>);
+
+/// Reads what the journal has of an incident. Blocks for the time that a read takes.
+pub(super) fn read(reader: &Reader, id: &str) -> Result<OnRecord, ReadError> {
+    Ok((reader.incident(id)?, reader.incident_events(id)?))
+}
+
+/// The incident with this very id, brought up to date.
+pub(super) fn whole(observe: &Observe, (mut rows, events): OnRecord, id: &str) -> Option<Whole> {
     observe.incidents.refresh(&mut rows);
     let incident = rows.into_iter().find(|row| row.id == id)?;
-    let events = read(observe, |reader| reader.incident_events(id).ok()).unwrap_or_default();
     Some(Whole { incident, events })
 }
 
@@ -62,22 +69,18 @@ impl Form {
 }
 
 /// The escalation report on one of them, by its whole id, as `seawall report` makes it. Blocks for the time that
-/// it takes to read the incident's failures.
-pub(super) fn report(observe: &Observe, id: &str, form: Form) -> Option<String> {
-    let Whole { incident, events } = one(observe, id)?;
+/// reading all of it takes.
+pub(super) fn report(observe: &Observe, reader: &Reader, id: &str, form: Form) -> Result<Option<String>, ReadError> {
+    let Some(Whole { incident, events }) = whole(observe, read(reader, id)?, id) else { return Ok(None) };
     let place = JournalArgs { journal: Some(observe.journal.path().to_owned()), data_dir: None };
-    let journals = Journals::open(&place, None).ok()?;
+    let journals = Journals::open(&place, None)?;
     let command = format!("seawall report {}", incident.id);
     let subject = Subject::Incident(Box::new(incident), events);
-    let report = escalation::of(&journals, &subject, seawall::unix_micros(), &command).ok()??;
-    Some(match form {
+    let report = escalation::of(&journals, &subject, seawall::unix_micros(), &command)?;
+    Ok(report.map(|report| match form {
         Form::Json => escalation::json(&report),
         Form::Markdown => escalation::markdown(&report),
-    })
-}
-
-fn read<T>(observe: &Observe, read: impl FnOnce(&Reader) -> Option<T>) -> Option<T> {
-    read(&Reader::open(observe.journal.path()).ok()??)
+    }))
 }
 
 /// That somebody knows of an incident.

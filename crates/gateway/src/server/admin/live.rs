@@ -29,7 +29,7 @@ use crate::observe::feed::Told;
 use crate::observe::journal::plain::json_line;
 
 /// Listeners at a time.
-pub(super) const LISTENERS_MAX: usize = 32;
+pub(crate) const LISTENERS_MAX: usize = 32;
 /// A listener hears for this long at most.
 pub(super) const LISTEN_MAX: Duration = Duration::from_secs(3_600);
 /// How often the summary comes.
