@@ -130,7 +130,8 @@ impl Gateway {
         tasks.spawn(server::serve(Arc::clone(&server), listener, stop, config.server.drain));
         let token = config.server.admin_token.clone();
         let mut operators = JoinSet::new();
-        operators.spawn(admin::serve(Arc::clone(&server), token, admin_listener, admin_stop));
+        let policy = config.policy.clone();
+        operators.spawn(admin::serve(Arc::clone(&server), token, policy, admin_listener, admin_stop));
         let mut pollers = pages::pollers(config, &pages)?;
         pollers.spawn(look(Arc::clone(&server.observe)));
         let observe = Arc::clone(&server.observe);

@@ -1,10 +1,12 @@
 //! `seawall`: the program. Picks the command and the exit code.
 
 mod account;
+mod chart;
 mod cli;
 mod commands;
 mod config;
 mod data_dir;
+mod decided;
 mod escalation;
 mod exit;
 mod gateway;

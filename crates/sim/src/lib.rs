@@ -5,7 +5,6 @@
 //! - [`story`]: ten lines that say who asks, what breaks and what must hold; and those that are
 //!   built in.
 //! - [`rehearse`]: plays a story, measures it, and says whether it held.
-//! - [`told`] and [`plot`]: the same, as text and as a picture.
 //! - [`script`]: who asks, what breaks, when; [`spread`]: how long things take.
 //! - [`world`]: the virtual clock, the dice, and what happens, in order.
 //! - [`decide`]: who decides in it: [`gateway`], the real plan, or a [`habit`] to compare it with.
@@ -21,7 +20,6 @@ pub mod gateway;
 pub mod habit;
 pub mod laws;
 pub mod measure;
-pub mod plot;
 pub mod rehearse;
 pub mod script;
 mod server;

@@ -19,7 +19,6 @@ mod rule;
 mod single;
 mod tell;
 mod transport;
-mod word;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +30,7 @@ use seawall_core::verdict::{self, Again, Billed, Charge, Class, Verdict, Whose, 
 use serde::Serialize;
 
 use crate::data_dir::JOURNAL_FILE;
+use crate::decided;
 use crate::observe::journal::read::{JournalArgs, Journals};
 use evidence::Evidence;
 
@@ -232,7 +232,7 @@ impl Explained {
     }
 
     /// What a word of Seawall's says about what it did: no class belongs to it.
-    fn own(kind: Kind, name: &'static str, (says, next): word::Told) -> Explained {
+    fn own(kind: Kind, name: &'static str, (says, next): decided::Told) -> Explained {
         let nothing = Explained::nothing("");
         Explained {
             recognised: Some(kind),
@@ -280,8 +280,9 @@ impl Explained {
         let word = |name: &str| headers.get(name)?.to_str().ok();
         let outcome = word("x-seawall-outcome").and_then(Outcome::from_name);
         let reason = word("x-seawall-reason").and_then(Reason::from_name);
-        let outcome = outcome.map(|o| Also { taken_for: Kind::Outcome, word: o.name(), meaning: word::outcome(o).0 });
-        let reason = reason.map(|r| Also { taken_for: Kind::Reason, word: r.name(), meaning: word::reason(r).0 });
+        let outcome =
+            outcome.map(|o| Also { taken_for: Kind::Outcome, word: o.name(), meaning: decided::outcome(o).0 });
+        let reason = reason.map(|r| Also { taken_for: Kind::Reason, word: r.name(), meaning: decided::reason(r).0 });
         self.also.extend(outcome.into_iter().chain(reason));
         self
     }

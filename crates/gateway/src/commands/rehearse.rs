@@ -9,10 +9,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use seawall_core::plan::policy::Policy;
-use seawall_sim::plot;
 use seawall_sim::rehearse::{self, Report};
 use seawall_sim::story::{BUILT_IN, Story, TEXT_MAX};
 
+use crate::chart::rehearsal;
 use crate::config::{self, Environment, Overrides};
 use crate::exit::{self, Exit};
 
@@ -98,7 +98,7 @@ pub(crate) fn run(
         out.flush()?;
         if let Some(path) = &args.svg {
             let path = env.path(&if is_only { path.clone() } else { named(path, &story.name) });
-            if let Err(error) = std::fs::write(&path, plot::svg(&report)) {
+            if let Err(error) = std::fs::write(&path, rehearsal::svg(&report)) {
                 let why = format!("cannot write {}: {error}", path.display());
                 return Ok(exit::fail(exit::CANNOT_START, &why, "choose another place with --svg"));
             }

@@ -201,6 +201,24 @@ impl Recent {
         (sum, seconds)
     }
 
+    /// What happened in each stretch of `step` seconds of the last five minutes, the oldest first, and how many
+    /// microseconds ago the stretch began. A stretch begins at a multiple of `step` after the start and is told once it is
+    /// over, so that a chart of them stands still between.
+    pub(crate) fn course(&self, step: u64) -> Vec<(i64, Counts)> {
+        let (step, now) = (step.clamp(1, SECONDS_MAX), self.now());
+        let end = second(now) / step * step;
+        let first = end.saturating_sub(SECONDS_MAX / step * step);
+        let mut stretches = vec![Counts::default(); usize::try_from((end - first) / step).unwrap_or_default()];
+        let state = self.lock();
+        for second in state.seconds.iter().filter(|second| (first..end).contains(&second.at)) {
+            let place = usize::try_from((second.at - first) / step).unwrap_or_default();
+            stretches[place].add(&second.counts);
+        }
+        drop(state);
+        let ago = |at: u64| i64::try_from(now.as_micros().saturating_sub(at * 1_000_000)).unwrap_or(i64::MAX);
+        (first..end).step_by(usize::try_from(step).unwrap_or(1)).map(ago).zip(stretches).collect()
+    }
+
     /// How long attempts took to their first content.
     pub(crate) fn first_content(&self) -> Took {
         let now = self.now();
@@ -246,6 +264,16 @@ impl State {
 }
 
 impl Counts {
+    /// The share of requests that were answered, as their callers see it; `None` of none.
+    pub(crate) fn success(&self) -> Option<f64> {
+        share(self.answered, self.failed)
+    }
+
+    /// The share of first attempts that were answered: what callers would see without Seawall.
+    pub(crate) fn upstream_success(&self) -> Option<f64> {
+        share(self.first_answered, self.first_failed)
+    }
+
     fn add(&mut self, other: &Counts) {
         self.requests += other.requests;
         self.answered += other.answered;
@@ -265,6 +293,12 @@ impl Took {
         let (p50_ms, p99_ms) = (quantile(500), quantile(990));
         Took { count: latencies.count(now), p50_ms, p99_ms }
     }
+}
+
+/// The share of what was good; `None` of nothing.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn share(good: u64, bad: u64) -> Option<f64> {
+    (good + bad > 0).then(|| good as f64 / (good + bad) as f64)
 }
 
 fn second(now: Time) -> u64 {
@@ -317,6 +351,25 @@ mod tests {
         assert_eq!(recent.last(60).0.requests, 60);
         advance(Duration::from_secs(100_000)).await;
         assert_eq!(recent.last(SECONDS_MAX).0, Counts::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_course_has_whole_stretches_and_ends_with_the_last_that_is_over() {
+        let recent = Recent::new(1);
+        assert_eq!(recent.course(5), []);
+        for _ in 0..13 {
+            recent.ended(&passed());
+            advance(Duration::from_secs(1)).await;
+        }
+        let told: Vec<(i64, u64)> = recent.course(5).iter().map(|(ago, counts)| (*ago, counts.requests)).collect();
+        assert_eq!(told, [(13_000_000, 5), (8_000_000, 5)], "the last three seconds are not five yet");
+        advance(Duration::from_secs(600)).await;
+        let course = recent.course(5);
+        assert_eq!(course.len(), 60);
+        assert!(course.iter().all(|(_, counts)| *counts == Counts::default()));
+        assert_eq!(recent.course(60).len(), 5);
+        assert_eq!(recent.course(0).len(), 300, "a stretch is a second at least");
+        assert_eq!(recent.course(u64::MAX).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

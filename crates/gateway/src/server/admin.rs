@@ -5,6 +5,7 @@
 //! out of rotation. Everything else wants the admin token where one is set. Which pages there are, and who
 //! may see each, is the table in [`routes`]; [`guard`] looks at every request before any page does.
 
+mod dashboard;
 mod failures;
 mod guard;
 mod incidents;
@@ -14,6 +15,7 @@ mod query;
 mod record;
 mod reply;
 mod routes;
+mod session;
 mod summary;
 mod upstreams;
 
@@ -29,17 +31,20 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use seawall_core::plan::policy::Policy;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use self::guard::Guard;
+use self::dashboard::{Stage, is_browser};
+use self::guard::{Guard, Refusal};
 use self::live::{LISTEN_MAX, Live};
 use self::record::{Record, Unread};
 use self::reply::{Reply, failed, text};
-use self::routes::{Access, Found, Page, ROUTES, Verb};
+use self::routes::{Access, Found, Page, ROUTES, Route, Verb};
+use self::session::Sessions;
 use self::summary::Summary;
 use self::upstreams::Upstreams;
 use super::Server;
@@ -63,19 +68,22 @@ struct Admin {
     guard: Guard,
     record: Record,
     live: Live,
+    /// Where outages are rehearsed.
+    stage: Stage,
 }
 
 /// Serves operators until `shutdown` changes.
 pub(crate) async fn serve(
     server: Arc<Server>,
     token: Option<Secret>,
+    policy: Policy,
     listener: TcpListener,
     mut shutdown: watch::Receiver<bool>,
 ) {
     // An address that cannot be told lets nobody in by another name than a loopback one.
     let own = listener.local_addr().unwrap_or_else(|_| ([127, 0, 0, 1], 0).into());
-    let (guard, live) = (Guard { token, own }, Live::new(shutdown.clone()));
-    let admin = Arc::new(Admin { server, guard, record: Record::default(), live });
+    let (guard, live) = (Guard { token, own, sessions: Sessions::default() }, Live::new(shutdown.clone()));
+    let admin = Arc::new(Admin { server, guard, record: Record::default(), live, stage: Stage::new(policy) });
     let tending = admin.live.tend(&admin.server);
     tokio::pin!(tending);
     let mut connections = JoinSet::new();
@@ -105,7 +113,7 @@ async fn connection(admin: Arc<Admin>, socket: TcpStream, shutdown: watch::Recei
     let service = service_fn(move |request: Request<Incoming>| {
         let (admin, listens) = (Arc::clone(&admin), Arc::clone(&listens));
         async move {
-            let reply = admin.answer(&request).await;
+            let reply = admin.answer(request).await;
             listens.store(reply::is_stream(&reply), Ordering::Relaxed);
             Ok::<_, Infallible>(reply)
         }
@@ -141,7 +149,7 @@ where
 }
 
 impl Admin {
-    async fn answer(&self, request: &Request<Incoming>) -> Reply {
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (path, headers) = (request.uri().path(), request.headers());
         let found = routes::find(request.method(), path);
         let (access, verb) = match &found {
@@ -150,16 +158,26 @@ impl Admin {
             Found::OtherMethod(_) | Found::Nothing => (Access::Operator, Verb::Read),
         };
         if let Err(why) = self.guard.check(access, verb, headers) {
+            if why == Refusal::Token && verb == Verb::Read && is_browser(headers) && !is_api(path) {
+                return dashboard::ask_for_token(request.uri().path_and_query().map_or("/", |place| place.as_str()));
+            }
             return reply::refused(why, is_api(path));
         }
         match found {
-            Found::Page { route, id } => self.page(route.page, &id, request).await,
+            Found::Page { route: &Route { page: Page::Act(act), .. }, id } => self.act(act, &id, request).await,
+            Found::Page { route, id } => self.page(route.page, &id, &request).await,
             Found::OtherMethod(verb) => {
                 let says = format!("only {}", verb.allows());
                 let mut reply = no_page(StatusCode::METHOD_NOT_ALLOWED, path, &says);
                 reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verb.allows()));
                 reply
             }
+            Found::Nothing if is_browser(headers) && !is_api(path) => self.said(
+                StatusCode::NOT_FOUND,
+                headers,
+                "There is no such page here.",
+                "The bar above has those that there are.",
+            ),
             Found::Nothing => no_page(StatusCode::NOT_FOUND, path, &format!("no such page; there are {}", pages())),
         }
     }
@@ -169,11 +187,13 @@ impl Admin {
         match page {
             Page::Live => text(StatusCode::OK, "alive\n"),
             Page::Ready => ready(server, request.uri().query()),
-            Page::Index => text(StatusCode::OK, index()),
+            Page::Screen(screen) => self.screen(screen, id, request).await,
+            // It wants the body, and has been answered above.
+            Page::Act(_) => text(StatusCode::METHOD_NOT_ALLOWED, ""),
             Page::Metrics => metrics(server, request.headers()),
             Page::Summary => reply::json(StatusCode::OK, &Summary::of(server)),
             Page::Status => reply::json(StatusCode::OK, &server.observe.pages.told(&server.client.breakers())),
-            Page::Upstreams => reply::json(StatusCode::OK, &Upstreams::of(server, &self.record).await),
+            Page::Upstreams => reply::json(StatusCode::OK, &Upstreams::of(server, Some(&self.record)).await),
             Page::Listen => self.live.listen(server),
             Page::Failures => self.failures(request.uri().query()).await,
             Page::Request => self.requests(query::decoded(id)).await,
@@ -264,12 +284,6 @@ fn found<T: serde::Serialize>(read: Result<T, Unread>) -> Reply {
 
 fn is_api(path: &str) -> bool {
     path.starts_with("/api/")
-}
-
-/// Every page and what it is, a line each.
-fn index() -> String {
-    let line = |route: &routes::Route| format!("{:9} {:40} {}\n", route.verb.allows(), route.path, route.says);
-    format!("seawall admin\n\n{}", ROUTES.iter().map(line).collect::<String>())
 }
 
 /// The pages there are, without what changes something.

@@ -5,7 +5,8 @@ use seawall_core::request::lint::rule::RULES;
 use seawall_core::verdict::code::{self, Code, provider, status};
 use seawall_core::verdict::{Class, Fault, request_id};
 
-use super::{Also, Explained, Kind, exception, rule, word};
+use super::{Also, Explained, Kind, exception, rule};
+use crate::decided;
 
 /// The longest word that is taken for a status, code or class, in bytes.
 const WORD_BYTES_MAX: usize = 80;
@@ -27,8 +28,8 @@ pub(super) fn read(what: &str) -> Option<Explained> {
     }
     let lower = word.to_ascii_lowercase();
     let found = code_word(word, &lower).filter(|_| !is_own);
-    let outcome = Outcome::from_name(&lower).map(|o| (Kind::Outcome, o.name(), word::outcome(o)));
-    let reason = Reason::from_name(&lower).map(|r| (Kind::Reason, r.name(), word::reason(r)));
+    let outcome = Outcome::from_name(&lower).map(|o| (Kind::Outcome, o.name(), decided::outcome(o)));
+    let reason = Reason::from_name(&lower).map(|r| (Kind::Reason, r.name(), decided::reason(r)));
     let own = outcome.into_iter().chain(reason).map(|(kind, name, told)| Explained::own(kind, name, told));
     let mut all = found.into_iter().chain(own);
     if let Some(mut first) = all.next() {
@@ -66,7 +67,7 @@ fn id(word: &str) -> Option<Explained> {
     if !(is_own || is_openais || is_uuid) {
         return None;
     }
-    let told: word::Told = (
+    let told: decided::Told = (
         "An id names one request; what became of it is in the record, if Seawall was there and it was not answered at once.",
         &[
             "see each attempt with `seawall show ID`",

@@ -326,7 +326,7 @@ impl RequestRow {
     }
 
     /// A request whose end is not on record, from its first attempt.
-    pub(super) fn of_attempt(first: &AttemptRow) -> RequestRow {
+    pub(crate) fn of_attempt(first: &AttemptRow) -> RequestRow {
         RequestRow {
             request_id: first.request_id.clone(),
             time: first.time,

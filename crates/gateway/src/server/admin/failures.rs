@@ -69,9 +69,14 @@ pub(super) const PARAMETERS: [(&str, &str); 10] = [
 impl Asked {
     /// What `query` asks for, if it is `now` now.
     pub(super) fn of(query: Option<&str>, now: i64) -> Result<Asked, Bad> {
+        Asked::by(pairs(query), now)
+    }
+
+    /// What these parameters ask for.
+    pub(super) fn by(parameters: Vec<(String, String)>, now: i64) -> Result<Asked, Bad> {
         let mut asked = Asked { filter: Filter::default(), limit: LIMIT, after: Place::NEWEST };
         let mut seen: Vec<String> = Vec::new();
-        for (name, value) in pairs(query) {
+        for (name, value) in parameters {
             let bad = |why: String| Err(Bad { parameter: name.clone(), why });
             if seen.contains(&name) {
                 return bad("it is given twice".to_owned());

@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderValue, header};
 
 use super::routes::{Access, Verb};
+use super::session::Sessions;
 use crate::config::Secret;
 
 /// What is asked of whoever wants in.
@@ -19,6 +20,8 @@ pub(super) struct Guard {
     pub(super) token: Option<Secret>,
     /// The address that the admin side listens on.
     pub(super) own: SocketAddr,
+    /// Browsers that have shown the token.
+    pub(super) sessions: Sessions,
 }
 
 /// Why a request may not.
@@ -38,10 +41,10 @@ impl Guard {
         if !self.is_own_host(headers) {
             return Err(Refusal::Host);
         }
-        if access == Access::Open {
+        if access == Access::Open && verb == Verb::Read {
             return Ok(());
         }
-        if !self.has_token(headers) {
+        if access == Access::Operator && !self.has_token(headers) {
             return Err(Refusal::Token);
         }
         let is_foreign = match verb {
@@ -55,6 +58,12 @@ impl Guard {
         let Some(token) = &self.token else { return true };
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         given.and_then(|given| given.strip_prefix("Bearer ")).is_some_and(|given| token.is(given.as_bytes()))
+            || self.sessions.holds(headers)
+    }
+
+    /// Whether `given` is the token; where none is set, nothing is.
+    pub(super) fn is_token(&self, given: &str) -> bool {
+        self.token.as_ref().is_some_and(|token| token.is(given.as_bytes()))
     }
 
     /// Whether the request means this machine. One without a host comes from no browser.
@@ -124,7 +133,7 @@ mod tests {
 
     fn guard(own: &str, token: Option<&str>) -> Guard {
         let token = token.map(|token| Secret::new(Zeroizing::new(token.to_owned()), "config file".to_owned()));
-        Guard { token, own: own.parse().unwrap() }
+        Guard { token, own: own.parse().unwrap(), sessions: Sessions::default() }
     }
 
     #[test]
@@ -179,11 +188,23 @@ mod tests {
     }
 
     /// Who may see each page: one line for each row of the router's table, written by hand.
-    const MATRIX: [(&str, &str, Access); 17] = [
+    const MATRIX: [(&str, &str, Access); 29] = [
         ("GET, HEAD", "/livez", Access::Open),
         ("GET, HEAD", "/readyz", Access::Open),
         ("GET, HEAD", "/healthz", Access::Open),
         ("GET, HEAD", "/", Access::Operator),
+        ("GET, HEAD", "/upstreams", Access::Operator),
+        ("GET, HEAD", "/failures", Access::Operator),
+        ("GET, HEAD", "/requests", Access::Operator),
+        ("GET, HEAD", "/requests/{id}", Access::Operator),
+        ("GET, HEAD", "/incidents", Access::Operator),
+        ("GET, HEAD", "/incidents/{id}", Access::Operator),
+        ("POST", "/incidents/{id}/acknowledge", Access::Operator),
+        ("GET, HEAD", "/rehearse", Access::Operator),
+        ("GET, HEAD", "/assets/{id}", Access::Open),
+        ("GET, HEAD", "/login", Access::Open),
+        ("POST", "/login", Access::Open),
+        ("POST", "/logout", Access::Operator),
         ("GET, HEAD", "/metrics", Access::Operator),
         ("GET, HEAD", "/api/v1/summary", Access::Operator),
         ("GET, HEAD", "/api/v1/upstreams", Access::Operator),
@@ -206,21 +227,31 @@ mod tests {
         let wrong = format!("Bearer {TOKEN}0");
         let guard = guard("127.0.0.1:7501", Some(TOKEN));
         let hosts = [("127.0.0.1:7501", true), ("evil.example", false)];
-        let tokens =
-            [(None, false), (Some(wrong.as_str()), false), (Some(TOKEN), false), (Some(bearer.as_str()), true)];
+        let set = guard.sessions.sign_in(true).unwrap();
+        let cookie = set.to_str().unwrap().split(';').next().unwrap();
+        let (bearer_of, cookie_of) = (header::AUTHORIZATION, header::COOKIE);
+        let tokens = [
+            (None, false),
+            (Some((bearer_of.clone(), wrong.as_str())), false),
+            (Some((bearer_of.clone(), TOKEN)), false),
+            (Some((bearer_of, bearer.as_str())), true),
+            (Some((cookie_of.clone(), cookie)), true),
+            (Some((cookie_of, "seawall_admin=0123456789abcdef")), false),
+        ];
         let sites = [("same-origin", true), ("same-site", false), ("cross-site", false)];
         for route in &ROUTES {
             let place = (route.verb.allows(), route.path);
             let access = MATRIX.iter().find(|(verb, path, _)| (*verb, *path) == place).map(|(.., access)| *access);
             let access = access.unwrap_or_else(|| panic!("{place:?} is in no line of the matrix: who may see it?"));
             for (host, is_own) in hosts {
-                for (token, is_right) in tokens {
+                for (token, is_right) in &tokens {
                     for (site, is_same) in sites {
                         let mut given = headers(&[("host", host), ("sec-fetch-site", site)]);
-                        given.extend(token.map(|token| (header::AUTHORIZATION, token.parse().unwrap())));
+                        given.extend(token.as_ref().map(|(name, token)| (name.clone(), token.parse().unwrap())));
                         let expected = match access {
                             _ if !is_own => Err(Refusal::Host),
-                            Access::Open => Ok(()),
+                            Access::Open if route.verb == Verb::Read || is_same => Ok(()),
+                            Access::Open => Err(Refusal::Site),
                             Access::Operator if !is_right => Err(Refusal::Token),
                             Access::Operator if !is_same => Err(Refusal::Site),
                             Access::Operator => Ok(()),

@@ -13,7 +13,7 @@ use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals, ReadEr
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Incidents")]
 pub(super) struct List {
-    incidents: Vec<IncidentRow>,
+    pub(super) incidents: Vec<IncidentRow>,
 }
 
 impl List {

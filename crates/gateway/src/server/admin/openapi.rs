@@ -110,7 +110,7 @@ fn operation(route: &Route, gives: Gives, failed: &Schema) -> Value {
 
 fn gives(page: Page, schemas: &mut SchemaGenerator) -> Gives {
     match page {
-        Page::Live | Page::Ready | Page::Index | Page::Metrics => Gives::Text,
+        Page::Live | Page::Ready | Page::Metrics | Page::Screen(_) | Page::Act(_) => Gives::Text,
         Page::Summary => Gives::Json(schemas.subschema_for::<summary::Summary>()),
         Page::Upstreams => Gives::Json(schemas.subschema_for::<upstreams::Upstreams>()),
         Page::Failures => Gives::Json(schemas.subschema_for::<failures::Failures>()),

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::guard::Refusal;
-use crate::observe::journal::plain::json_line;
+use crate::observe::journal::plain::{is_active, json_line};
 
 /// An answer.
 pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -68,6 +68,21 @@ pub(super) fn document(media: &'static str, body: String) -> Reply {
     of(StatusCode::OK, media, Full::new(body.into()).boxed_unsync())
 }
 
+/// A page for people. What was escaped for HTML may still turn the reading order, or be invisible: it is replaced.
+pub(super) fn page(html: &str) -> Reply {
+    let visible = |c: char| if is_active(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    let html: String = html.chars().map(visible).collect();
+    of(StatusCode::OK, "text/html; charset=utf-8", Full::new(html.into()).boxed_unsync())
+}
+
+/// Sends a browser on to another page of this side. What cannot be in a header leads to the beginning.
+pub(super) fn see_other(path: &str) -> Reply {
+    let mut reply = text(StatusCode::SEE_OTHER, "");
+    let place = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
+    reply.headers_mut().insert(header::LOCATION, place);
+    reply
+}
+
 /// One line of JSON. Nothing in it moves a cursor or turns the reading order.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     // Strings and numbers go in: writing them cannot fail.
@@ -103,6 +118,13 @@ pub(super) fn refused(why: Refusal, is_api: bool) -> Reply {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_page_has_nothing_in_it_that_turns_the_reading_order() {
+        let body = page("<p>a\u{202e}b\u{200b}\u{1b}c</p>\n").into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "<p>a\u{fffd}b\u{fffd}\u{fffd}c</p>\n");
+        assert_eq!(see_other("/a\r\nb: c").headers()[header::LOCATION], "/");
+    }
+
     #[test]
     fn every_answer_carries_what_keeps_a_browser_from_harm() {
         let answers = [
@@ -111,6 +133,8 @@ mod tests {
             failed(StatusCode::NOT_FOUND, "no"),
             refused(Refusal::Host, true),
             refused(Refusal::Token, false),
+            page("<p>a</p>"),
+            see_other("/"),
         ];
         for answer in answers {
             for (name, value) in ALWAYS {

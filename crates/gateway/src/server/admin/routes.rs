@@ -6,6 +6,8 @@
 
 use http::Method;
 
+use super::dashboard::{Act, Screen};
+
 /// One page.
 #[derive(Debug)]
 pub(super) struct Route {
@@ -45,7 +47,10 @@ pub(super) enum Page {
     Live,
     Ready,
     Metrics,
-    Index,
+    /// One that people look at.
+    Screen(Screen),
+    /// One that a form is sent to.
+    Act(Act),
     Summary,
     Upstreams,
     Listen,
@@ -68,14 +73,36 @@ const fn change(path: &'static str, page: Page, says: &'static str) -> Route {
     Route { verb: Verb::Change, path, access: Access::Operator, page, says }
 }
 
+const fn screen(path: &'static str, access: Access, screen: Screen, says: &'static str) -> Route {
+    read(path, access, Page::Screen(screen), says)
+}
+
 use Access::{Open, Operator};
 
 /// Every page.
-pub(super) static ROUTES: [Route; 17] = [
+pub(super) static ROUTES: [Route; 29] = [
     read("/livez", Open, Page::Live, "Whether the process turns."),
     read("/readyz", Open, Page::Ready, "Whether it takes requests: 503 while it shuts down."),
     read("/healthz", Open, Page::Ready, "The same as `/readyz`."),
-    read("/", Operator, Page::Index, "The pages there are."),
+    screen("/", Operator, Screen::Now, "The dashboard: how things are now."),
+    screen("/upstreams", Operator, Screen::Upstreams, "Each upstream, for people."),
+    screen("/failures", Operator, Screen::Failures, "Failed attempts on record, for people."),
+    screen("/requests", Operator, Screen::Find, "Looks a request up by any of its ids."),
+    screen("/requests/{id}", Operator, Screen::Request, "A request, attempt by attempt, for people."),
+    screen("/incidents", Operator, Screen::Incidents, "Incidents, for people."),
+    screen("/incidents/{id}", Operator, Screen::Incident, "One incident, for people."),
+    change("/incidents/{id}/acknowledge", Page::Act(Act::Acknowledge), "The same as below `/api/`, for a form."),
+    screen("/rehearse", Operator, Screen::Rehearse, "Plays an outage against the settings in force."),
+    screen("/assets/{id}", Open, Screen::Asset, "The dashboard's style, script and icon."),
+    screen("/login", Open, Screen::SignIn, "Asks for the admin token."),
+    Route {
+        verb: Verb::Change,
+        path: "/login",
+        access: Open,
+        page: Page::Act(Act::SignIn),
+        says: "Takes the admin token.",
+    },
+    change("/logout", Page::Act(Act::SignOut), "Signs a browser out."),
     read("/metrics", Operator, Page::Metrics, "The numbers, for Prometheus."),
     read("/api/v1/summary", Operator, Page::Summary, "How things are now."),
     read(
@@ -173,7 +200,7 @@ mod tests {
         let get = |path| id_of(&Method::GET, path);
         assert_eq!(get("/api/v1/incidents/inc_1"), Some((Page::Incident, "inc_1".to_owned())));
         assert_eq!(get("/api/v1/incidents/"), Some((Page::Incidents, String::new())));
-        assert_eq!(get("/"), Some((Page::Index, String::new())));
+        assert_eq!(get("/"), Some((Page::Screen(Screen::Now), String::new())));
         for nothing in
             ["", "//", "/api/v1/incidents//", "/api/v1/incidents/a/b", "/livez/x", "/api/v1/incidents//acknowledge"]
         {
@@ -197,7 +224,7 @@ mod tests {
         for route in &ROUTES {
             assert!(route.path.matches('{').count() <= 1, "{}: one id at most", route.path);
             assert!(
-                route.verb == Verb::Read || route.access == Access::Operator,
+                route.verb == Verb::Read || route.access == Access::Operator || route.path == "/login",
                 "{}: nobody changes things unasked",
                 route.path
             );

@@ -19,70 +19,70 @@ const INCIDENTS_MAX: usize = 50;
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Summary {
     /// The moment that this is told of.
-    time: Moment,
+    pub(super) time: Moment,
     /// The program's version.
-    version: &'static str,
+    pub(super) version: &'static str,
     /// Since when it runs.
-    started: Moment,
+    pub(super) started: Moment,
     /// Whether it takes requests: not while it shuts down.
-    ready: bool,
+    pub(super) ready: bool,
     /// Whether it shuts down.
-    draining: bool,
+    pub(super) draining: bool,
     /// Requests a second, over the last minute.
-    requests_per_s: f64,
+    pub(super) requests_per_s: f64,
     /// The last minute.
-    last_minute: Span,
+    pub(super) last_minute: Span,
     /// The last five minutes.
-    last_5_minutes: Span,
+    pub(super) last_5_minutes: Span,
     /// From an attempt's beginning to its content.
-    first_content: Took,
+    pub(super) first_content: Took,
     /// What Seawall adds to an answer that needed one attempt.
-    overhead: Took,
+    pub(super) overhead: Took,
     /// Streams open to callers.
-    streams_open: i64,
+    pub(super) streams_open: i64,
     /// Requests being served.
-    in_flight: i64,
+    pub(super) in_flight: i64,
     /// Requests that wait for an upstream to come back.
-    waiting: usize,
+    pub(super) waiting: usize,
     /// Retries that the budget would pay for; of several budgets the emptiest.
-    budget_tokens: f64,
+    pub(super) budget_tokens: f64,
     /// Bytes held for callers.
-    memory_held_bytes: usize,
+    pub(super) memory_held_bytes: usize,
     /// The journal.
-    journal: Record,
+    pub(super) journal: Record,
     /// Incidents that are open, but for those of which another one tells; at most 50.
-    incidents: Vec<Brief>,
+    pub(super) incidents: Vec<Brief>,
     /// Receivers of alerts that nothing arrives at.
-    alerts_failing: Vec<String>,
+    pub(super) alerts_failing: Vec<String>,
 }
 
 /// A span of time.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Span {
+pub(super) struct Span {
     /// The seconds that it covers: fewer where the process is younger.
-    seconds: u64,
+    pub(super) seconds: u64,
     /// The share of requests that were answered, as their callers see it; `null` of none.
-    success: Option<f64>,
+    pub(super) success: Option<f64>,
     /// The share of first attempts that were answered: what callers would see without Seawall.
-    upstream_success: Option<f64>,
+    pub(super) upstream_success: Option<f64>,
     #[serde(flatten)]
-    counts: Counts,
+    pub(super) counts: Counts,
 }
 
 /// How the journal does, since the start.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "JournalHealth")]
-struct Record {
+pub(super) struct Record {
     /// `ok`, or `degraded` while rows are kept in memory because they cannot be written.
-    state: &'static str,
+    pub(super) state: &'static str,
     /// Rows committed.
-    rows: u64,
+    pub(super) rows: u64,
     /// Rows lost.
-    dropped: u64,
+    pub(super) dropped: u64,
     /// Failures told before their rows were committed.
-    late: u64,
+    pub(super) late: u64,
     /// Rows in memory that wait for the file.
-    ring: u64,
+    pub(super) ring: u64,
 }
 
 /// An open incident in brief.
@@ -90,23 +90,23 @@ struct Record {
 #[schemars(rename = "IncidentBrief")]
 pub(super) struct Brief {
     /// Which.
-    id: String,
+    pub(super) id: String,
     /// `failures`, `masked` or `latency`.
-    kind: &'static str,
+    pub(super) kind: &'static str,
     /// `warning` or `critical`.
-    severity: &'static str,
+    pub(super) severity: &'static str,
     /// The upstream that it is said of; `null` for one of a route.
-    upstream: Option<String>,
+    pub(super) upstream: Option<String>,
     /// The model; `-` for requests without one.
-    model: Option<String>,
+    pub(super) model: Option<String>,
     /// The route that it is said of.
-    route: Option<String>,
+    pub(super) route: Option<String>,
     /// When the trouble began.
-    since: Moment,
+    pub(super) since: Moment,
     /// Requests that failed at first since then.
-    failed: u64,
+    pub(super) failed: u64,
     /// Of how many.
-    of: u64,
+    pub(super) of: u64,
 }
 
 impl Summary {
@@ -151,14 +151,7 @@ impl Summary {
 
 impl Span {
     fn of((counts, seconds): (Counts, u64)) -> Span {
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let share = |good: u64, bad: u64| (good + bad > 0).then(|| good as f64 / (good + bad) as f64);
-        Span {
-            seconds,
-            success: share(counts.answered, counts.failed),
-            upstream_success: share(counts.first_answered, counts.first_failed),
-            counts,
-        }
+        Span { seconds, success: counts.success(), upstream_success: counts.upstream_success(), counts }
     }
 }
 

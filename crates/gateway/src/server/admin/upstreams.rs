@@ -15,98 +15,103 @@ use crate::observe::status_page::Indicator;
 use crate::observe::status_page::board::Posted;
 
 /// Minutes that are told of each upstream.
-const MINUTES: usize = 90;
+pub(super) const MINUTES: usize = 90;
 
 /// Every upstream.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Upstreams {
     /// The moment that this is told of.
-    time: Moment,
+    pub(super) time: Moment,
     /// Retries that the budget would pay for; of several budgets the emptiest. Upstreams of one route share one.
-    budget_tokens: f64,
+    pub(super) budget_tokens: f64,
     /// The upstreams, in the order of the configuration.
-    upstreams: Vec<Upstream>,
+    pub(super) upstreams: Vec<Upstream>,
 }
 
 /// One upstream.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Upstream {
+pub(super) struct Upstream {
     /// Its name.
-    name: String,
+    pub(super) name: String,
     /// Attempts under way.
-    in_flight: u64,
+    pub(super) in_flight: u64,
     /// What is known of each model that was asked for here.
-    breakers: Vec<BreakerOf>,
+    pub(super) breakers: Vec<BreakerOf>,
     /// Keys that rest after a 429 or a refusal.
-    resting: Vec<Resting>,
+    pub(super) resting: Vec<Resting>,
     /// The latest failure since the start.
-    last_failure: Option<LastFailure>,
+    pub(super) last_failure: Option<LastFailure>,
     /// What the provider's status page says; `null` if there is none.
-    status_page: Option<PageOf>,
+    pub(super) status_page: Option<PageOf>,
     /// The last 90 minutes, the oldest first, the present one last; what is younger than ten seconds may be missing.
     /// `null` while the journal cannot be read.
-    minutes: Option<Vec<Minute>>,
+    pub(super) minutes: Option<Vec<Minute>>,
 }
 
 /// How far the breaker of a model has gone.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Breaker")]
-struct BreakerOf {
+pub(super) struct BreakerOf {
     /// The model; `-` for requests without one.
-    model: String,
+    pub(super) model: String,
     /// `closed`, `guarded`, `open`, `half_open` or `ramp`.
-    state: &'static str,
+    pub(super) state: &'static str,
     /// The same in plain words.
-    says: &'static str,
+    pub(super) says: &'static str,
 }
 
 /// A key that rests.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "RestingKey")]
-struct Resting {
+pub(super) struct Resting {
     /// Its place and where it comes from; never the key.
-    key: String,
+    pub(super) key: String,
     /// The model that it rests for alone; `null` if it rests for all.
-    model: Option<String>,
+    pub(super) model: Option<String>,
     /// For how long, in seconds.
-    for_s: f64,
+    pub(super) for_s: f64,
 }
 
 /// What a status page says.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PageOfUpstream")]
-struct PageOf {
+pub(super) struct PageOf {
     /// Its address.
-    url: String,
+    pub(super) url: String,
     /// `none`, `minor`, `major` and the like; `null` if it says nothing, or was not read.
-    indicator: Option<&'static str>,
+    pub(super) indicator: Option<&'static str>,
     /// The same in its own words.
-    description: Option<String>,
+    pub(super) description: Option<String>,
     /// When it was read last.
-    read: Option<Moment>,
+    pub(super) read: Option<Moment>,
 }
 
 /// What happened in a minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Minute {
     /// When it began.
-    minute: Moment,
+    pub(super) minute: Moment,
     /// Requests that ended here.
-    requests: u64,
+    pub(super) requests: u64,
     /// Attempts that ended here.
-    attempts: u64,
+    pub(super) attempts: u64,
     /// Those of them that failed.
-    failed: u64,
+    pub(super) failed: u64,
 }
 
 impl Upstreams {
-    /// Every upstream, as it is now.
-    pub(super) async fn of(server: &Server, record: &Record) -> Upstreams {
+    /// Every upstream, as it is now; with its minutes if there is a `record` to read them from.
+    pub(super) async fn of(server: &Server, record: Option<&Record>) -> Upstreams {
         let now = seawall::unix_micros();
         let last = now.div_euclid(MINUTE_MICROS);
         let first = last + 1 - i64::try_from(MINUTES).unwrap_or(i64::MAX);
-        let read = record.read(server.observe.journal.path(), move |reader| reader.bars(first, last + 1)).await;
-        let bars = read.ok().map(by_upstream);
+        let bars = match record {
+            Some(record) => {
+                let path = server.observe.journal.path();
+                record.read(path, move |reader| reader.bars(first, last + 1)).await.ok().map(by_upstream)
+            }
+            None => None,
+        };
         let (breakers, resting) = (server.client.breakers(), server.client.resting());
         let in_flight = server.client.in_flight();
         let failures = server.observe.recent.last_failures();

@@ -6,13 +6,13 @@
 use seawall_core::event::{Outcome, Reason};
 
 /// A sentence with its full stop, and what to do, the most useful first.
-pub(super) type Told = (&'static str, &'static [&'static str]);
+pub(crate) type Told = (&'static str, &'static [&'static str]);
 
 const SHOW: &str = "see each attempt and why it was the last with `seawall show ID`";
 const NOTHING: &[&str] = &["nothing: the caller got an answer"];
 
 /// What a word of `x-seawall-outcome` means.
-pub(super) const fn outcome(outcome: Outcome) -> Told {
+pub(crate) const fn outcome(outcome: Outcome) -> Told {
     match outcome {
         Outcome::Passed => ("The first attempt answered.", NOTHING),
         Outcome::Retried => (
@@ -103,7 +103,7 @@ pub(super) const fn outcome(outcome: Outcome) -> Told {
 }
 
 /// What a word of `x-seawall-reason` means.
-pub(super) const fn reason(reason: Reason) -> Told {
+pub(crate) const fn reason(reason: Reason) -> Told {
     match reason {
         Reason::Answered => ("The attempt was answered.", NOTHING),
         Reason::Retry => ("The attempt failed, and the same upstream is asked again.", &["nothing: that is under way"]),
