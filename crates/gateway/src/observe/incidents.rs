@@ -356,6 +356,12 @@ impl Watch {
                 None => rows.push(IncidentRow::of(&note)),
             }
         }
+        let state = self.lock();
+        let is_known = |row: &IncidentRow| state.acknowledged.keys().any(|id| id.as_str() == row.id);
+        for row in rows.iter_mut().filter(|row| row.acknowledged.is_none() && is_known(row)) {
+            // The journal has the very moment once it has written it down, a moment from now.
+            row.acknowledged = Some(seawall::unix_micros());
+        }
     }
 
     fn tell(&self, state: &mut State, told: Vec<Event>) {

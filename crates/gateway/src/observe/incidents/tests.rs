@@ -196,6 +196,9 @@ async fn a_restart_goes_on_with_the_same_incident_and_who_knows_of_it() {
     let id = world.fails().unwrap();
     assert!(world.watch.acknowledge(id.as_str()));
     assert!(!world.watch.acknowledge("inc_0"));
+    let mut told = Vec::new();
+    world.watch.refresh(&mut told);
+    assert!(told[0].acknowledged.is_some(), "whoever looks at once is told so, whatever the journal has by then");
     world.restart();
     assert!(world.is_page_wanted());
     assert!(world.watch.lock().acknowledged.contains_key(&id));

@@ -98,16 +98,18 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether a web page of another site sent the request: a browser says so.
+/// Whether a web page of another site sent the request: a browser says so. A page that names nobody as its
+/// referrer, as those of this side do, sends `null` for its origin: then what the browser says of the site counts.
 fn is_cross_site(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let is_foreign = origin.is_some_and(|origin| {
         let own = [b"http://".as_slice(), b"https://"].iter().find_map(|scheme| origin.strip_prefix(*scheme));
-        own.is_none() || own != host
+        let is_hidden = origin == b"null" && site == Some(b"same-origin");
+        !is_hidden && (own.is_none() || own != host)
     });
-    let fetch = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    is_foreign || fetch.is_some_and(|site| site != b"same-origin" && site != b"none")
+    is_foreign || site.is_some_and(|site| site != b"same-origin" && site != b"none")
 }
 
 /// Whether a page of another site reads here by itself; that somebody followed a link is no such case.
@@ -138,11 +140,14 @@ mod tests {
 
     #[test]
     fn only_pages_of_this_very_side_may_change_something() {
-        let cases: [(&[(&'static str, &str)], bool); 8] = [
+        let cases: [(&[(&'static str, &str)], bool); 11] = [
             (&[("host", "127.0.0.1:7501")], false),
             (&[("host", "127.0.0.1:7501"), ("origin", "http://127.0.0.1:7501")], false),
             (&[("host", "127.0.0.1:7501"), ("origin", "https://evil.example")], true),
             (&[("host", "127.0.0.1:7501"), ("origin", "null")], true),
+            (&[("host", "127.0.0.1:7501"), ("origin", "null"), ("sec-fetch-site", "same-origin")], false),
+            (&[("host", "127.0.0.1:7501"), ("origin", "null"), ("sec-fetch-site", "none")], true),
+            (&[("host", "127.0.0.1:7501"), ("origin", "null"), ("sec-fetch-site", "cross-site")], true),
             (&[("host", "127.0.0.1:7501"), ("sec-fetch-site", "cross-site")], true),
             (&[("host", "127.0.0.1:7501"), ("sec-fetch-site", "same-site")], true),
             (&[("host", "127.0.0.1:7501"), ("sec-fetch-site", "same-origin")], false),
