@@ -42,6 +42,15 @@ def told(gateway, path, expected=200, headers=None):
     return json.loads(body)
 
 
+def phases_in_order(attempt, of):
+    """What must hold of every attempt: the moments that it came to are in their order."""
+    keys = ["connected_ms", "secured_ms", "sent_ms", "first_byte_ms", "first_content_ms", "elapsed_ms"]
+    present = [attempt[key] for key in keys if attempt[key] is not None]
+    hold(present == sorted(present) and present[0] >= 0, f"the moments of {of} are not in order: {attempt}")
+    same(attempt["connection"] == "new", attempt["connected_ms"] is not None, f"a connection was made for {of}")
+    same(attempt["status"] is not None, attempt["first_byte_ms"] is not None, f"a head came for {of}")
+
+
 @claim
 def each_page_of_the_api_tells_what_went_wrong_and_live_hears_of_the_incident(door):
     chaos = door.chaos()
@@ -90,6 +99,9 @@ def each_page_of_the_api_tells_what_went_wrong_and_live_hears_of_the_incident(do
     found = told(gateway, f"/api/v1/requests/{ids[-1]}")
     _, out, _ = door.run("show", ids[-1], "--json", "--data-dir", gateway.data)
     same(found, {"requests": [json.loads(out)], "more": False}, "the request of `seawall show --json`")
+    for attempt in found["requests"][0]["attempts"]:
+        phases_in_order(attempt, attempt["client_request_id"])
+        hold(attempt["sent_ms"] is not None, f"it was answered without having been sent: {attempt}")
     hold("error" in told(gateway, "/api/v1/requests/sw_nobody", expected=404), "an unknown request is no error")
 
     same(told(gateway, f"/api/v1/incidents/{opened['id']}")["id"], opened["id"], "the incident")
