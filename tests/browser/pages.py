@@ -39,6 +39,7 @@ def paths(scene):
         "now": "/",
         "upstreams": "/upstreams",
         "failures": "/failures",
+        "groups": "/groups",
         "request": f"/requests/{scene.request()}",
         "incidents": "/incidents",
         "incident": f"/incidents/{incident}",
@@ -193,14 +194,38 @@ def a_request_is_found_by_the_id_of_its_provider_copied_and_pointed_at(door):
             article.get_by_role("button", name=re.compile(f"Copy {known['upstream_request_id']}")).first.click()
             expect(article.get_by_role("button", name=re.compile("^Copy")).filter(has_text="Copied")).to_have_count(1)
             same(page.evaluate("navigator.clipboard.readText()"), known["upstream_request_id"], "what was copied")
-            article.locator("svg.waterfall rect.part").first.hover()
+            article.locator("svg.waterfall rect.part.wait").first.hover()
             expect(page.locator(".tip")).to_be_visible()
             expect(page.locator(".tip")).to_contain_text("attempt 1 at openai")
             expect(article).to_contain_text("What to do about such an answer")
+            expect(article).to_contain_text("First byte")
             page.goto("/requests?id=")
             expect(page.locator("main")).to_contain_text("An id is wanted")
             page.goto("/requests/req_nobody")
             expect(page.locator("main")).to_contain_text("No request on record has this id")
+
+    at_work(door, browse)
+
+
+@claim
+def a_group_has_its_count_and_course_and_leads_to_its_failures(door):
+    def browse(browser, scene):
+        for number in range(5):
+            call(scene.gateway, "gpt-4o-mini", f"a question {number}", "429-quota")
+        with browser.page(scene.base) as page:
+            page.goto("/groups?model=gpt-4o-mini")
+            row = page.locator("tbody tr").first
+            expect(row).to_contain_text("gpt-4o-mini at azure-eu")
+            expect(row).to_contain_text("429, quota")
+            same(row.locator("td a").first.inner_text(), "5", "how many")
+            hold(row.locator("svg.spark rect.some").count() >= 1, "its course")
+            shot(page, "groups-of-a-model")
+            row.locator("td a").first.click()
+            hold("group=" in page.url, f"the group is in the address: {page.url}")
+            expect(page.locator("#found tbody tr")).to_have_count(5)
+            hold(all("429" in one for one in page.locator("#found tbody tr").all_inner_texts()), "all of one kind")
+            page.goto("/groups?since=never")
+            expect(page.get_by_role("alert")).to_contain_text("since")
 
     at_work(door, browse)
 
@@ -217,7 +242,7 @@ def names_from_an_enemy_are_inert_on_every_page(door):
     for number in range(FAILING):
         call(gateway, HOSTILE, f"a question {number}", "500")
     [incident] = wait_for("the incident", SEEN_S, lambda: [row for row in api("incidents")["incidents"] if (row["model"] or "").startswith(HOSTILE[:20])])
-    pages = ("/", "/upstreams", "/failures", "/incidents", f"/incidents/{incident['id']}", f"/requests/{incident['request_ids'][0]}")
+    pages = ("/", "/upstreams", "/failures", "/groups", "/incidents", f"/incidents/{incident['id']}", f"/requests/{incident['request_ids'][0]}")
     with sync_playwright() as playwright:
         browser = Browser(playwright)
         try:

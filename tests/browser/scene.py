@@ -68,14 +68,14 @@ class Traffic:
 
 
 class Scene:
-    """Two upstreams, one of them for what the other does not serve; and what happened there."""
+    """Two upstreams: the second serves what the first does not, and helps out where it fails."""
 
     def __init__(self, door):
         self.door = door
         self.openai = door.chaos(*NOISE, name="openai")
-        self.azure = door.chaos("--latency", "30ms..90ms", name="azure")
-        config = SERVER + upstream(self.openai, name="openai", key="sk-browser-canary-1") + upstream(
-            self.azure, name="azure-eu", extra='models = ["gpt-4o-mini*"]\npriority = 2', key="sk-browser-canary-2"
+        self.azure = door.chaos("--fault", "500:0.2", "--latency", "30ms..90ms", name="azure")
+        config = SERVER + upstream(self.openai, name="openai", extra='models = ["gpt-4o"]', key="sk-browser-canary-1") + upstream(
+            self.azure, name="azure-eu", extra='models = ["gpt-4o*"]\npriority = 2', key="sk-browser-canary-2"
         )
         self.gateway = door.gateway(config)
         self.base = f"http://127.0.0.1:{self.gateway.admin}"

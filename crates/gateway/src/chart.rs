@@ -8,6 +8,7 @@
 pub(crate) mod course;
 pub(crate) mod minutes;
 pub(crate) mod rehearsal;
+pub(crate) mod spark;
 pub(crate) mod waterfall;
 
 use std::fmt::{Display, Write};

@@ -12,6 +12,8 @@
 //! [`read`] is the other direction, for the commands, whether the gateway runs or not.
 
 pub(crate) mod costs;
+pub(crate) mod fingerprint;
+pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod incidents;
 pub(crate) mod minutes;

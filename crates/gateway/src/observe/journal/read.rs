@@ -7,12 +7,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
 use super::costs::{self, Cost};
+use super::fingerprint;
+use super::groups::{Gathering, Groups, Order};
 use super::incidents::{self, EventRow, IncidentRow};
 use super::minutes::{self, Bar, Series, Stretch, Summed};
 use super::row::{AttemptRow, RequestRow};
@@ -65,6 +68,8 @@ pub(crate) struct Filter {
     pub(crate) request_id: Option<String>,
     /// Part of this incident.
     pub(crate) incident: Option<String>,
+    /// Of this kind: a [`fingerprint::id`].
+    pub(crate) group: Option<String>,
 }
 
 impl Filter {
@@ -192,6 +197,22 @@ impl Journals {
     /// How many attempts `filter` lets through.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
         self.readers.iter().map(|reader| reader.count(filter)).sum()
+    }
+
+    /// The kinds of failures that `filter` lets through: [`Reader::groups`] of all of them together.
+    pub(crate) fn groups(
+        &self,
+        span: Range<i64>,
+        filter: &Filter,
+        buckets: usize,
+        order: Order,
+        limit: usize,
+    ) -> Result<Groups, ReadError> {
+        let mut gathering = Gathering::new(span.clone(), buckets);
+        for reader in &self.readers {
+            reader.gather(span.clone(), filter, &mut gathering)?;
+        }
+        Ok(gathering.finish(order, limit))
     }
 
     /// The sums of the minutes from the first to before the second, for each upstream and model; of
@@ -365,17 +386,42 @@ pub(crate) struct Reader {
 /// What a [`Filter`] means in SQL. Everything in it is a bound value.
 macro_rules! filter {
     () => {
-        "began >= :since AND began < :until
+        concat!(
+            "began >= :since AND began < :until
          AND (:model IS NULL OR model = :model) AND (:upstream IS NULL OR upstream = :upstream)
          AND (:low IS NULL OR status BETWEEN :low AND :high)
          AND ((:class IS NULL AND class <> 'ok') OR class = :class)
          AND (:incident IS NULL OR incident = :incident)
-         AND (:id IS NULL OR request = :id OR upstream_request_id = :id OR client_request_id = :id)"
+         AND (:id IS NULL OR request = :id OR upstream_request_id = :id OR client_request_id = :id)
+         AND (:group IS NULL OR failure_group(",
+            fingerprint::columns!(),
+            ") = :group)"
+        )
+    };
+}
+
+/// What stands for the names in [`filter!`], and for others.
+macro_rules! bound {
+    ($filter:expr $(, $name:literal: $value:expr)*) => {
+        named_params! {
+            ":since": $filter.since.unwrap_or(i64::MIN), ":until": $filter.until.unwrap_or(i64::MAX),
+            ":model": $filter.model, ":upstream": $filter.upstream,
+            ":low": $filter.status.map(|s| s.0), ":high": $filter.status.map(|s| s.1),
+            ":class": $filter.class, ":id": $filter.request_id, ":incident": $filter.incident,
+            ":group": $filter.group $(, $name: $value)*
+        }
     };
 }
 
 const PAGE: &str = concat!(
     "SELECT * FROM attempts WHERE (began, id) < (:began, :place) AND ",
+    filter!(),
+    " ORDER BY began DESC, id DESC LIMIT :rows"
+);
+const GROUPED: &str = concat!(
+    "SELECT ",
+    fingerprint::columns!(),
+    ", began, request FROM attempts WHERE ",
     filter!(),
     " ORDER BY began DESC, id DESC LIMIT :rows"
 );
@@ -407,6 +453,7 @@ impl Reader {
         let broken = |e: rusqlite::Error| unreadable(path, &e);
         let connection = Connection::open_with_flags(path, flags).map_err(broken)?;
         connection.busy_timeout(BUSY_WAIT).map_err(broken)?;
+        fingerprint::register(&connection).map_err(broken)?;
         let number = |sql| connection.query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(broken);
         if number("SELECT count(*) FROM sqlite_schema")? == 0 {
             return Ok(None);
@@ -493,12 +540,12 @@ impl Reader {
         let read = || -> rusqlite::Result<VecDeque<AttemptRow>> {
             let mut statement = self.connection.prepare_cached(PAGE)?;
             let rows = statement.query_map(
-                named_params! {
-                    ":began": after.began, ":place": after.row, ":rows": i64::try_from(rows).unwrap_or(i64::MAX),
-                    ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
-                    ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
-                    ":class": filter.class, ":id": filter.request_id, ":incident": filter.incident,
-                },
+                bound!(
+                    filter,
+                    ":began": after.began,
+                    ":place": after.row,
+                    ":rows": i64::try_from(rows).unwrap_or(i64::MAX)
+                ),
                 AttemptRow::read,
             )?;
             rows.collect()
@@ -507,16 +554,37 @@ impl Reader {
     }
 
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
-        let count = self.connection.query_row(
-            COUNT,
-            named_params! {
-                ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
-                ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
-                ":class": filter.class, ":id": filter.request_id, ":incident": filter.incident,
-            },
-            |r| r.get::<_, i64>(0),
-        );
+        let count = self.connection.query_row(COUNT, bound!(filter), |r| r.get::<_, i64>(0));
         count.map(|n| u64::try_from(n).unwrap_or(0)).map_err(|e| unreadable(&self.path, &e))
+    }
+
+    /// The kinds of failures that `filter` lets through, of attempts begun within `span` (microseconds since the
+    /// Unix epoch, its end excluded); the course of each in so many equal parts. At most `limit` of them, in this
+    /// order, and from the newest [`groups::ROWS_MAX`](super::groups::ROWS_MAX) attempts.
+    pub(crate) fn groups(
+        &self,
+        span: Range<i64>,
+        filter: &Filter,
+        buckets: usize,
+        order: Order,
+        limit: usize,
+    ) -> Result<Groups, ReadError> {
+        let mut gathering = Gathering::new(span.clone(), buckets);
+        self.gather(span, filter, &mut gathering)?;
+        Ok(gathering.finish(order, limit))
+    }
+
+    pub(super) fn gather(&self, span: Range<i64>, filter: &Filter, gathering: &mut Gathering) -> Result<(), ReadError> {
+        let filter = Filter { since: Some(span.start), until: Some(span.end), ..filter.clone() };
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(GROUPED)?;
+            let mut rows = statement.query(bound!(filter, ":rows": gathering.limit()))?;
+            while let Some(row) = rows.next()? {
+                gathering.take(row)?;
+            }
+            Ok(())
+        };
+        read().map_err(|e| unreadable(&self.path, &e))
     }
 
     /// The requests with the id `id`, the newest first, at most [`REQUESTS_MAX`]; and whether there are more.

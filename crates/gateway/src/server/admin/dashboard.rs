@@ -8,6 +8,7 @@
 
 mod assets;
 mod failures;
+mod groups;
 mod incidents;
 mod now;
 mod rehearse;
@@ -32,6 +33,7 @@ pub(super) enum Screen {
     Now,
     Upstreams,
     Failures,
+    Groups,
     Find,
     Request,
     Incidents,
@@ -62,10 +64,11 @@ struct Frame {
 }
 
 /// The pages in the bar.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("/", "Now"),
     ("/upstreams", "Upstreams"),
     ("/failures", "Failures"),
+    ("/groups", "Groups"),
     ("/incidents", "Incidents"),
     ("/rehearse", "Rehearse"),
 ];
@@ -97,6 +100,7 @@ impl Admin {
             Screen::Now => self.now(headers).await,
             Screen::Upstreams => self.upstreams_page(headers).await,
             Screen::Failures => self.failures_page(query, headers).await,
+            Screen::Groups => self.groups_page(query, headers).await,
             Screen::Find => self.find(query, headers),
             Screen::Request => self.request_page(query::decoded(id), headers).await,
             Screen::Incidents => self.incidents_page(headers).await,

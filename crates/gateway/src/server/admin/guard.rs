@@ -193,13 +193,14 @@ mod tests {
     }
 
     /// Who may see each page: one line for each row of the router's table, written by hand.
-    const MATRIX: [(&str, &str, Access); 29] = [
+    const MATRIX: [(&str, &str, Access); 31] = [
         ("GET, HEAD", "/livez", Access::Open),
         ("GET, HEAD", "/readyz", Access::Open),
         ("GET, HEAD", "/healthz", Access::Open),
         ("GET, HEAD", "/", Access::Operator),
         ("GET, HEAD", "/upstreams", Access::Operator),
         ("GET, HEAD", "/failures", Access::Operator),
+        ("GET, HEAD", "/groups", Access::Operator),
         ("GET, HEAD", "/requests", Access::Operator),
         ("GET, HEAD", "/requests/{id}", Access::Operator),
         ("GET, HEAD", "/incidents", Access::Operator),
@@ -214,6 +215,7 @@ mod tests {
         ("GET, HEAD", "/api/v1/summary", Access::Operator),
         ("GET, HEAD", "/api/v1/upstreams", Access::Operator),
         ("GET, HEAD", "/api/v1/failures", Access::Operator),
+        ("GET, HEAD", "/api/v1/groups", Access::Operator),
         ("GET, HEAD", "/api/v1/requests/{id}", Access::Operator),
         ("GET, HEAD", "/api/v1/live", Access::Operator),
         ("GET, HEAD", "/api/v1/status", Access::Operator),

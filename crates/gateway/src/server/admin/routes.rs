@@ -55,6 +55,7 @@ pub(super) enum Page {
     Upstreams,
     Listen,
     Failures,
+    Groups,
     Request,
     Status,
     Incidents,
@@ -80,13 +81,14 @@ const fn screen(path: &'static str, access: Access, screen: Screen, says: &'stat
 use Access::{Open, Operator};
 
 /// Every page.
-pub(super) static ROUTES: [Route; 29] = [
+pub(super) static ROUTES: [Route; 31] = [
     read("/livez", Open, Page::Live, "Whether the process turns."),
     read("/readyz", Open, Page::Ready, "Whether it takes requests: 503 while it shuts down."),
     read("/healthz", Open, Page::Ready, "The same as `/readyz`."),
     screen("/", Operator, Screen::Now, "The dashboard: how things are now."),
     screen("/upstreams", Operator, Screen::Upstreams, "Each upstream, for people."),
     screen("/failures", Operator, Screen::Failures, "Failed attempts on record, for people."),
+    screen("/groups", Operator, Screen::Groups, "Failed attempts by kind, for people."),
     screen("/requests", Operator, Screen::Find, "Looks a request up by any of its ids."),
     screen("/requests/{id}", Operator, Screen::Request, "A request, attempt by attempt, for people."),
     screen("/incidents", Operator, Screen::Incidents, "Incidents, for people."),
@@ -111,6 +113,7 @@ pub(super) static ROUTES: [Route; 29] = [
         Page::Failures,
         "Failed attempts on record, the newest first, a page at a time.",
     ),
+    read("/api/v1/groups", Operator, Page::Groups, "Failed attempts on record by kind, with the course of each."),
     read("/api/v1/requests/{id}", Operator, Page::Request, "The requests on record with this id, attempt by attempt."),
     read("/api/v1/upstreams", Operator, Page::Upstreams, "Each upstream, now and in the last 90 minutes."),
     read("/api/v1/live", Operator, Page::Listen, "What happens, as it happens: server-sent events."),

@@ -15,13 +15,14 @@ use crate::observe::journal::row::AttemptRow;
 /// Rows of a page, unless the address says otherwise.
 const ROWS: &str = "50";
 /// What the form asks for, in its order: the parameter, its name for people, and an example.
-const FIELDS: [(&str, &str, &str); 6] = [
+const FIELDS: [(&str, &str, &str); 7] = [
     ("since", "Since", "1h"),
     ("until", "Until", "10m"),
     ("model", "Model", "gpt-4o"),
     ("status", "Status", "5xx"),
     ("request_id", "Request id", "req_… or sw_…"),
     ("incident", "Incident", "inc_…"),
+    ("group", "Group", "the id of a group"),
 ];
 
 #[derive(Template)]
@@ -40,24 +41,26 @@ struct Page {
 }
 
 /// The form, as it was filled in.
-struct Form {
-    fields: Vec<Field>,
-    upstreams: Vec<Choice>,
-    classes: Vec<Choice>,
+pub(super) struct Form {
+    pub(super) fields: Vec<Field>,
+    pub(super) upstreams: Vec<Choice>,
+    pub(super) classes: Vec<Choice>,
     /// Whether anything is asked for.
-    is_filled: bool,
+    pub(super) is_filled: bool,
 }
 
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    example: &'static str,
-    value: String,
+/// A field of the form.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) example: &'static str,
+    pub(super) value: String,
 }
 
-struct Choice {
-    name: String,
-    is_chosen: bool,
+/// One of a list.
+pub(super) struct Choice {
+    pub(super) name: String,
+    pub(super) is_chosen: bool,
 }
 
 /// A failed attempt.
@@ -88,7 +91,7 @@ impl Admin {
         if !asked.iter().any(|(name, _)| name == "limit") {
             asked.push(("limit".to_owned(), ROWS.to_owned()));
         }
-        let (failures, wrong, unread) = match Asked::by(asked, now) {
+        let (failures, wrong, unread) = match Asked::of(Some(&query_of(&asked)), now) {
             Err(Bad { parameter, why }) => (Failures::default(), Some(format!("{parameter}: {why}")), None),
             Ok(asked) => {
                 let path = self.server.observe.journal.path();
@@ -138,7 +141,7 @@ impl Admin {
 }
 
 impl Form {
-    fn of(given: &[(String, String)], upstreams: Vec<String>) -> Form {
+    pub(super) fn of(given: &[(String, String)], upstreams: Vec<String>) -> Form {
         let value = |name: &str| given.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
         let choice = |name: String, of: &str| Choice { is_chosen: value(of) == name, name };
         Form {
@@ -178,6 +181,13 @@ impl Row {
             message: row.message.clone().unwrap_or_default(),
         }
     }
+}
+
+/// These parameters as the query of an address.
+pub(super) fn query_of(parameters: &[(String, String)]) -> String {
+    address("", parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        .trim_start_matches('?')
+        .to_owned()
 }
 
 /// `path` with these parameters.

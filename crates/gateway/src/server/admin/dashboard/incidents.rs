@@ -110,8 +110,8 @@ impl Admin {
             }
             Err(why) => return self.said(StatusCode::SERVICE_UNAVAILABLE, headers, why.says(), ""),
         };
-        let of_it = vec![("incident".to_owned(), id), ("limit".to_owned(), FAILURES.to_owned())];
-        let failures = match Asked::by(of_it, now) {
+        let of_it = address("", [("incident", id.as_str()), ("limit", FAILURES)].into_iter());
+        let failures = match Asked::of(of_it.strip_prefix('?'), now) {
             Ok(asked) => self.record.read(path, move |reader| asked.read(reader)).await.unwrap_or_default().failures,
             Err(_) => Vec::new(),
         };

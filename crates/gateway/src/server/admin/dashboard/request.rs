@@ -148,20 +148,33 @@ fn row(attempt: &AttemptRow, start: i64) -> waterfall::Row {
     let from = since(attempt.time, start);
     let end = from + attempt.elapsed_ms;
     let name = format!("attempt {} at {}", attempt.attempt, attempt.upstream);
-    let mut parts = Vec::new();
-    let mut last = from;
-    let mut part = |class, to: f64, says: &str| {
-        let to = to.clamp(last, end.max(last));
-        parts.push(Part { class, from: last, to, says: format!("{name}: {says} {}", millis(to - last)) });
-        last = to;
+    let mut parts: Vec<Part> = Vec::new();
+    let part = |parts: &mut Vec<Part>, class, to: f64, says: &str| {
+        let begun = last_of(parts, from);
+        let to = to.clamp(begun, end.max(begun));
+        parts.push(Part { class, from: begun, to, says: format!("{name}: {says} {}", millis(to - begun)) });
     };
-    match attempt.first_content_ms {
-        Some(content) => {
-            part("head", from + content, "to the first content");
-            part("rest", end, "from there to its end");
-        }
-        None => part("lost", end, "without any content"),
+    // Each part ends with a moment that is on record. What never came leaves the rest of the time to what did not happen.
+    let moments = [
+        ("connect", attempt.phases.connected_ms, "connecting"),
+        ("tls", attempt.phases.secured_ms, "TLS"),
+        ("send", attempt.phases.sent_ms, "sending the request"),
+        ("wait", attempt.phases.first_byte_ms, "waiting for the first byte"),
+        ("head", attempt.first_content_ms, "from there to the first content"),
+    ];
+    let mut is_early = true;
+    for (class, at, says) in moments {
+        // An upstream that answers before it has read the request: the last byte sent comes later, and is no part.
+        let Some(at) = at.filter(|at| from + at >= last_of(&parts, from)) else { continue };
+        is_early = false;
+        part(&mut parts, class, from + at, says);
     }
+    let (class, says) = match (attempt.first_content_ms, is_early) {
+        (Some(_), _) => ("rest", "from there to its end"),
+        (None, false) => ("lost", "and nothing more"),
+        (None, true) => ("lost", "without anything"),
+    };
+    part(&mut parts, class, end, says);
     if let Some(wait) = attempt.wait_ms {
         parts.push(Part {
             class: "pause",
@@ -175,6 +188,11 @@ fn row(attempt: &AttemptRow, start: i64) -> waterfall::Row {
     waterfall::Row { label, end: format!("{status}{}", attempt.class), parts }
 }
 
+/// Where the next part begins.
+fn last_of(parts: &[Part], from: f64) -> f64 {
+    parts.last().map_or(from, |part| part.to)
+}
+
 impl Try {
     fn of(attempt: &AttemptRow) -> Try {
         let reason = Reason::from_name(&attempt.reason).map_or("", |reason| decided::reason(reason).0);
@@ -186,6 +204,11 @@ impl Try {
         ];
         let mut facts: Vec<(&'static str, String)> = vec![("Took", millis(attempt.elapsed_ms))];
         let mut maybe = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
+        maybe("Connection", attempt.phases.connection.clone());
+        maybe("Connected", attempt.phases.connected_ms.map(millis));
+        maybe("TLS agreed", attempt.phases.secured_ms.map(millis));
+        maybe("Sent", attempt.phases.sent_ms.map(millis));
+        maybe("First byte", attempt.phases.first_byte_ms.map(millis));
         maybe("First content", attempt.first_content_ms.map(millis));
         maybe("Processing", attempt.processing_ms.map(|ms| format!("{} ms, as the provider says", count(ms))));
         maybe("Error type", attempt.error_type.clone());
@@ -243,6 +266,7 @@ fn meaning(attempt: &AttemptRow) -> &'static code::Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::journal::row::PhasesRow;
     use crate::observe::journal::samples;
 
     fn tried(number: u32) -> AttemptRow {
@@ -265,6 +289,42 @@ mod tests {
         assert_eq!(meaning(&quota).class, Class::Quota);
         let odd = AttemptRow { status: Some(200), class: "server_error".to_owned(), ..plain };
         assert_eq!(says(&odd), code::of_class(Class::ServerError).says);
+    }
+
+    #[test]
+    fn the_parts_of_an_attempt_follow_each_other_to_its_end() {
+        let mut attempt = tried(1);
+        let parts = |attempt: &AttemptRow| {
+            let row = row(attempt, attempt.time);
+            let mut at = 0.0;
+            for part in row.parts.iter().filter(|part| part.class != "pause") {
+                assert!((part.from - at).abs() < 1e-9 && part.to >= part.from, "{:?}", row.parts);
+                at = part.to;
+            }
+            assert!((at - attempt.elapsed_ms).abs() < 1e-9, "{:?}", row.parts);
+            row.parts.iter().map(|part| part.class).collect::<Vec<_>>()
+        };
+        attempt.wait_ms = None;
+        attempt.phases = PhasesRow::default();
+        attempt.first_content_ms = None;
+        assert_eq!(parts(&attempt), ["lost"]);
+        attempt.phases.connected_ms = Some(5.0);
+        assert_eq!(parts(&attempt), ["connect", "lost"]);
+        attempt.phases = PhasesRow {
+            connection: Some("new".to_owned()),
+            connected_ms: Some(5.0),
+            secured_ms: Some(9.0),
+            sent_ms: Some(10.0),
+            first_byte_ms: Some(40.0),
+        };
+        attempt.first_content_ms = Some(60.0);
+        assert_eq!(parts(&attempt), ["connect", "tls", "send", "wait", "head", "rest"]);
+        // The request was still being sent when the answer came.
+        attempt.phases.sent_ms = Some(50.0);
+        assert_eq!(parts(&attempt), ["connect", "tls", "send", "head", "rest"]);
+        // No clock is so wrong that a part has less than no length.
+        attempt.phases.sent_ms = Some(1e9);
+        parts(&attempt);
     }
 
     #[test]
