@@ -11,6 +11,7 @@ use crate::commands::exec::ExecArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::commands::failures::FailuresArgs;
 use crate::commands::incidents::IncidentsArgs;
+use crate::commands::journal::JournalVerb;
 use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
 use crate::commands::report::ReportArgs;
@@ -67,6 +68,9 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// Play an outage in virtual time: what would these settings do?
     Rehearse(RehearseArgs),
+    /// Look after the record: check it, prune it, take it out
+    #[command(subcommand)]
+    Journal(JournalVerb),
     /// Check, show or begin a configuration
     #[command(subcommand)]
     Config(ConfigVerb),

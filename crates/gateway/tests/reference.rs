@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "serve",
     "demo",
     "exec",
@@ -32,6 +32,7 @@ const VERBS: [&str; 16] = [
     "report",
     "status",
     "rehearse",
+    "journal",
     "config",
     "completions",
 ];
@@ -74,6 +75,9 @@ fn the_page_of_commands_is_what_help_says() {
         section(&format!("seawall {verb}"), &[verb, "--help"]);
     }
     section("seawall incidents test-alert", &["incidents", "test-alert", "--help"]);
+    for part in ["verify", "prune", "export"] {
+        section(&format!("seawall journal {part}"), &["journal", part, "--help"]);
+    }
     keep("commands.md", &page);
 }
 
