@@ -53,6 +53,8 @@ enum Command {
     Run(run::Options),
     /// Look at requests with tools and parse the same bytes: requests and megabytes a second of each
     Lint(lint::Options),
+    /// What somebody costs who looks at the dashboard under load: CPU with and without a viewer
+    Viewer(run::viewer::Options),
     /// Look for incidents in made-up requests: requests a second of one core, and the size of what is kept
     Incidents(incidents::Options),
 }
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
                 Command::Floor(options) => floor::run(options).await,
                 Command::Load(options) => load::run(options).await,
                 Command::Run(options) => run::run(options).await,
+                Command::Viewer(options) => run::viewer::run(options).await,
                 Command::Lint(options) => lint::run(&options),
                 Command::Incidents(options) => incidents::run(&options),
             }

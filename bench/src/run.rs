@@ -10,6 +10,7 @@ mod judge;
 mod peer;
 mod process;
 mod table;
+pub(crate) mod viewer;
 
 use std::io;
 use std::path::PathBuf;

@@ -52,6 +52,8 @@ pub(crate) struct Running {
     pub(crate) peer: Peer,
     pub(crate) pid: u32,
     pub(crate) target: SocketAddr,
+    /// Where Seawall's operators look.
+    pub(crate) admin: Option<SocketAddr>,
     /// From `exec` to the first good answer; of Seawall, to a good `/readyz`.
     pub(crate) ready_after: Duration,
     /// None for `direct`, which is the mock itself.
@@ -109,7 +111,7 @@ impl Bench {
         let (program, arguments, ready_at, ready_path) = match peer {
             Peer::Direct => {
                 let (pid, ready_after) = (mock.pid, Duration::ZERO);
-                return Ok(Running { peer, pid, target: upstream, ready_after, _child: None });
+                return Ok(Running { peer, pid, target: upstream, admin: None, ready_after, _child: None });
             }
             Peer::Floor => {
                 let arguments =
@@ -217,7 +219,8 @@ async fn running(
     loop {
         let answer = tokio::time::timeout(Duration::from_secs(2), get(ready_at, path)).await;
         if matches!(&answer, Ok(Ok(text)) if text.starts_with("HTTP/1.1 200")) {
-            return Ok(Running { peer, pid, target, ready_after: started.elapsed(), _child: Some(child) });
+            let admin = (peer == Peer::Seawall).then_some(ready_at);
+            return Ok(Running { peer, pid, target, admin, ready_after: started.elapsed(), _child: Some(child) });
         }
         if let Some(status) = child.try_wait()? {
             return Err(io::Error::other(format!("it ended with {status}")));
@@ -234,7 +237,7 @@ async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
 }
 
 /// A whole answer, head and body, as text.
-async fn ask(address: SocketAddr, what: &str, body: &str) -> io::Result<String> {
+pub(crate) async fn ask(address: SocketAddr, what: &str, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let length = body.len();
     let head = format!("{what} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");

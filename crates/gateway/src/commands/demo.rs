@@ -48,6 +48,9 @@ pub(crate) struct DemoArgs {
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Go on with the load afterwards, until ctrl-c, so that there is time to look at the dashboard
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) stay: bool,
 }
 
 /// What one load came to.
@@ -91,11 +94,41 @@ pub(crate) async fn run(
         Ok(gateway) => gateway,
         Err(exit) => return Ok(exit),
     };
-    let with = load(&format!("http://{}", gateway.listen), args, &chaos, err).await?;
+    let dashboard = format!("http://{}/", gateway.admin);
+    if !args.json {
+        writeln!(err, "now with Seawall before it; watch it at {dashboard}")?;
+    }
+    let url = format!("http://{}", gateway.listen);
+    let with = load(&url, args, &chaos, err).await?;
     let rows = gateway.server.observe.journal.stats().rows;
     let mut incidents: Vec<IncidentRow> = gateway.server.observe.incidents.open().iter().map(IncidentRow::of).collect();
     incidents.retain(|incident| incident.under.is_none());
+    if !args.stay {
+        gateway.stop(std::future::ready(())).await;
+        tell(args, &without, &with, rows, &incidents, out)?;
+        return Ok(exit::OK);
+    }
+    tell(args, &without, &with, rows, &incidents, out)?;
+    out.flush()?;
+    writeln!(err, "the load goes on; the dashboard is at {dashboard}, and ctrl-c ends both")?;
+    let quiet = DemoArgs { json: true, ..args.clone() };
+    tokio::select! {
+        ended = again(&url, &quiet, &chaos, err) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }?;
     gateway.stop(std::future::ready(())).await;
+    Ok(exit::OK)
+}
+
+/// Tells what the two loads came to.
+fn tell(
+    args: &DemoArgs,
+    without: &Measured,
+    with: &Measured,
+    rows: u64,
+    incidents: &[IncidentRow],
+    out: &mut impl Write,
+) -> io::Result<()> {
     if args.json {
         let line = json!({
             "seed": args.seed, "seconds": args.seconds, "failing": args.failing,
@@ -103,9 +136,9 @@ pub(crate) async fn run(
         });
         writeln!(out, "{line}")?;
     } else {
-        write!(out, "{}", table(&without, &with))?;
+        write!(out, "{}", table(without, with))?;
         writeln!(out, "{rows} rows went into the journal, one for each failed attempt and each request it delayed.")?;
-        for IncidentRow { kind, severity, upstream, model, whole, .. } in &incidents {
+        for IncidentRow { kind, severity, upstream, model, whole, .. } in incidents {
             writeln!(
                 out,
                 "An incident opened, of kind {kind} ({severity}): {} of {} first attempts for {} at {} failed.",
@@ -117,7 +150,14 @@ pub(crate) async fn run(
         }
         writeln!(out, "Next: `seawall serve`, then OPENAI_BASE_URL=http://127.0.0.1:7500/v1 for your program.")?;
     }
-    Ok(exit::OK)
+    Ok(())
+}
+
+/// The load again and again, until it fails.
+async fn again(url: &str, args: &DemoArgs, chaos: &Running, err: &mut impl Write) -> io::Result<()> {
+    loop {
+        load(url, args, chaos, err).await?;
+    }
 }
 
 async fn chaos(seed: u64, share: FaultShare) -> io::Result<Running> {

@@ -35,6 +35,8 @@ struct Card {
     /// What to do, as HTML.
     next: Vec<String>,
     chart: String,
+    /// What its parts are: the class of each that there is, and its name.
+    legend: Vec<(&'static str, &'static str)>,
     attempts: Vec<Try>,
     command: String,
 }
@@ -87,6 +89,7 @@ impl Card {
             "Its end is not on record: the gateway did not live to see it, or it is still under way.",
             &[],
         ));
+        let rows = course(request);
         let mut told: Vec<(&'static str, String)> = vec![
             (
                 "Asked",
@@ -113,15 +116,35 @@ impl Card {
             says,
             diagnosis: ended.diagnosis.clone(),
             next: steps(next),
-            chart: chart(request),
+            legend: legend(&rows),
+            chart: waterfall::svg(&rows, "What each attempt did when; the text below has the same"),
             attempts: request.attempts.iter().map(Try::of).collect(),
             command: format!("seawall show {}", request.request_id),
         }
     }
 }
 
+/// Every look of a part, with its name.
+const LEGEND: [(&str, &str); 9] = [
+    ("connect", "connect"),
+    ("tls", "TLS"),
+    ("send", "send"),
+    ("wait", "wait for the first byte"),
+    ("head", "to the first content"),
+    ("rest", "to the last byte"),
+    ("body", "the answer"),
+    ("lost", "lost"),
+    ("pause", "wait before the next attempt"),
+];
+
+/// The looks that there are among `rows`.
+fn legend(rows: &[waterfall::Row]) -> Vec<(&'static str, &'static str)> {
+    let is_there = |class: &str| rows.iter().flat_map(|row| &row.parts).any(|part| part.class == class);
+    LEGEND.into_iter().filter(|(class, _)| is_there(class)).collect()
+}
+
 /// What each attempt did, on one axis of time.
-fn chart(request: &RequestRow) -> String {
+fn course(request: &RequestRow) -> Vec<waterfall::Row> {
     let start = request.attempts.iter().map(|attempt| attempt.time).min().unwrap_or(request.time).min(request.time);
     let mut rows: Vec<waterfall::Row> = request.attempts.iter().map(|attempt| row(attempt, start)).collect();
     let shown = u32::try_from(rows.len()).unwrap_or(u32::MAX);
@@ -135,7 +158,7 @@ fn chart(request: &RequestRow) -> String {
         let parts = vec![Part { class: "body", from, to: to.max(from), says }];
         rows.push(waterfall::Row { label: format!("{made} the answer"), end: "answered".to_owned(), parts });
     }
-    waterfall::svg(&rows, "What each attempt did when; the text below has the same")
+    rows
 }
 
 /// Milliseconds from `start` to `at`.
@@ -331,11 +354,12 @@ mod tests {
     fn the_answer_that_is_not_on_record_is_drawn_from_the_last_wait_to_the_end() {
         let first = tried(1);
         let request = RequestRow { attempts: vec![first.clone()], ..RequestRow::of_attempt(&first) };
-        let alone = chart(&request);
+        let drawn = |request: &RequestRow| waterfall::svg(&course(request), "x");
+        let alone = drawn(&request);
         let mut answered = request;
         answered.ended.attempts_made = Some(2);
         answered.ended.elapsed_ms = Some(9_000.0);
-        let both = chart(&answered);
+        let both = drawn(&answered);
         assert!(!alone.contains("the answer") && both.contains("2 the answer"), "{both}");
     }
 }
