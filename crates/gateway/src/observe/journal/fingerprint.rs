@@ -252,6 +252,22 @@ mod tests {
         assert_eq!(ids.len(), others.len() + 1);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_pattern_is_no_longer_than_its_message_and_nothing_in_it_varies(message in ".{0,200}") {
+            let once = pattern(&message);
+            proptest::prop_assert!(once.len() <= message.len());
+            proptest::prop_assert!(!once.contains(char::is_numeric), "{once}");
+            proptest::prop_assert!(!once.contains("  "), "{once}");
+        }
+
+        #[test]
+        fn another_number_in_it_is_the_same_message(before in "\\PC{0,40}", after in "\\PC{0,40}", a: u64, b: u64) {
+            let with = |n: u64| pattern(&format!("{before} {n} {after}"));
+            proptest::prop_assert_eq!(with(a), with(b));
+        }
+    }
+
     #[test]
     fn no_text_passes_for_two() {
         let one = Facts { error_type: Some("a1:b"), error_code: None, ..FACTS };
