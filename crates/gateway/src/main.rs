@@ -8,6 +8,7 @@ mod data_dir;
 mod escalation;
 mod exit;
 mod gateway;
+mod headline;
 mod observe;
 mod server;
 
@@ -70,6 +71,10 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
             commands::report::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
         }
         Verb::Status(args) => runtime()?.block_on(commands::status::run(&args, env, &mut out, &mut err)),
+        Verb::Top(args) => {
+            drop(out);
+            runtime()?.block_on(commands::top::run(&args, env, &mut anstream::stdout(), &mut err))
+        }
         Verb::Rehearse(args) => commands::rehearse::run(&args, env, &mut out, &mut err),
         Verb::Config(verb) => {
             let styled = io::stderr().is_terminal() && env.wants_colour();

@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "serve",
     "demo",
     "exec",
@@ -31,6 +31,7 @@ const VERBS: [&str; 16] = [
     "bill",
     "report",
     "status",
+    "top",
     "rehearse",
     "config",
     "completions",
