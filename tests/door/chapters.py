@@ -24,3 +24,4 @@ import stories  # noqa: F401
 import incidents  # noqa: F401
 import api  # noqa: F401
 import journal  # noqa: F401
+import top  # noqa: F401

@@ -18,6 +18,7 @@ use crate::commands::report::ReportArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
 use crate::commands::status::StatusArgs;
+use crate::commands::top::TopArgs;
 
 /// A gateway in front of OpenAI-compatible APIs that retries right
 ///
@@ -66,6 +67,9 @@ pub(crate) enum Verb {
     Report(ReportArgs),
     /// Set what fails here beside what the provider's status page says
     Status(StatusArgs),
+    /// Watch the gateway: is it us or them, since when, and what is done about it?
+    #[command(after_help = crate::commands::top::EXAMPLES)]
+    Top(TopArgs),
     /// Play an outage in virtual time: what would these settings do?
     Rehearse(RehearseArgs),
     /// Look after the record: check it, prune it, take it out

@@ -18,3 +18,4 @@ mod running;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod top;

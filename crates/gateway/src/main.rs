@@ -10,6 +10,7 @@ mod decided;
 mod escalation;
 mod exit;
 mod gateway;
+mod headline;
 mod observe;
 mod server;
 
@@ -72,6 +73,10 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
             commands::report::run(&args, config::default_data_dir(env).as_deref(), &mut out, &mut err)
         }
         Verb::Status(args) => runtime()?.block_on(commands::status::run(&args, env, &mut out, &mut err)),
+        Verb::Top(args) => {
+            drop(out);
+            runtime()?.block_on(commands::top::run(&args, env, &mut anstream::stdout(), &mut err))
+        }
         Verb::Rehearse(args) => commands::rehearse::run(&args, env, &mut out, &mut err),
         Verb::Journal(verb) => {
             commands::journal::run(&verb, config::default_data_dir(env).as_deref(), &mut out, &mut err)

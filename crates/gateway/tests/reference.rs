@@ -17,7 +17,7 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "serve",
     "demo",
     "exec",
@@ -31,6 +31,7 @@ const VERBS: [&str; 17] = [
     "bill",
     "report",
     "status",
+    "top",
     "rehearse",
     "journal",
     "config",

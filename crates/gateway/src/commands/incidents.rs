@@ -70,16 +70,5 @@ pub(crate) async fn run(
     }
 }
 
-/// A span of time, as people say it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
-fn span(micros: i64) -> String {
-    let seconds = micros.max(0) / 1_000_000;
-    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60) {
-        (0, 0, 0, seconds) => format!("{seconds} s"),
-        (0, 0, minutes, _) => format!("{minutes} min"),
-        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
-        (days, hours, ..) => format!("{days} d {hours} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,10 @@ use std::path::Path;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 
-use super::{Stopped, span};
+use super::Stopped;
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::IncidentRow;
-use crate::observe::journal::plain::{json_line, printable};
+use crate::observe::journal::plain::{json_line, printable, span};
 use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals};
 use crate::observe::journal::when::{When, rfc3339};
 

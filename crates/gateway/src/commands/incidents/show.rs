@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Stopped, span};
+use super::Stopped;
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::{EventRow, IncidentRow, Whole};
-use crate::observe::journal::plain::{json_line, printable};
+use crate::observe::journal::plain::{json_line, printable, span};
 use crate::observe::journal::read::{JournalArgs, Journals};
 use crate::observe::journal::when::rfc3339;
 

@@ -132,9 +132,3 @@ fn nothing_on_record_is_no_error() {
     assert_eq!((exit, out.as_str()), (exit::OK, ""));
     assert!(err.starts_with("no incident is on record since 2026-11-01"), "{err}");
 }
-
-#[test]
-fn a_span_is_told_in_its_two_largest_units() {
-    let told = [-5, 40, 61, 3_900, 190_000].map(|seconds: i64| span(seconds * 1_000_000));
-    assert_eq!(told, ["0 s", "40 s", "1 min", "1 h 5 min", "2 d 4 h"]);
-}

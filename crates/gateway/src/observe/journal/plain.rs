@@ -65,6 +65,30 @@ pub(crate) fn millis(ms: f64) -> String {
     }
 }
 
+/// `1,234,567`.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut told = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            told.push(',');
+        }
+        told.push(digit);
+    }
+    told
+}
+
+/// A span of time, as people say it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
+pub(crate) fn span(micros: i64) -> String {
+    let seconds = micros.max(0) / 1_000_000;
+    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, _) => format!("{minutes} min"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
+    }
+}
+
 /// Control characters, line and paragraph separators, and marks that are invisible or turn the
 /// reading order.
 pub(crate) fn is_active(c: char) -> bool {
@@ -110,5 +134,16 @@ mod tests {
         assert_eq!(millis(0.42), "0.4 ms");
         assert_eq!(millis(812.4), "812 ms");
         assert_eq!(millis(12_345.0), "12.3 s");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_span_is_told_in_its_two_largest_units() {
+        let told = [-5, 40, 61, 3_900, 190_000].map(|seconds: i64| span(seconds * 1_000_000));
+        assert_eq!(told, ["0 s", "40 s", "1 min", "1 h 5 min", "2 d 4 h"]);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment in microseconds since the Unix epoch; in JSON RFC 3339, as every time of the record is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,14 @@ pub(crate) struct Moment(pub(crate) i64);
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&rfc3339(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Moment, D::Error> {
+        let text = String::deserialize(from)?;
+        let time: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(Moment(time.as_microsecond()))
     }
 }
 
@@ -116,6 +124,14 @@ mod tests {
         let at = Ok(When::At(1_795_415_400_000_000));
         assert_eq!("2026-11-23T06:30:00Z".parse(), at);
         assert_eq!("2026-11-23T07:30:00+01:00".parse(), at);
+    }
+
+    #[test]
+    fn a_moment_is_read_back_as_it_was_told() {
+        let moment = Moment(1_795_415_400_123_000);
+        let told = serde_json::to_string(&moment).unwrap();
+        assert_eq!(serde_json::from_str::<Moment>(&told).unwrap(), moment);
+        assert!(serde_json::from_str::<Moment>("\"yesterday\"").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! shape) the other one is asked, since providers move from one to the other without a word.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use seawall::{BuildError, Dialer, Settings};
 use tokio::time::{Instant, timeout_at};
@@ -197,32 +198,70 @@ pub(crate) async fn ask(
     path: &PathAndQuery,
     more: Option<(HeaderName, HeaderValue)>,
 ) -> Result<Answer, Trouble> {
-    let (uri, mut headers) = dialer.aimed(path);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let agent = HeaderValue::from_static(concat!("seawall/", env!("CARGO_PKG_VERSION")));
-    headers.insert(header::USER_AGENT, agent);
-    headers.extend(more);
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
+    let (response, mut line) = Line::send(dialer, method, path, "application/json", more).await?;
+    line.during(answer(response)).await
+}
 
-    let wire = dialer.connect(now() + CONNECT_WITHIN).await.map_err(|(_, why)| Trouble::Connect(said(&why)))?;
-    let broken = |error: hyper::Error| Trouble::Broken(said(&error.to_string()));
-    let (mut sender, connection) =
-        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(wire)).await.map_err(broken)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        answer(response).await
-    };
-    tokio::pin!(exchange, connection);
-    // The connection ends with its last byte, which the exchange may still have to read.
-    tokio::select! {
-        answer = &mut exchange => answer,
-        _ = &mut connection => exchange.await,
+/// A connection that carries one request and its answer.
+pub(crate) struct Line {
+    /// Dropping it would say that nothing else is wanted, while the answer is on its way.
+    _sender: SendRequest<Empty<Bytes>>,
+    /// Until it ends, which its last byte may outlive.
+    connection: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Line {
+    /// Sends the request; the head of its answer, whatever that is.
+    pub(crate) async fn send(
+        dialer: &Dialer,
+        method: Method,
+        path: &PathAndQuery,
+        accept: &'static str,
+        more: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<(hyper::Response<Incoming>, Line), Trouble> {
+        let (uri, mut headers) = dialer.aimed(path);
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let agent = HeaderValue::from_static(concat!("seawall/", env!("CARGO_PKG_VERSION")));
+        headers.insert(header::USER_AGENT, agent);
+        headers.extend(more);
+        let mut request = Request::new(Empty::<Bytes>::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+
+        let wire = dialer.connect(now() + CONNECT_WITHIN).await.map_err(|(_, why)| Trouble::Connect(said(&why)))?;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .handshake(TokioIo::new(wire))
+            .await
+            .map_err(|error| broken(&error))?;
+        let response = sender.send_request(request);
+        // Why it ended is told by whoever waits for the answer.
+        let moved = async { drop(connection.await) };
+        let mut line = Line { _sender: sender, connection: Some(Box::pin(moved)) };
+        let response = line.during(response).await.map_err(|error| broken(&error))?;
+        Ok((response, line))
     }
+
+    /// Does `work`, which needs the connection to move.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        if let Some(connection) = &mut self.connection {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = connection.as_mut() => {}
+            }
+        }
+        self.connection = None;
+        work.await
+    }
+}
+
+/// The connection broke off.
+pub(crate) fn broken(error: &hyper::Error) -> Trouble {
+    Trouble::Broken(said(&error.to_string()))
 }
 
 /// What came back.
@@ -252,7 +291,7 @@ async fn answer(response: hyper::Response<Incoming>) -> Result<Answer, Trouble> 
     }
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Trouble::Broken(said(&error.to_string())))?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         if all.len() + data.len() > BODY_BYTES_MAX {
             return Err(Trouble::TooLarge);

@@ -5,6 +5,7 @@ use seawall_core::incident::Scope;
 use serde::Serialize;
 
 use super::super::Server;
+use crate::headline::Open;
 use crate::observe::journal::incidents::{Note, micros};
 use crate::observe::journal::when::Moment;
 use crate::observe::recent::{Counts, Took};
@@ -156,6 +157,20 @@ impl Span {
 }
 
 impl Brief {
+    /// The same, for who makes a sentence of it.
+    pub(super) fn open(&self) -> Open<'_> {
+        Open {
+            kind: self.kind,
+            severity: self.severity,
+            upstream: self.upstream.as_deref(),
+            model: self.model.as_deref(),
+            route: self.route.as_deref(),
+            since: self.since.0,
+            failed: self.failed,
+            of: self.of,
+        }
+    }
+
     /// Of one that is open.
     pub(super) fn of(note: &Note) -> Brief {
         let event = &note.event;

@@ -8,9 +8,10 @@ use super::super::reply::Reply;
 use super::super::summary::{Brief, Summary};
 use super::super::upstreams::Upstreams;
 use super::upstreams::Line;
-use super::words::{self, clock, count, millis, percent, plural, rate, segment, span, time};
+use super::words::{self, clock, count, millis, percent, plural, rate, segment, time};
 use super::{Frame, page};
 use crate::chart::course::{self, Stretch};
+use crate::headline::{self, Mood, Situation};
 use crate::observe::recent::{Counts, Recent, SECONDS_MAX};
 
 /// Seconds of a stretch of the chart.
@@ -30,14 +31,10 @@ struct Now {
 }
 
 /// How things are, in a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Headline {
-    /// `ok`, `quiet`, `warning` or `critical`.
-    pub(super) state: &'static str,
-    /// The sentence.
-    pub(super) says: String,
-    /// What Seawall does about it.
-    pub(super) doing: String,
+struct Headline {
+    /// Its look: `ok`, `quiet`, `warning` or `critical`.
+    state: &'static str,
+    says: String,
 }
 
 /// A number with its name.
@@ -175,42 +172,24 @@ fn place(brief: &Brief) -> String {
 }
 
 impl Headline {
-    pub(super) fn of(summary: &Summary, now: i64) -> Headline {
+    fn of(summary: &Summary, now: i64) -> Headline {
         let minute = &summary.last_minute;
-        let callers = percent(minute.success);
-        let worst = summary.incidents.iter().max_by_key(|brief| (brief.severity == "critical", brief.failed));
-        let saved = minute.counts.saved;
-        let doing = match (minute.counts.failed, saved) {
-            (0, 0) => String::new(),
-            (0, saved) => format!("Retries saved {} in the last minute: no caller noticed.", plural(saved, "request")),
-            (failed, 0) => format!("{} failed for their callers in the last minute.", plural(failed, "request")),
-            (failed, saved) => format!(
-                "In the last minute retries saved {}, and {} failed for their callers.",
-                plural(saved, "request"),
-                count(failed)
-            ),
+        let situation = Situation {
+            now,
+            incidents: summary.incidents.iter().map(Brief::open).collect(),
+            success: minute.success,
+            upstream_success: minute.upstream_success,
+            requests_per_s: summary.requests_per_s,
+            is_draining: summary.draining,
         };
-        if summary.draining {
-            let says = "This gateway is shutting down: it finishes what it has begun and takes nothing new.".to_owned();
-            return Headline { state: "warning", says, doing };
-        }
-        if let Some(brief) = worst {
-            let them = if brief.kind == "latency" { "is slow" } else { "fails" };
-            let says = format!(
-                "It is them: {} {them} since {} ({}). {callers} of callers' requests are answered.",
-                place(brief),
-                clock(brief.since.0),
-                span(now - brief.since.0),
-            );
-            let state = if brief.severity == "critical" { "critical" } else { "warning" };
-            return Headline { state, says, doing };
-        }
-        let (state, says) = match minute.success {
-            None => ("quiet", "No requests in the last minute.".to_owned()),
-            Some(share) if share >= 1.0 => ("ok", "All is well: every request is answered.".to_owned()),
-            Some(_) => ("ok", format!("{callers} of callers' requests are answered, and no incident is open.")),
+        let (mood, says) = headline::headline(&situation);
+        let state = match mood {
+            Mood::Idle => "quiet",
+            Mood::Well => "ok",
+            Mood::Noisy | Mood::Held | Mood::Draining => "warning",
+            Mood::Outage => "critical",
         };
-        Headline { state, says, doing }
+        Headline { state, says }
     }
 }
 
