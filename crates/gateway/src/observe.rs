@@ -10,6 +10,7 @@ pub(crate) mod feed;
 pub(crate) mod incidents;
 pub(crate) mod journal;
 pub(crate) mod metrics;
+mod post;
 pub(crate) mod recent;
 pub(crate) mod rollup;
 pub(crate) mod status_page;
