@@ -334,6 +334,7 @@ impl Flow {
         self.tale.broke(broke, Reason::Resume);
         self.tale.attempts += 1;
         self.begun = Begun { number: self.tale.attempts, at: instant(), unix_micros: tale::began(), ..self.begun };
+        self.tale.resumes(self.begun);
         true
     }
 

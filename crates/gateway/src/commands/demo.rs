@@ -200,6 +200,7 @@ async fn ask(client: Client, n: u64) -> (bool, Duration) {
         max_retries: None,
         commit: None,
         labels: Labels { id: client.new_id(unix_micros), ..Labels::default() },
+        follower: None,
         arrived,
         arrived_unix_micros: unix_micros,
     };

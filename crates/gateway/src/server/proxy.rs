@@ -89,6 +89,7 @@ pub(crate) async fn handle(
         max_retries,
         commit,
         labels: Labels { id: id.clone(), tag, client },
+        follower: None,
         arrived,
         arrived_unix_micros,
     };
