@@ -135,10 +135,12 @@ fn start(upstream: &str, folder: &std::path::Path, env: &Environment) -> Result<
         ..Overrides::default()
     };
     // No file of the user's: the demonstration is the same everywhere.
-    let config = config::from_text(None, "", &overrides, env).map_err(|problems| {
+    let mut config = config::from_text(None, "", &overrides, env).map_err(|problems| {
         eprintln!("{}", problems.render(false));
         exit::CONFIG
     })?;
+    // What is made up is no matter for a collector, whatever the environment names one for.
+    config.telemetry.endpoint = None;
     let file = folder.join(crate::data_dir::JOURNAL_FILE);
     let journal = serve::open_journal(&file, &config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
     Gateway::start(&config, journal).map_err(|e| exit::fail(exit::CANNOT_START, &e, e.hint()))

@@ -286,6 +286,11 @@ impl Metrics {
         Arc::clone(models.entry(Arc::clone(&name)).or_insert_with(new))
     }
 
+    /// What a model is called here: by its name, if it is among the first [`MODELS_MAX`].
+    pub(crate) fn model_name(&self, name: Option<&str>) -> Arc<str> {
+        Arc::clone(&self.model(name).label.0)
+    }
+
     /// Counts an attempt at `upstream`.
     pub(crate) fn attempt(&self, upstream: UpstreamId, model: Option<&str>, class: Class) {
         let Some(name) = self.upstreams.get(upstream.index()) else { return };

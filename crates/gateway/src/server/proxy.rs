@@ -9,7 +9,7 @@ use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use seawall::{Call, Conclusion, Labels, Payload, headers};
+use seawall::{Call, Conclusion, Follower, Labels, Payload, headers};
 use seawall_core::event::Outcome;
 use seawall_core::plan::policy::Commit;
 use seawall_core::request::{self, Endpoint};
@@ -21,6 +21,7 @@ use super::body::AnswerBody;
 use super::loud::{self, Conn};
 use super::switch::{self, Switch};
 use super::{InFlight, Server};
+use crate::observe::telemetry::{self, Arrival, Trace};
 
 /// A larger body is looked at off the async threads.
 const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
@@ -46,7 +47,10 @@ pub(crate) async fn handle(
     let caller = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
     let endpoint = Endpoint::of(&head.method, head.uri.path());
-    let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id);
+    let arrival =
+        Arrival { request: &id, method: &head.method, headers: &head.headers, unix_micros: arrived_unix_micros };
+    let trace = server.observe.telemetry.follow(&arrival);
+    let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id, trace.as_deref());
 
     let client = match server.door.check(&head) {
         Ok(client) => client,
@@ -78,7 +82,11 @@ pub(crate) async fn handle(
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
     let commit = own(&head.headers, &STREAM).and_then(Commit::from_name);
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
+    if let Some(trace) = &trace {
+        trace.admitted(&facts, client.as_deref(), tag.as_deref());
+    }
     prepare(&mut head.headers, &server.door.via, endpoint);
+    telemetry::prepare(&mut head.headers, server.observe.telemetry.propagation);
     let dialect = endpoint.dialect();
     let call = Call {
         target: head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
@@ -89,7 +97,7 @@ pub(crate) async fn handle(
         max_retries,
         commit,
         labels: Labels { id: id.clone(), tag, client },
-        follower: None,
+        follower: trace.clone().map(|trace| trace as Arc<dyn Follower>),
         arrived,
         arrived_unix_micros,
     };
@@ -143,13 +151,23 @@ pub(crate) async fn handle(
 
 impl Server {
     /// An answer of our own to a request that no upstream was asked about.
-    fn refuse(&self, endpoint: Endpoint, code: Code, detail: &str, id: &str) -> Response<AnswerBody> {
+    fn refuse(
+        &self,
+        endpoint: Endpoint,
+        code: Code,
+        detail: &str,
+        id: &str,
+        trace: Option<&Trace>,
+    ) -> Response<AnswerBody> {
         let outcome = match code {
             Code::Shed => Outcome::Shed,
             Code::Draining => Outcome::Draining,
             _ => Outcome::Refused,
         };
-        self.observe.metrics.refused(endpoint, None, outcome);
+        self.observe.refused(endpoint, None, outcome);
+        if let Some(trace) = trace {
+            trace.refused(outcome, code.status());
+        }
         if matches!(code, Code::Shed | Code::Draining) {
             self.observe.recent.turned_away();
         }
