@@ -23,3 +23,4 @@ import report  # noqa: F401
 import stories  # noqa: F401
 import incidents  # noqa: F401
 import api  # noqa: F401
+import telemetry  # noqa: F401

@@ -498,7 +498,7 @@ mod secrets {
     use super::*;
 
     /// Every place of a file where a credential may stand, by right or by mistake.
-    const PLACES: [&str; 25] = [
+    const PLACES: [&str; 30] = [
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\"\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = [\"CANARY\"]",

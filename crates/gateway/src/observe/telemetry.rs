@@ -130,6 +130,12 @@ impl Telemetry {
             tasks: Mutex::default(),
             closing,
         };
+        // At zero from the start, so that what is asked of them has an answer.
+        for (signal, result) in
+            ["traces", "metrics"].into_iter().flat_map(|signal| [(signal, "sent"), (signal, "failed")])
+        {
+            drop(telemetry.exports.get_or_create(&Labels { signal, result }));
+        }
         let Some(collector) = collector else { return Ok(telemetry) };
         let places: Arc<[Place]> = places.into();
         let sender = Arc::new(Sender::new(&collector)?);
