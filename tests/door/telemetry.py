@@ -262,16 +262,18 @@ def metrics_of_the_conventions_reach_a_collector(door):
             headers = {"content-type": "application/json", "x-chaos": fault, "x-chaos-key": f"{fault}{stream}"}
             ask(gateway.port, "POST", CHAT, body(stream=stream), headers)
 
+        def of(found, wanted):
+            return [(said, value) for (name, said), value in found.items() if name == wanted]
+
         def arrived():
             found = collector.metrics()
-            durations = {dict(series[1]).get("error.type"): value for series, value in found.items() if series[0] == "gen_ai.client.operation.duration"}
-            return found if {error: count for error, (_, count) in durations.items()} == {None: 3, "400": 1} else None
+            durations = {dict(said).get("error.type"): count for said, (_, count) in of(found, "gen_ai.client.operation.duration")}
+            return found if durations == {None: 3, "400": 1} else None
 
         found = wait_for("the durations", HEARD_S, arrived)
         common = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o", "server.address": "127.0.0.1", "server.port": chaos.port}
-        first = [value for (name, said), value in found.items() if name == "gen_ai.client.operation.time_to_first_chunk" and dict(said) == common]
-        same([count for _, count in first], [1], "streams")
-        tokens = {dict(said)["gen_ai.token.type"]: count for (name, said), (_, count) in found.items() if name == "gen_ai.client.token.usage"}
+        same([(dict(said), count) for said, (_, count) in of(found, "gen_ai.client.operation.time_to_first_chunk")], [(common, 1)], "streams")
+        tokens = {dict(said)["gen_ai.token.type"]: count for said, (_, count) in of(found, "gen_ai.client.token.usage")}
         hold(set(tokens) == {"input", "output"} and all(count >= 2 for count in tokens.values()), f"tokens: {tokens}")
         counted = {}
         for (name, said), value in found.items():

@@ -88,11 +88,9 @@ impl About {
                 b"id" if self.id.is_none() => self.id = name(raw),
                 b"model" if self.model.is_none() => self.model = name(raw),
                 b"choices" => {
-                    self.finishes = json::elements(raw)
-                        .map_while(Result::ok)
-                        .filter_map(|choice| finish(json::field(choice, "finish_reason")?))
-                        .take(FINISHES_MAX)
-                        .collect()
+                    let choices = json::elements(raw).map_while(Result::ok);
+                    let finishes = choices.filter_map(|choice| finish(json::field(choice, "finish_reason")?));
+                    self.finishes = finishes.take(FINISHES_MAX).collect();
                 }
                 b"stop_reason" => self.finishes.extend(finish(raw).filter(|_| self.finishes.is_empty())),
                 b"status" => status = raw,
@@ -172,7 +170,7 @@ mod tests {
         for model in [&"m".repeat(NAME_BYTES_MAX + 1), "", "two words", "a\\nb", "\\u001b[31m", "m\u{e9}"] {
             assert_eq!(of(model), None, "{model:?}");
         }
-        let many = format!(r#"{{"choices":[{}]}}"#, vec![r#"{"finish_reason":"stop"}"#; FINISHES_MAX + 1].join(","));
+        let many = format!(r#"{{"choices":[{}]}}"#, [r#"{"finish_reason":"stop"}"#; FINISHES_MAX + 1].join(","));
         assert_eq!(About::of_body(many.as_bytes()).finishes.len(), FINISHES_MAX);
     }
 }

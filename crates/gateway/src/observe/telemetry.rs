@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-pub(crate) use self::context::{Propagation, prepare};
+pub(crate) use self::context::{Propagation, bound, is_of_a_trace};
 use self::export::Health;
 pub(crate) use self::measures::Readings;
 use self::measures::{Measures, Model};
@@ -194,7 +194,7 @@ impl Telemetry {
 
     /// A request ended.
     pub(crate) fn request(&self, facts: &Request, model: impl FnOnce() -> Model, ended: &Ended) {
-        self.measured(model, |measures, model| measures.request(facts, model, ended));
+        self.measured(model, |measures, model| measures.request(facts, &model, ended));
     }
 
     /// A request ended without an attempt, or its caller left.

@@ -21,7 +21,7 @@ use super::body::AnswerBody;
 use super::loud::{self, Conn};
 use super::switch::{self, Switch};
 use super::{InFlight, Server};
-use crate::observe::telemetry::{self, Arrival, Trace};
+use crate::observe::telemetry::{self, Arrival, Propagation, Trace};
 
 /// A larger body is looked at off the async threads.
 const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
@@ -85,8 +85,7 @@ pub(crate) async fn handle(
     if let Some(trace) = &trace {
         trace.admitted(&facts, client.as_deref(), tag.as_deref());
     }
-    prepare(&mut head.headers, &server.door.via, endpoint);
-    telemetry::prepare(&mut head.headers, server.observe.telemetry.propagation);
+    prepare(&mut head.headers, &server.door.via, endpoint, server.observe.telemetry.propagation);
     let dialect = endpoint.dialect();
     let call = Call {
         target: head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
@@ -205,10 +204,18 @@ async fn peek(head: &http::request::Parts, body: Option<Bytes>, len: u64) -> req
     }
 }
 
-/// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, and a
-/// mark that they passed here.
-fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint) {
-    headers::strip(fields, |name| matches!(name, "content-length" | "expect") || name.starts_with(headers::OWN_PREFIX));
+/// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, of its trace what is
+/// wanted, and a mark that they passed here.
+fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint, trace: Propagation) {
+    let ends = trace != Propagation::Forward;
+    headers::strip(fields, |name| {
+        matches!(name, "content-length" | "expect")
+            || name.starts_with(headers::OWN_PREFIX)
+            || (ends && telemetry::is_of_a_trace(name))
+    });
+    if !ends {
+        telemetry::bound(fields);
+    }
     if endpoint.dialect().is_some() {
         // Replies must be readable to be judged.
         fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -7,11 +7,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The caller's place in its trace.
-pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// What the tracers on the way have to say to each other.
-pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(super) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// What the caller's application has to say to everybody behind it.
-pub(crate) static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The longest `tracestate` that is passed on, in bytes: what every tracer has to bear, by its standard.
 const STATE_BYTES_MAX: usize = 512;
@@ -145,18 +145,20 @@ impl Context {
     }
 }
 
-/// What of a caller's trace may go to an upstream, taken out of or left in `headers`.
-pub(crate) fn prepare(headers: &mut HeaderMap, propagation: Propagation) {
-    let forwards = propagation == Propagation::Forward;
-    let has_parent = forwards && Parent::of(headers).is_some();
+/// Whether a header speaks of a trace, or of what its application tells everybody behind it.
+pub(crate) fn is_of_a_trace(name: &str) -> bool {
+    [&TRACEPARENT, &TRACESTATE, &BAGGAGE].iter().any(|of| of.as_str() == name)
+}
+
+/// Leaves in `headers`, which are to go on, only what is right in a trace: `traceparent` as its standard has it, and
+/// `tracestate` within its bounds and beside one.
+pub(crate) fn bound(headers: &mut HeaderMap) {
+    let has_parent = Parent::of(headers).is_some();
     if !has_parent {
         headers.remove(&TRACEPARENT);
     }
     if !has_parent || state(headers).is_none() {
         headers.remove(&TRACESTATE);
-    }
-    if !forwards {
-        headers.remove(&BAGGAGE);
     }
 }
 
@@ -305,31 +307,38 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_trace_goes_on_unless_it_is_wanted() {
-        let all = [(&TRACEPARENT, PARENT), (&TRACESTATE, "a=1"), (&BAGGAGE, "user=me")];
-        let left = |fields: &[(&HeaderName, &str)], propagation| {
+    fn what_speaks_of_a_trace_is_known_by_its_name() {
+        let of = ["traceparent", "tracestate", "baggage"];
+        assert!(of.iter().all(|name| is_of_a_trace(name)));
+        assert!(["trace", "x-traceparent", "traceparent2", ""].iter().all(|name| !is_of_a_trace(name)));
+    }
+
+    #[test]
+    fn what_is_malformed_goes_nowhere_and_its_state_with_it() {
+        let left = |fields: &[(&HeaderName, &str)]| {
             let mut headers = headers(fields);
-            prepare(&mut headers, propagation);
+            bound(&mut headers);
             let mut names: Vec<String> = headers.keys().map(ToString::to_string).collect();
             names.sort();
             names
         };
-        assert!(left(&all, Propagation::Off).is_empty());
-        assert!(left(&all, Propagation::Accept).is_empty());
-        assert_eq!(left(&all, Propagation::Forward), ["baggage", "traceparent", "tracestate"]);
-        assert!(left(&[(&TRACEPARENT, "nonsense"), (&TRACESTATE, "a=1")], Propagation::Forward).is_empty());
+        let state = (&TRACESTATE, "a=1");
+        assert_eq!(left(&[(&TRACEPARENT, PARENT), state]), ["traceparent", "tracestate"]);
+        assert!(left(&[(&TRACEPARENT, "nonsense"), state]).is_empty());
+        assert!(left(&[(&TRACEPARENT, PARENT), (&TRACEPARENT, PARENT), state]).is_empty());
+        assert!(left(&[state]).is_empty());
     }
 
     #[test]
     fn a_tracestate_is_passed_on_up_to_its_bounds() {
         let kept = |state: &str| {
             let mut headers = headers(&[(&TRACEPARENT, PARENT), (&TRACESTATE, state)]);
-            prepare(&mut headers, Propagation::Forward);
+            bound(&mut headers);
             headers.contains_key(&TRACESTATE)
         };
         let longest = format!("a={}", "x".repeat(STATE_BYTES_MAX - 2));
         assert!(kept(&longest) && !kept(&format!("{longest}x")));
-        let most = vec!["a=1"; STATE_ENTRIES_MAX].join(",");
+        let most = ["a=1"; STATE_ENTRIES_MAX].join(",");
         assert!(kept(&most) && !kept(&format!("{most},a=1")));
     }
 }

@@ -43,7 +43,7 @@ impl Health {
         Health { signal, collector, sent, failed, failing_since: Mutex::default() }
     }
 
-    fn note(&self, said: Result<(), &Refused>) {
+    fn note(&self, said: &Result<(), Refused>) {
         let mut since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
         let (signal, collector) = (self.signal, &self.collector);
         match said {
@@ -80,7 +80,7 @@ where
     F: Future<Output = Result<(), Refused>>,
 {
     let said = timeout(POST_WITHIN, post(body)).await.unwrap_or(Err(Why::Late.into()));
-    health.note(said.as_ref().map(|()| ()));
+    health.note(&said);
     said
 }
 

@@ -148,20 +148,16 @@ impl Measures {
     }
 
     /// A request ended.
-    pub(super) fn request(&self, facts: &Request, model: Model, ended: &Ended) {
+    pub(super) fn request(&self, facts: &Request, model: &Model, ended: &Ended) {
         let error = words::failed_request(ended.outcome, ended.status);
         let is_answered = error.is_none();
         self.note(|tables| {
-            *tables.requests.at((facts.endpoint, Arc::clone(&model), ended.outcome), &0) += 1;
+            *tables.requests.at((facts.endpoint, Arc::clone(model), ended.outcome), &0) += 1;
             if words::operation(facts.endpoint).is_none() {
                 return;
             }
-            let key = |word| Operation {
-                endpoint: facts.endpoint,
-                upstream: ended.upstream,
-                model: Arc::clone(&model),
-                word,
-            };
+            let key =
+                |word| Operation { endpoint: facts.endpoint, upstream: ended.upstream, model: Arc::clone(model), word };
             tables.durations.at(key(error), &Spread::over(&SECONDS)).note(ended.elapsed.as_secs_f64());
             if is_answered && ended.tokens.counted == Counted::Known {
                 let usage = ended.tokens.usage;

@@ -23,10 +23,8 @@ pub(super) fn spans(story: &Story, places: &[Place]) -> Vec<Span> {
 
 fn request(story: &Story, places: &[Place]) -> Span {
     let Story { context, asked, end, tried, .. } = story;
-    let mut attributes = vec![
-        attribute("seawall.request_id", story.request.as_str()),
-        attribute("http.request.method", story.method.as_str()),
-    ];
+    let mut attributes =
+        vec![attribute("seawall.request_id", story.request.as_str()), attribute("http.request.method", story.method)];
     let last = end.and_then(|end| end.upstream).or_else(|| tried.last().map(|tried| tried.upstream));
     if let Some(place) = last.and_then(|upstream| places.get(upstream.index())) {
         attributes.push(attribute("gen_ai.provider.name", place.provider));
@@ -66,7 +64,7 @@ fn request(story: &Story, places: &[Place]) -> Span {
 
 /// `{operation} {model}`; of what has no model make anything, `{method} {endpoint}`.
 fn called(story: &Story) -> String {
-    let Some(asked) = &story.asked else { return story.method.to_string() };
+    let Some(asked) = &story.asked else { return story.method.to_owned() };
     match (words::operation(asked.endpoint), &asked.model) {
         (Some(operation), Some(model)) => format!("{operation} {model}"),
         (Some(operation), None) => operation.to_owned(),
@@ -134,7 +132,7 @@ fn of_end(end: &End) -> Vec<KeyValue> {
 fn attempt(story: &Story, tried: &Tried, places: &[Place]) -> Span {
     let context = &story.context;
     let mut attributes = vec![
-        attribute("http.request.method", story.method.as_str()),
+        attribute("http.request.method", story.method),
         attribute("seawall.request_id", story.request.as_str()),
         attribute("seawall.attempt", tried.number),
     ];
@@ -174,7 +172,7 @@ fn attempt(story: &Story, tried: &Tried, places: &[Place]) -> Span {
         span_id: context.attempt(tried.number).to_vec(),
         trace_state: context.state.clone(),
         parent_span_id: context.span.to_vec(),
-        name: story.method.to_string(),
+        name: story.method.to_owned(),
         kind: CLIENT,
         start: nanos(tried.began),
         // Two clocks may disagree by a little.

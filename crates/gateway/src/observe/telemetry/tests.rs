@@ -389,7 +389,7 @@ async fn a_collector_gets_both_signals_with_its_headers_and_who_sends_them() {
     let headers = HeaderMap::new();
     saved(&telemetry.follow(&arrival(&headers)).unwrap());
     telemetry.close(Duration::from_secs(10)).await;
-    let mut posts = vec![heard.recv().unwrap(), heard.recv().unwrap()];
+    let mut posts = [heard.recv().unwrap(), heard.recv().unwrap()];
     posts.sort();
     for ((head, _), path) in posts.iter().zip(["/base/v1/metrics", "/base/v1/traces"]) {
         assert!(head.starts_with(&format!("POST {path} HTTP/1.1\r\n")), "{head}");

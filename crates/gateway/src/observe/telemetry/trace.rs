@@ -19,6 +19,7 @@ use seawall_core::verdict::{Class, Fault};
 
 use super::context::{Context, Propagation, TRACEPARENT};
 use super::queue::Queue;
+use super::words;
 
 /// The longest name or identifier that is kept, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -32,7 +33,8 @@ pub(super) struct Story {
     pub(super) context: Context,
     /// Seawall's id of it.
     pub(super) request: String,
-    pub(super) method: Method,
+    /// From a closed list.
+    pub(super) method: &'static str,
     /// In microseconds since the Unix epoch, as every moment here.
     pub(super) arrived: i64,
     /// When it was over.
@@ -110,7 +112,7 @@ impl Story {
         let has_failed = || {
             let is_failure =
                 |tried: &Tried| matches!(tried.became, Became::Failure { class, .. } if class != Class::Cancelled);
-            self.end.is_none_or(|end| !super::words::is_answered(end.outcome)) || self.tried.iter().any(is_failure)
+            self.end.is_none_or(|end| !words::is_answered(end.outcome)) || self.tried.iter().any(is_failure)
         };
         self.context.is_sampled() || (self.context.parent.is_none() && has_failed())
     }
@@ -151,7 +153,7 @@ impl Trace {
         let story = Story {
             context,
             request: arrival.request.to_owned(),
-            method: arrival.method.clone(),
+            method: words::method(arrival.method),
             arrived: arrival.unix_micros,
             over: arrival.unix_micros,
             asked: None,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::Uri;
+use http::{Method, Uri};
 use seawall_core::event::Outcome;
 use seawall_core::request::Endpoint;
 use seawall_core::verdict::{Class, Fault};
@@ -66,6 +66,12 @@ pub(super) fn operation(endpoint: Endpoint) -> Option<&'static str> {
     }
 }
 
+/// `http.request.method`: a method that is not known is told as the conventions want it, whatever it calls itself.
+pub(super) fn method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+    KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("_OTHER")
+}
+
 /// Whether a request that ended so has an answer.
 pub(super) fn is_answered(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Passed | Outcome::Retried | Outcome::FailedOver | Outcome::Hedged)
@@ -116,6 +122,12 @@ mod tests {
             let place = Place::of("u", &base.parse().unwrap());
             assert_eq!((place.provider, place.host.as_str(), place.port), (provider, host, port), "{base}");
         }
+    }
+
+    #[test]
+    fn a_method_is_one_of_a_closed_list() {
+        assert_eq!(method(&Method::POST), "POST");
+        assert_eq!(method(&Method::from_bytes(b"CANARY").unwrap()), "_OTHER");
     }
 
     #[test]

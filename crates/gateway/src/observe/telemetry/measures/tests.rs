@@ -66,9 +66,9 @@ fn attributes(list: &[KeyValue]) -> Vec<String> {
 fn an_operation_is_told_as_the_conventions_have_it() {
     let measures = measures();
     let model: Model = "m".into();
-    measures.request(&chat(), Arc::clone(&model), &ended(Outcome::Retried, 200, Duration::from_millis(640)));
-    measures.request(&chat(), Arc::clone(&model), &ended(Outcome::Exhausted, 503, Duration::from_secs(100)));
-    measures.request(&chat(), Arc::clone(&model), &ended(Outcome::Interrupted, 200, Duration::ZERO));
+    measures.request(&chat(), &model, &ended(Outcome::Retried, 200, Duration::from_millis(640)));
+    measures.request(&chat(), &model, &ended(Outcome::Exhausted, 503, Duration::from_secs(100)));
+    measures.request(&chat(), &model, &ended(Outcome::Interrupted, 200, Duration::ZERO));
     measures.first_chunk(&chat(), UpstreamId(0), model, Duration::from_millis(11));
 
     let durations = points(&measures, "gen_ai.client.operation.duration");
@@ -105,7 +105,7 @@ fn an_operation_is_told_as_the_conventions_have_it() {
 fn what_has_no_model_make_anything_is_no_operation() {
     let measures = measures();
     let files = facts("/v1/files", "{}");
-    measures.request(&files, "-".into(), &ended(Outcome::Passed, 200, Duration::from_secs(1)));
+    measures.request(&files, &"-".into(), &ended(Outcome::Passed, 200, Duration::from_secs(1)));
     measures.first_chunk(&files, UpstreamId(0), "-".into(), Duration::from_secs(1));
     let whole = facts("/v1/chat/completions", r#"{"model":"m"}"#);
     measures.first_chunk(&whole, UpstreamId(0), "m".into(), Duration::from_secs(1));
