@@ -224,7 +224,8 @@ def a_collector_gets_the_request_and_each_attempt_in_the_callers_trace(door):
                     seawall__attempts=3,
                     error__type=None,
                 )
-                for name in ("gen_ai.response.id", "gen_ai.response.model", *(["gen_ai.response.time_to_first_chunk"] if is_stream else ["gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.response.finish_reasons"])):
+                same(request.said.get("gen_ai.response.finish_reasons"), ["stop"], "why it finished")
+                for name in ("gen_ai.response.id", "gen_ai.response.model", *(["gen_ai.response.time_to_first_chunk"] if is_stream else ["gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"])):
                     hold(name in request.said, f"no {name} in {request.said}")
                 same(request.resource["service.name"], "door", "the resource")
                 same(len(attempts), 3, f"attempts of {build} {call}")

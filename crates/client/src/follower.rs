@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use seawall_core::event;
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::about::About;
+use seawall_core::verdict::about::{About, Finish};
 
 /// An attempt that begins.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,9 @@ pub trait Follower: Send + Sync + 'static {
 
     /// An attempt is answered: its content has just begun.
     fn answers(&self, reply: &Reply<'_>);
+
+    /// Why the choices of a stream finished, said at its end.
+    fn finished(&self, finishes: &[Finish]);
 
     /// A stream that broke goes on as this attempt.
     fn resumes(&self, sending: Sending);

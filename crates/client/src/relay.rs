@@ -410,6 +410,9 @@ impl Flow {
             Some((fault, detail)) => Some(self.broken(fault, detail)),
             None => {
                 self.is_over = true;
+                if let Some(watch) = &self.watch {
+                    self.tale.finished(watch);
+                }
                 let evidence = self.evidence(true);
                 self.tale.answered(self.outcome, Reason::Answered, STATUS, &evidence);
                 None

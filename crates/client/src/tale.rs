@@ -14,6 +14,7 @@ use seawall_core::redact;
 use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::about::About;
+use seawall_core::verdict::stream::Watch;
 use seawall_core::verdict::usage::{Evidence, Tokens};
 use seawall_core::verdict::{self, Charge, Class, Fault, Verdict};
 use tokio::time::Instant;
@@ -200,6 +201,13 @@ impl Tale {
                 upstream_request_id: verdict::request_id(&head.headers),
                 about: &about(body),
             });
+        }
+    }
+
+    /// Tells why the choices of a stream finished.
+    pub(crate) fn finished(&self, watch: &Watch) {
+        if let Some(follower) = &self.follower {
+            follower.finished(&watch.finishes());
         }
     }
 

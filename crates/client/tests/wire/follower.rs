@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use seawall::{Call, Conclusion, FollowedReply, Follower, Sending};
 use seawall_core::event::{Attempt, Ended};
+use seawall_core::verdict::about::Finish;
 
 use crate::bench::{Bench, bench, policy};
 
@@ -32,6 +33,10 @@ impl Follower for Notes {
     fn answers(&self, reply: &FollowedReply<'_>) {
         let says = (reply.about.id.is_some(), reply.about.model.as_deref(), reply.upstream_request_id.is_some());
         self.note(format!("answers {} {} {says:?}", reply.number, reply.status));
+    }
+
+    fn finished(&self, finishes: &[Finish]) {
+        self.note(format!("finished {finishes:?}"));
     }
 
     fn resumes(&self, sending: Sending) {
@@ -63,18 +68,18 @@ async fn a_follower_hears_of_every_attempt_and_of_the_end() {
         let (call, heard) = followed(&bench, "500*1", stream);
         let Conclusion::Answer(answer) = bench.client.run(call).await else { panic!("no answer") };
         answer.relay.collect().await.unwrap();
-        assert_eq!(
-            *heard.lock().unwrap(),
-            [
-                "sends 1",
-                "failed 1 server_error",
-                "sends 2",
-                "answers 2 200 (true, Some(\"m\"), true)",
-                "ended retried 200 of 2",
-                "over"
-            ],
-            "stream {stream}"
-        );
+        let mut wanted = vec![
+            "sends 1",
+            "failed 1 server_error",
+            "sends 2",
+            "answers 2 200 (true, Some(\"m\"), true)",
+            "ended retried 200 of 2",
+            "over",
+        ];
+        if stream {
+            wanted.insert(4, "finished [Stop]");
+        }
+        assert_eq!(*heard.lock().unwrap(), wanted, "stream {stream}");
         for seen in bench.chaos.stats().requests {
             assert!(seen.header_names.iter().any(|name| name == "x-followed"), "{:?}", seen.header_names);
         }

@@ -108,7 +108,7 @@ impl About {
 }
 
 /// The words of OpenAI, and those of Messages and Responses for the same.
-fn finish(raw: &[u8]) -> Option<Finish> {
+pub(super) fn finish(raw: &[u8]) -> Option<Finish> {
     if json::is_null(raw) {
         return None;
     }

@@ -153,6 +153,7 @@ fn saved(trace: &Trace) {
         upstream_request_id: Some("req_2"),
         about: &about,
     });
+    trace.finished(&[Finish::Length, Finish::Stop]);
     trace.ended(&ended(Outcome::FailedOver, 200));
 }
 
@@ -186,7 +187,7 @@ fn a_request_is_a_span_and_each_attempt_one_inside_of_it() {
         ("gen_ai.request.max_tokens", "50"),
         ("gen_ai.response.id", "chatcmpl-1"),
         ("gen_ai.response.model", "gpt-4o-2024-08-06"),
-        ("gen_ai.response.finish_reasons", "1 values"),
+        ("gen_ai.response.finish_reasons", "2 values"),
         ("gen_ai.response.time_to_first_chunk", "1.5"),
         ("gen_ai.usage.input_tokens", "12"),
         ("gen_ai.usage.output_tokens", "5"),

@@ -13,7 +13,7 @@ use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason};
 use seawall_core::incident::inert;
 use seawall_core::request::{Endpoint, Request};
 use seawall_core::upstream::UpstreamId;
-use seawall_core::verdict::about::About;
+use seawall_core::verdict::about::{About, Finish};
 use seawall_core::verdict::usage::Tokens;
 use seawall_core::verdict::{Class, Fault};
 
@@ -264,6 +264,10 @@ impl Follower for Trace {
             story.first_content = Some(Duration::from_micros(before) + reply.first_content);
             story.about = reply.about.clone();
         });
+    }
+
+    fn finished(&self, finishes: &[Finish]) {
+        self.note(|story| story.about.finishes = finishes.to_vec());
     }
 
     fn resumes(&self, sending: Sending) {
