@@ -25,3 +25,4 @@ import incidents  # noqa: F401
 import api  # noqa: F401
 import journal  # noqa: F401
 import top  # noqa: F401
+import telemetry  # noqa: F401

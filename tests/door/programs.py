@@ -62,7 +62,7 @@ def clean_environment(extra=None):
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SEAWALL_", "OPENAI_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("SEAWALL_", "OPENAI_", "OTEL_")) and not name.lower().endswith("_proxy")
     }
     kept.update(extra or {})
     return kept

@@ -18,7 +18,10 @@ from programs import ask, free_port, upstream, wait_for
 from receivers import SIGNING_KEY, Alertmanager
 
 #: Metrics that Seawall has and nobody is shown, each with why.
-LEFT_OUT = {}
+LEFT_OUT = {
+    "seawall_telemetry_exports_total": "only where a collector is configured, which has a dashboard of its own",
+    "seawall_telemetry_dropped_total": "the same",
+}
 #: Labels that Prometheus puts on what it scrapes.
 OF_TARGET = {"job", "instance"}
 #: Labels of which Seawall shows every value from the start.
@@ -50,15 +53,15 @@ secret = "${ALERT_SECRET}"
 class Prometheus(programs.Program):
     """Debian's, with the deployed rules, in a folder of its own."""
 
-    def __init__(self, folder, gateway):
+    def __init__(self, folder, gateway, name="prometheus", *flags):
         self.port = free_port()
-        config = folder / "prometheus.yml"
+        config = folder / f"{name}.yml"
         config.write_text(
             f"global: {{scrape_interval: 500ms, evaluation_interval: 500ms}}\nrule_files: ['{deployed.RULES}']\n"
             f"scrape_configs: [{{job_name: seawall, static_configs: [{{targets: ['127.0.0.1:{gateway.admin}']}}]}}]\n"
         )
         listen = f"127.0.0.1:{self.port}"
-        super().__init__(folder, "prometheus", ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address={listen}"])
+        super().__init__(folder, name, ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / f'{name}-tsdb'}", f"--web.listen-address={listen}", *flags])
 
     def is_ready(self):
         return programs.answers(self.port, "/-/ready")
@@ -145,6 +148,23 @@ def both_forms_say_the_same(scene):
     hold(scene.open[2].endswith(b"# EOF\n"), "OpenMetrics without its end")
     said = [{name for name, _ in programs.samples(form[2].decode())} for form in (scene.plain, scene.open)]
     same(said[0] ^ said[1], set(), "samples that are only in one form")
+
+
+def a_prometheus_with_native_histograms_gets_them(scene):
+    """It asks for protobuf, and keeps of a histogram the native buckets; everything else is as it was."""
+    folder, gateway = scene.door.folder, scene.gateway
+    native = scene.door._ready(lambda: Prometheus(folder, gateway, "prometheus-native", "--enable-feature=native-histograms"))  # noqa: SLF001
+    median = 'histogram_quantile(0.5, seawall_first_content_seconds{job="seawall",endpoint="chat_completions"})'
+    (found,) = wait_for("a native histogram", SCRAPED_S, lambda: native.query(median))
+    hold(0 < float(found["value"][1]) < 10, f"the median: {found}")
+    counted = 'sum(seawall_requests_total{job="seawall"})'
+    (requests,) = native.query(counted)
+    hold(float(requests["value"][1]) > 0, f"requests: {requests}")
+    same(native.query('up{job="seawall"}')[0]["value"][1], "1", "the scrape")
+    # Without being asked to, it keeps the buckets that it has always had.
+    same(scene.prometheus.query(median), [], "a native histogram where none was asked for")
+    buckets = 'count(seawall_first_content_seconds_bucket{job="seawall",endpoint="chat_completions"})'
+    same(scene.prometheus.query(buckets)[0]["value"][1], "18", "buckets")
 
 
 def every_metric_named_in_deploy_exists_and_none_is_left_out(scene):
@@ -262,6 +282,7 @@ CHECKS = [
     prometheus_has_looked_at_a_gateway,
     promtool_has_nothing_against_the_metrics,
     both_forms_say_the_same,
+    a_prometheus_with_native_histograms_gets_them,
     every_metric_named_in_deploy_exists_and_none_is_left_out,
     the_guide_names_every_metric_and_every_alert,
     every_label_and_word_that_is_chosen_by_exists,

@@ -28,6 +28,7 @@ use crate::diagnosed::Diagnosed;
 use crate::engine::Engine;
 use crate::exchange::{self, Exchange, Progress, Reply, ReplyBody, Try, Whole};
 use crate::failure::Failure;
+use crate::follower::Follower;
 use crate::handshake;
 use crate::live::{Begun, Live};
 use crate::memory::Hold;
@@ -61,6 +62,8 @@ pub struct Call {
     pub commit: Option<Commit>,
     /// What identifies it.
     pub labels: Labels,
+    /// Who follows it, if anybody does.
+    pub follower: Option<Arc<dyn Follower>>,
     /// When it arrived.
     pub arrived: Instant,
     /// The same by the wall clock, in microseconds since the Unix epoch.
@@ -138,6 +141,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         max_retries,
         commit,
         labels,
+        follower,
         arrived,
         arrived_unix_micros,
     } = call;
@@ -164,6 +168,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         engine: Arc::clone(engine),
         facts: facts.clone(),
         labels,
+        follower,
         arrived,
         arrived_unix_micros,
         record: None,
@@ -207,6 +212,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     unix_micros: tale::began(),
                 };
                 let progress = (launch.look.is_some() || !live.is_empty()).then(Progress::default);
+                tale.sends(begun, &mut headers);
                 let attempt = Try {
                     upstream,
                     request: request(engine, &launch, &facts, &target, &headers, &mut payload),
@@ -292,7 +298,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                 other @ (ReplyBody::Flowing(_) | ReplyBody::Switched(_)) => other,
             };
             let upstream_time = seen.first_content.unwrap_or_default();
-            tale.answers(begun, upstream_time, &head.headers);
+            tale.answers(begun, upstream_time, &head, &body);
             let place = (begun.upstream, key);
             let resume = Resume::of(engine, &facts, &target, headers, place);
             let (relay, tunnel) = relay(tale, body, &head, outcome, begun, seen, own_id, served, resume);

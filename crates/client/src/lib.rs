@@ -11,7 +11,7 @@
 //! - `reframed`: the reply in the frame that was asked for; `upgraded`: a request asked for as a stream.
 //! - `failure`: why there is no answer; `diagnosed`: why there never is one.
 //! - `handshake`: the beginning of a WebSocket; `tunnel`: the upstream's side of one.
-//! - `tale`: what the record needs; `observer`: who is told.
+//! - `tale`: what the record needs; `observer`: who is told; `follower`: who follows one request.
 //! - `upstream`, `pool`, `connect`: an address, its connections, a connection; `dialer`: one for something else.
 //! - `headers`, `decode`, `body`: what passes, what can be read, what can be sent again.
 //! - `renamed`, `upgraded`: the same request under another model's name, or asking for a stream.
@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod exchange;
 mod failure;
+mod follower;
 mod handshake;
 pub mod headers;
 mod held;
@@ -59,6 +60,7 @@ pub use dialer::Dialer;
 pub use error::BuildError;
 pub use exchange::{ERROR_BODY_MAX, HELD_ANSWER_MAX, HELD_EVENTS_MAX};
 pub use failure::Failure;
+pub use follower::{Follower, Reply as FollowedReply, Sending};
 pub use handshake::HANDSHAKE_WITHIN;
 pub use memory::{Hold, Memory};
 pub use observer::{Answered, Observer};

@@ -22,6 +22,8 @@ pub struct Answered<'a> {
     pub region: Option<&'a str>,
     /// From its beginning to its first content.
     pub first_content: Duration,
+    /// From the request's arrival to this content, failed attempts and waits included.
+    pub waited: Duration,
     /// The place of the request's route in the configuration, if it has one.
     pub route: Option<u16>,
 }

@@ -340,6 +340,7 @@ impl Flow {
         self.tale.broke(broke, Reason::Resume);
         self.tale.attempts += 1;
         self.begun = Begun { number: self.tale.attempts, at: instant(), unix_micros: tale::began(), ..self.begun };
+        self.tale.resumes(self.begun);
         true
     }
 
@@ -424,6 +425,9 @@ impl Flow {
             Some((fault, detail)) => Some(self.broken(fault, detail)),
             None => {
                 self.is_over = true;
+                if let Some(watch) = &self.watch {
+                    self.tale.finished(watch);
+                }
                 let evidence = self.evidence(true);
                 self.tale.answered(self.outcome, Reason::Answered, STATUS, &evidence);
                 None

@@ -6,20 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header::HeaderName};
+use http::{HeaderMap, HeaderValue, header::HeaderName, response};
 use seawall_core::event::{self, Outcome, Reason, Vote};
 use seawall_core::plan::fleet::Served;
 use seawall_core::plan::shapes::Form;
 use seawall_core::redact;
 use seawall_core::request::{Request, Shape};
 use seawall_core::upstream::UpstreamId;
+use seawall_core::verdict::about::About;
+use seawall_core::verdict::stream::Watch;
 use seawall_core::verdict::usage::{Evidence, Tokens};
 use seawall_core::verdict::{self, Charge, Class, Fault, Verdict};
 use tokio::time::Instant;
 
 use crate::diagnosed::Diagnosed;
 use crate::engine::Engine;
-use crate::exchange::Seen;
+use crate::exchange::{ReplyBody, Seen};
+use crate::follower::{Follower, Reply, Sending};
 use crate::live::Begun;
 use crate::observer::Answered;
 use crate::shared::{instant, unix_micros};
@@ -39,6 +42,7 @@ pub(crate) struct Tale {
     pub(crate) engine: Arc<Engine>,
     pub(crate) facts: Request,
     pub(crate) labels: Labels,
+    pub(crate) follower: Option<Arc<dyn Follower>>,
     pub(crate) arrived: Instant,
     pub(crate) arrived_unix_micros: i64,
     pub(crate) record: Option<Arc<event::Request>>,
@@ -165,20 +169,54 @@ impl Tale {
         if begun.number == 1 {
             self.first = Some((upstream, Vote::of(&attempt, None)));
         }
+        if let Some(follower) = &self.follower {
+            follower.failed(&attempt);
+        }
         let record = Arc::clone(self.record());
         self.engine.observer.failed(&record, attempt);
     }
 
-    /// Tells of an attempt that is answered, with these headers; its content has just begun.
-    pub(crate) fn answers(&mut self, begun: Begun, first_content: Duration, headers: &HeaderMap) {
+    /// Tells of an attempt that is about to be made with these headers.
+    pub(crate) fn sends(&self, begun: Begun, headers: &mut HeaderMap) {
+        if let Some(follower) = &self.follower {
+            follower.sends(sending(begun), headers);
+        }
+    }
+
+    /// Tells of an attempt that is answered, with this head; its content has just begun.
+    pub(crate) fn answers(&mut self, begun: Begun, first_content: Duration, head: &response::Parts, body: &ReplyBody) {
         let Begun { number, upstream, .. } = begun;
         if number == 1 {
             self.first = Some((upstream, Vote::Ok));
         }
         let request = &self.labels.id;
-        let (key, region, route) = (key_place(begun), region(headers), self.route);
-        let answered = Answered { request, number, upstream, key, region, first_content, route };
+        let (key, region, route) = (key_place(begun), region(&head.headers), self.route);
+        let waited = instant().saturating_duration_since(self.arrived);
+        let answered = Answered { request, number, upstream, key, region, first_content, waited, route };
         self.engine.observer.answered(&self.facts, &answered);
+        if let Some(follower) = &self.follower {
+            follower.answers(&Reply {
+                number,
+                status: head.status.as_u16(),
+                first_content,
+                upstream_request_id: verdict::request_id(&head.headers),
+                about: &about(body),
+            });
+        }
+    }
+
+    /// Tells why the choices of a stream finished.
+    pub(crate) fn finished(&self, watch: &Watch) {
+        if let Some(follower) = &self.follower {
+            follower.finished(&watch.finishes());
+        }
+    }
+
+    /// Tells of a stream that broke, and goes on as another attempt.
+    pub(crate) fn resumes(&self, begun: Begun) {
+        if let Some(follower) = &self.follower {
+            follower.resumes(sending(begun));
+        }
     }
 
     /// Tells of an attempt that broke after its first content, and votes against where it came from.
@@ -228,6 +266,9 @@ impl Tale {
             route: self.route,
             first: self.first,
         };
+        if let Some(follower) = &self.follower {
+            follower.ended(&ended);
+        }
         self.engine.observer.ended(&self.facts, self.record.as_ref(), ended);
     }
 }
@@ -246,6 +287,21 @@ pub(crate) fn outcome(reason: Reason, class: Option<Class>) -> Outcome {
         Reason::Breaker | Reason::Queue | Reason::Credentials => Outcome::Exhausted,
         Reason::Committed => Outcome::Interrupted,
         _ => Outcome::NotRetryable,
+    }
+}
+
+fn sending(begun: Begun) -> Sending {
+    Sending { number: begun.number, upstream: begun.upstream, began_unix_micros: begun.unix_micros }
+}
+
+/// What a reply says of itself, as far as it is here.
+fn about(body: &ReplyBody) -> About {
+    match body {
+        ReplyBody::Whole(bytes, _) => About::of_body(bytes),
+        ReplyBody::Flowing(flowing) if flowing.watch.is_some() => {
+            About::of_events(flowing.held.iter().map(|piece| &**piece))
+        }
+        ReplyBody::Flowing(_) | ReplyBody::Switched(_) => About::default(),
     }
 }
 

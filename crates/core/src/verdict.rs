@@ -8,8 +8,9 @@
 //! complete, [`judge_event`] for one event of a stream. The parts: [`class`] has the words,
 //! [`fault`] what can go wrong, [`body`] reads, [`code`] knows what the words mean, [`retry_after`]
 //! how long to wait, [`request_id`](mod@request_id) whom to name it to, [`charge`] why it costs money
-//! or does not, [`usage`] how many tokens.
+//! or does not, [`usage`] how many tokens, [`about`] what a reply says of itself.
 
+pub mod about;
 pub mod body;
 pub mod charge;
 pub mod class;

@@ -32,6 +32,7 @@ mod schema;
 mod secret;
 mod show;
 mod status_page;
+mod telemetry;
 mod units;
 mod unknown;
 mod upstreams;
@@ -63,6 +64,7 @@ pub(crate) use self::read::Source;
 pub(crate) use self::secret::Secret;
 pub(crate) use self::show::{Row, json_schema, rows};
 pub(crate) use self::status_page::{StatusPage, StatusPageSetting};
+pub(crate) use self::telemetry::{TelemetryConfig, sent};
 
 use self::diagnose::Problem;
 use self::expand::Expansion;
@@ -103,6 +105,8 @@ pub(crate) struct Config {
     pub(crate) journal: JournalConfig,
     /// Who may use the gateway; empty for everybody. Names and tokens are unique.
     pub(crate) clients: Vec<ClientConfig>,
+    /// Where traces and metrics are sent.
+    pub(crate) telemetry: TelemetryConfig,
     /// What the program says.
     pub(crate) log: LogConfig,
     /// Where the journal lives. It may not exist yet.
@@ -338,6 +342,16 @@ settings! {
         Alertmanager = "alertmanager",
         /// Anything that understands Standard Webhooks.
         Webhook = "webhook",
+    }
+
+    /// What is done with a caller's `traceparent`.
+    Propagation {
+        /// It is not looked at.
+        Off = "off",
+        /// Its trace goes on here, and ends here.
+        Accept = "accept",
+        /// Its trace goes on here and at the upstreams.
+        Forward = "forward",
     }
 
     /// What a journal row survives.

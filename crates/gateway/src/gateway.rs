@@ -5,6 +5,7 @@
 
 pub(crate) mod alerts;
 mod pages;
+mod telemetry;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub(crate) use pages::site;
 const JOURNAL_CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Receivers of alerts have this long for what still waits for them at a clean end.
 const ALERTS_CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// The collector of traces and metrics has this long for what still waits for it at a clean end.
+const TELEMETRY_CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Operators have this long for the end of what they listen to.
 const OPERATORS_CLOSE_WITHIN: Duration = Duration::from_millis(500);
 /// After SIGTERM new requests are refused, and connections still taken, for this long: whoever
@@ -52,7 +55,7 @@ pub(crate) enum StartError {
         /// What the system said.
         error: io::Error,
     },
-    /// An upstream, or a receiver of alerts, cannot be spoken to as configured.
+    /// An upstream, a receiver of alerts or a collector cannot be spoken to as configured.
     #[error(transparent)]
     Upstream(#[from] BuildError),
 }
@@ -108,7 +111,8 @@ impl Gateway {
             config.incident.looked_for(),
             Arc::clone(&pages),
             alerts,
-        ));
+            telemetry::settings(config),
+        )?);
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
         let client = Client::builder(config.upstreams.iter().map(upstream).collect())
             .policy(config.policy.clone())
@@ -162,7 +166,9 @@ impl Gateway {
         self.operators.shutdown().await;
         self.pollers.shutdown().await;
         self.server.observe.incidents.close();
-        self.server.observe.alerts.close(ALERTS_CLOSE_WITHIN).await;
+        // Every request is over by now, and its trace with it.
+        let observe = &self.server.observe;
+        tokio::join!(observe.alerts.close(ALERTS_CLOSE_WITHIN), observe.telemetry.close(TELEMETRY_CLOSE_WITHIN));
         self.counting.shutdown().await;
         self.server.observe.hand_over_last();
         let journal = self.server.observe.journal.clone();

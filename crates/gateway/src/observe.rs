@@ -10,18 +10,20 @@ pub(crate) mod feed;
 pub(crate) mod incidents;
 pub(crate) mod journal;
 pub(crate) mod metrics;
+mod post;
 pub(crate) mod recent;
 pub(crate) mod rollup;
 pub(crate) mod status_page;
+pub(crate) mod telemetry;
 pub(crate) mod upgrades;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall::{Answered, Observer};
+use seawall::{Answered, BuildError, Observer};
 use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request as Record};
 use seawall_core::incident::Limits;
-use seawall_core::request::{Request, Shape};
+use seawall_core::request::{Endpoint, Request, Shape};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 use tokio::time::timeout;
@@ -33,6 +35,7 @@ use metrics::Metrics;
 use recent::Recent;
 use rollup::{Facts, Rollup};
 use status_page::board::Board;
+use telemetry::Telemetry;
 
 /// A failure is told to its caller after this at the latest, recorded or not.
 pub(crate) const SETTLE_WITHIN: Duration = Duration::from_millis(50);
@@ -49,6 +52,8 @@ pub(crate) struct Observe {
     pub(crate) incidents: Watch,
     /// Who is told of incidents.
     pub(crate) alerts: Arc<Alerts>,
+    /// What a collector of traces and metrics is told.
+    pub(crate) telemetry: Telemetry,
     /// What happened in the last minutes.
     pub(crate) recent: Recent,
     /// What happened, by the minute.
@@ -60,6 +65,9 @@ pub(crate) struct Observe {
 
 impl Observe {
     /// An observer of what `names` names, that finds incidents by `limits`; `None` looks for none.
+    ///
+    /// # Errors
+    /// When the collector of `telemetry` cannot be spoken to as configured.
     pub(crate) fn new(
         journal: Journal,
         names: Names,
@@ -67,14 +75,18 @@ impl Observe {
         limits: Option<Limits>,
         pages: Arc<Board>,
         alerts: Arc<Alerts>,
-    ) -> Observe {
+        telemetry: telemetry::Settings,
+    ) -> Result<Observe, BuildError> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
         let sample_ppm = (success_sample.clamp(0.0, 1.0) * 1_000_000.0) as u32;
         let metrics = Metrics::new(&names.upstreams).with(|registry| alerts.register(registry));
+        let (streams_open, in_flight) = (metrics.streams_open.clone(), metrics.in_flight.clone());
+        let telemetry = Telemetry::start(telemetry, telemetry::Readings { streams_open, in_flight })?;
+        let metrics = metrics.with(|registry| telemetry.register(registry));
         let (upstreams, rollup) = (names.upstreams.clone(), Rollup::new(&names.upstreams));
         let recent = Recent::new(names.upstreams.len());
         let incidents = Watch::new(names, limits, journal.clone(), Arc::clone(&pages), Arc::clone(&alerts));
-        Observe { metrics, journal, pages, incidents, alerts, recent, rollup, upstreams, sample_ppm }
+        Ok(Observe { metrics, journal, pages, incidents, alerts, telemetry, recent, rollup, upstreams, sample_ppm })
     }
 
     /// Hands what was counted to the journal, if its file can be written: the sums take up less room here
@@ -124,6 +136,12 @@ impl Observe {
 }
 
 impl Observe {
+    /// Counts a request that ended without an attempt, or whose caller left.
+    pub(crate) fn refused(&self, endpoint: Endpoint, model: Option<&str>, outcome: Outcome) {
+        self.metrics.refused(endpoint, model, outcome);
+        self.telemetry.refused(endpoint, || self.metrics.model_name(model), outcome);
+    }
+
     /// One line for each kind of request that is found to fail every time.
     fn diagnosed(&self, facts: &Request, record: Option<&Arc<Record>>, cause: Cause, text: &str) {
         let shape = Shape::of(facts).to_string();
@@ -149,7 +167,9 @@ impl Observer for Observe {
         self.rollup.failed(seawall::unix_micros(), &Facts::on_record(request), upstream, &attempt);
         self.recent.failed(upstream, request, &attempt);
         if let Some(upstream) = upstream {
-            self.metrics.attempt(upstream, request.model.as_deref(), attempt.class);
+            let model = request.model.as_deref();
+            self.metrics.attempt(upstream, model, attempt.class);
+            self.telemetry.failed(upstream, || self.metrics.model_name(model), attempt.class);
         }
         if attempt.reason == Reason::Probe {
             self.metrics.diagnoses.probes.inc();
@@ -192,6 +212,7 @@ impl Observer for Observe {
     fn answered(&self, facts: &Request, answered: &Answered<'_>) {
         self.metrics.attempt(answered.upstream, facts.model.as_deref(), Class::Ok);
         self.metrics.content_after(facts.endpoint, answered.first_content);
+        self.telemetry.answered(facts, || self.metrics.model_name(facts.model.as_deref()), answered);
         self.recent.content_after(answered.first_content);
         self.incidents.answered(facts, answered);
     }
@@ -200,6 +221,7 @@ impl Observer for Observe {
         self.metrics.request(facts, ended.outcome, ended.elapsed);
         self.incidents.ended(record.map(|record| record.id.as_str()), facts, &ended);
         self.metrics.tokens(facts.model.as_deref(), &ended.tokens);
+        self.telemetry.request(facts, || self.metrics.model_name(facts.model.as_deref()), &ended);
         self.rollup.ended(seawall::unix_micros(), facts, &ended);
         self.recent.ended(&ended);
         if let Some((cause, text)) = &ended.diagnosis {
@@ -221,7 +243,7 @@ impl Observer for Observe {
     fn left(&self, facts: &Request, attempts: u32) {
         self.rollup.left(seawall::unix_micros(), facts, attempts);
         self.recent.left();
-        self.metrics.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
+        self.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
     }
 
     fn samples(&self) -> bool {

@@ -105,6 +105,7 @@ impl Bench {
             max_retries: None,
             commit: None,
             labels: Labels { id: self.client.new_id(now), ..Labels::default() },
+            follower: None,
             arrived: tokio::time::Instant::now(),
             arrived_unix_micros: now,
         }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod faults;
+mod follower;
 mod hedges;
 mod leaving;
 mod orphans;

@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::about::{self, FINISHES_MAX, Finish};
 use super::sse::{Event, Scanner};
 use super::usage::Usage;
 use crate::json;
@@ -119,6 +120,8 @@ struct Facts {
     sequence_number: Option<u64>,
     response_id: Option<Box<str>>,
     usage: Usage,
+    /// Why choices finished, in the order in which they did.
+    finishes: [Option<Finish>; FINISHES_MAX],
 }
 
 impl Watch {
@@ -129,7 +132,14 @@ impl Watch {
         Watch {
             dialect,
             scanner: Scanner::default(),
-            facts: Facts { choices, finished: 0, sequence_number: None, response_id: None, usage: Usage::default() },
+            facts: Facts {
+                choices,
+                finished: 0,
+                sequence_number: None,
+                response_id: None,
+                usage: Usage::default(),
+                finishes: [None; FINISHES_MAX],
+            },
             is_terminal: false,
             error: None,
             after_error: 0,
@@ -231,6 +241,12 @@ impl Watch {
         self.facts.usage
     }
 
+    /// Why its choices finished, of the first [`FINISHES_MAX`] to do so; empty where the dialect does not say.
+    #[must_use]
+    pub fn finishes(&self) -> Vec<Finish> {
+        self.facts.finishes.iter().copied().flatten().collect()
+    }
+
     fn event(&mut self, event: Event<'_>) -> Signal {
         self.events += 1;
         let meaning = if self.has_content() && self.facts.is_plain_content(self.dialect, event) {
@@ -327,6 +343,13 @@ impl Facts {
         self.usage.update(Usage::read(raw));
     }
 
+    /// Notes why a choice finished, by the value that says so.
+    fn note_finish(&mut self, raw: &[u8]) {
+        if let (Some(room), Some(finish)) = (self.finishes.iter_mut().find(|one| one.is_none()), about::finish(raw)) {
+            *room = Some(finish);
+        }
+    }
+
     /// Notes that one more of the choices has finished, and whether it was the last.
     fn finish(&mut self, index: u64) -> bool {
         self.finished |= u32::try_from(index).ok().and_then(|index| 1u128.checked_shl(index)).unwrap_or(0);
@@ -340,6 +363,30 @@ mod tests {
 
     use super::super::sse::LINE_BYTES_MAX;
     use super::*;
+
+    #[test]
+    fn a_stream_says_at_its_end_why_it_finished() {
+        let of = |dialect, choices, stream: &str| {
+            let mut watch = Watch::new(dialect, choices);
+            watch.push(stream.as_bytes());
+            watch.finishes()
+        };
+        let choice = |index, reason| {
+            format!("data: {{\"choices\":[{{\"index\":{index},\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}\n\n")
+        };
+        let two = choice(1, "length") + &choice(0, "tool_calls") + &choice(1, "length");
+        assert_eq!(of(Dialect::Chat, 2, &two), [Finish::Length, Finish::ToolCalls], "each choice once");
+        let many: String = (0..20).map(|index| choice(index, "stop")).collect();
+        assert_eq!(of(Dialect::Chat, 20, &many), [Finish::Stop; FINISHES_MAX]);
+        let messages =
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"}}\n\n";
+        assert_eq!(of(Dialect::Messages, 1, messages), [Finish::Length]);
+        let whole = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}\n\n";
+        assert_eq!(of(Dialect::Responses, 1, whole), [Finish::Stop]);
+        let cut = "data: {\"type\":\"response.incomplete\",\"response\":{\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}}\n\n";
+        assert_eq!(of(Dialect::Responses, 1, cut), [Finish::Length]);
+        assert!(of(Dialect::Chat, 1, "data: [DONE]\n\n").is_empty());
+    }
 
     const CHAT: &str = concat!(
         ": hello\n\n",

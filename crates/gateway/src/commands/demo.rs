@@ -175,10 +175,12 @@ fn start(upstream: &str, folder: &std::path::Path, env: &Environment) -> Result<
         ..Overrides::default()
     };
     // No file of the user's: the demonstration is the same everywhere.
-    let config = config::from_text(None, "", &overrides, env).map_err(|problems| {
+    let mut config = config::from_text(None, "", &overrides, env).map_err(|problems| {
         eprintln!("{}", problems.render(false));
         exit::CONFIG
     })?;
+    // What is made up is no matter for a collector, whatever the environment names one for.
+    config.telemetry.endpoint = None;
     let file = folder.join(crate::data_dir::JOURNAL_FILE);
     let journal = serve::open_journal(&file, &config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
     Gateway::start(&config, journal).map_err(|e| exit::fail(exit::CANNOT_START, &e, e.hint()))
@@ -240,6 +242,7 @@ async fn ask(client: Client, n: u64) -> (bool, Duration) {
         max_retries: None,
         commit: None,
         labels: Labels { id: client.new_id(unix_micros), ..Labels::default() },
+        follower: None,
         arrived,
         arrived_unix_micros: unix_micros,
     };

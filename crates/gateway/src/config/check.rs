@@ -16,7 +16,7 @@ use super::read::{Chosen, Reader, Said, Source};
 use super::written::{self, BUDGET_PARTS, Written};
 use super::{
     BATCH_WAIT, ClientConfig, Config, JournalConfig, LogConfig, Overrides, Profile, ServerConfig, StatusPageConfig,
-    alert, breaker, incident, retry, routes, units, upstreams,
+    alert, breaker, incident, retry, routes, telemetry, units, upstreams,
 };
 
 /// The most clients.
@@ -59,6 +59,7 @@ pub(super) fn config(
     let status_page = status_page(&mut reader, &written.status_page);
     let alerts = alert::read(&mut reader, &written.alert);
     let journal = journal(&mut reader, &written.journal);
+    let telemetry = telemetry::read(&mut reader, &written.telemetry);
     let log = log(&mut reader, &written.log, overrides);
     let data_dir = data_dir(&mut reader, overrides);
     doors::check(&doors, &upstreams.list, &clients, written.client.len(), &mut reader.problems);
@@ -75,6 +76,7 @@ pub(super) fn config(
             alerts,
             journal,
             clients: clients.into_iter().map(|placed| placed.value).collect(),
+            telemetry,
             log,
             data_dir,
             retry: top,

@@ -7,7 +7,7 @@ use super::schema;
 use super::show::{Row, Shown, default_rows};
 
 /// What the keys without a default could look like.
-const SAMPLES: [(&str, &str); 22] = [
+const SAMPLES: [(&str, &str); 25] = [
     ("server.admin_token", "\"${SEAWALL_ADMIN_TOKEN}\""),
     ("upstream.api_key", "\"${OPENAI_API_KEY}\""),
     ("upstream.api_keys", "[\"${OPENAI_API_KEY}\", \"${OPENAI_API_KEY_2}\"]"),
@@ -30,6 +30,9 @@ const SAMPLES: [(&str, &str); 22] = [
     ("alert.ca_file", "\"/etc/ssl/certs/company.pem\""),
     ("client.name", "\"billing\""),
     ("client.token", "\"${BILLING_TOKEN}\""),
+    ("telemetry.otlp_endpoint", "\"http://127.0.0.1:4318\""),
+    ("telemetry.otlp_headers", "{ \"x-api-key\" = \"${COLLECTOR_KEY}\" }"),
+    ("telemetry.ca_file", "\"/etc/ssl/certs/company.pem\""),
 ];
 /// Keys that stand there without a comment sign: they are what makes an upstream.
 const ACTIVE: [&str; 2] = ["upstream.name", "upstream.base_url"];
@@ -70,7 +73,7 @@ pub(crate) fn example() -> String {
             match header {
                 "retry" => text.push_str(&optional_lines("route", &mut describe)),
                 "journal" => text.push_str(&optional_lines("alert", &mut describe)),
-                "log" => text.push_str(&optional_lines("client", &mut describe)),
+                "telemetry" => text.push_str(&optional_lines("client", &mut describe)),
                 _ => {}
             }
             table = header;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// A key whose name contains one of these holds a credential.
-const NAMES: [&str; 5] = ["key", "token", "secret", "password", "authorization"];
+const NAMES: [&str; 6] = ["key", "token", "secret", "password", "authorization", "headers"];
 /// A key of this name holds an address whose path may be a credential: the `url` of an alert.
 const ADDRESS: &str = "url";
 /// Text that begins like this is a credential wherever it stands.

@@ -140,6 +140,7 @@ pub(crate) fn rows(config: &Config) -> Vec<Row> {
         list.push(&table, &place, "client", "name", Shown::Value(json!(client.name)));
         list.push(&table, &place, "client", "token", Shown::secret(Some(&client.token)));
     }
+    list.telemetry();
     list.table("log", "format", json!(config.log.format.name()));
     list.table("log", "level", json!(config.log.level.name()));
     let source = config.sources.get("data_dir").cloned().unwrap_or(Source::Default);
@@ -348,6 +349,35 @@ impl List<'_> {
         self.table("journal", "size_max", size(journal.size_max));
         self.table("journal", "sync", json!(journal.sync.name()));
         self.table("journal", "success_sample", fraction(journal.success_sample_ppm, SAMPLE_PARTS));
+    }
+
+    fn telemetry(&mut self) {
+        let telemetry = &self.config.telemetry;
+        let mut push = |key, value| self.push("telemetry", "telemetry", "telemetry", key, value);
+        push("otlp_endpoint", Shown::maybe(telemetry.endpoint.as_ref().map(|uri| json!(uri.to_string()))));
+        let origins: Vec<String> = telemetry.headers.iter().map(|(_, value)| value.origin().to_owned()).collect();
+        push("otlp_headers", if origins.is_empty() { Shown::Unset } else { Shown::Secrets(origins) });
+        self.table("telemetry", "traces", json!(telemetry.traces));
+        self.table("telemetry", "metrics", json!(telemetry.metrics));
+        self.table("telemetry", "metrics_every", wait(telemetry.metrics_every));
+        self.table("telemetry", "sample", fraction(telemetry.sample_ppm, SAMPLE_PARTS));
+        self.table("telemetry", "traceparent", json!(telemetry.traceparent.name()));
+        self.table("telemetry", "service_name", json!(telemetry.service_name));
+        self.table("telemetry", "proxy", proxy(&telemetry.proxy_setting));
+        let roots = telemetry.roots.as_ref().map(|roots| json!(roots.path.display().to_string()));
+        self.push("telemetry", "telemetry", "telemetry", "ca_file", Shown::maybe(roots));
+        for row in self.rows.iter_mut().filter(|row| row.table == "telemetry") {
+            row.note = match row.key {
+                "otlp_endpoint" if telemetry.endpoint.is_none() => Some("nothing is sent".into()),
+                "otlp_endpoint" if telemetry.is_disabled => Some("nothing is sent: OTEL_SDK_DISABLED".into()),
+                "otlp_endpoint" if telemetry.collector().is_none() => Some("nothing is sent: neither is on".into()),
+                "ca_file" if telemetry.roots.is_none() => Some(SYSTEMS_ROOTS.into()),
+                "proxy" if telemetry.collector().is_some() && telemetry.proxy_setting == ProxySetting::Env => {
+                    Some(way(telemetry.proxy.as_ref()))
+                }
+                _ => None,
+            };
+        }
     }
 }
 

@@ -50,6 +50,7 @@ mod breaker;
 mod incident;
 mod routes;
 mod status_pages;
+mod telemetry;
 mod upstreams;
 
 mod defaults {
@@ -429,6 +430,7 @@ mod keys {
             ("OPENAI_API_KEY_2", "sk-2"),
             ("BILLING_TOKEN", "0123456789abcdef"),
             ("ALERT_SECRET", alerts::SIGNING_KEY),
+            ("COLLECTOR_KEY", "c-1"),
         ];
         let config = parse_with(&text, &Overrides::default(), &env(&variables));
         let config = config.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
@@ -474,6 +476,9 @@ mod keys {
             "route.stream_upgrade",
             "route.upstreams",
             "server.admin_token",
+            "telemetry.ca_file",
+            "telemetry.otlp_endpoint",
+            "telemetry.otlp_headers",
             "upstream.api_key",
             "upstream.api_keys",
             "upstream.ca_file",
@@ -493,7 +498,7 @@ mod secrets {
     use super::*;
 
     /// Every place of a file where a credential may stand, by right or by mistake.
-    const PLACES: [&str; 25] = [
+    const PLACES: [&str; 30] = [
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\"\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = \"CANARY\nauth = 5",
         "[[upstream]]\nbase_url = \"https://a.example\"\napi_key = [\"CANARY\"]",
@@ -518,6 +523,11 @@ mod secrets {
         "[[alert]]\nkind = \"pagerduty\"\nsecret = \"CANARY\"",
         "[[alert]]\nkind = \"alertmanager\"\nurl = \"http://me:CANARY@a.example\"\nmin_severity = 5",
         "alert = [{ kind = \"webhook\", url = \"https://a.example/CANARY\", secret = 5 }]",
+        "[telemetry]\notlp_headers = { \"x-api-key\" = \"CANARY\\u0007\", \"host\" = \"CANARY\" }",
+        "[telemetry]\notlp_headers = { x = \"CANARY\", X = \"CANARY\" }\nsample = 7",
+        "[telemetry]\notlp_heders = { \"x-api-key\" = \"CANARY\" }",
+        "[telemetry]\notlp_endpoint = \"http://me:CANARY@a.example\"",
+        "[telemetry]\notlp_endpoint = \"http://a.example?token=CANARY\"",
         "[[alert]]\nkind = \"slack\"\nsecert = \"CANARY\"\nurl = \"https://a.example/CANARY\nname = 5",
     ];
 

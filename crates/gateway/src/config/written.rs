@@ -23,7 +23,8 @@ use super::kind::{
     StatusPageAt, TOKEN_BYTES_MIN, Wait, Weight,
 };
 use super::list::{Credentials, ModelMap, ModelNames, Patterns, UpstreamNames};
-use super::{AlertKind, JournalSync, LogFormat, LogLevel, Poll, Profile, UpstreamAuth};
+use super::telemetry::{Attribute, Collector, Headers};
+use super::{AlertKind, JournalSync, LogFormat, LogLevel, Poll, Profile, Propagation, UpstreamAuth};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -103,6 +104,8 @@ pub(super) struct Written {
     /// Who may use the gateway. With none, everybody who can reach it.
     #[schemars(with = "Vec<Client>")]
     pub(super) client: Vec<Spanned<Client>>,
+    /// Traces and metrics for an OpenTelemetry collector. With no address nothing is sent.
+    pub(super) telemetry: Telemetry,
     /// What the program says on stderr.
     pub(super) log: Log,
 }
@@ -453,6 +456,33 @@ pub(super) struct Client {
     pub(super) name: Item<Name>,
     /// What it sends as its API key. At least 16 bytes, and its own.
     pub(super) token: Item<Credential<TOKEN_BYTES_MIN>>,
+}
+
+/// Traces and metrics for an OpenTelemetry collector.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Telemetry {
+    /// Where OTLP over HTTP is taken in protobuf: /v1/traces and /v1/metrics are added. OTEL_EXPORTER_OTLP_ENDPOINT outranks it.
+    pub(super) otlp_endpoint: Item<Collector>,
+    /// Headers for the collector, with references to its credentials. OTEL_EXPORTER_OTLP_HEADERS outranks them.
+    pub(super) otlp_headers: Item<Headers>,
+    /// Whether traces are sent: a span for each request, and in it one for each attempt. Never what was said.
+    pub(super) traces: Item<Flag>,
+    /// Whether metrics are sent.
+    pub(super) metrics: Item<Flag>,
+    /// How often metrics are sent.
+    pub(super) metrics_every: Item<Wait<SECOND, HOUR>>,
+    /// What part of the traces that begin here is sent, 0.0 to 1.0. Those with a failed attempt are always, and a caller's
+    /// own trace is as its caller decided.
+    pub(super) sample: Item<Fraction<SAMPLE_PARTS>>,
+    /// A caller's traceparent: "off" is not looked at; "accept" its trace goes on here; "forward" and on to the upstreams.
+    pub(super) traceparent: Item<OneOf<Propagation>>,
+    /// What this gateway is called there. OTEL_SERVICE_NAME outranks it, and OTEL_RESOURCE_ATTRIBUTES adds to it.
+    pub(super) service_name: Item<Attribute>,
+    /// "env" follows HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; or "none", or "http://host:port".
+    pub(super) proxy: Item<Proxied>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub(super) ca_file: Item<File>,
 }
 
 /// What the program says on stderr.

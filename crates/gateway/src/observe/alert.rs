@@ -6,14 +6,13 @@
 //! address of a receiver may be one.
 //!
 //! `notice` has the facts, `slack`, `pagerduty`, `alertmanager` and `webhook` their forms, `desk` what each receiver
-//! knows and what waits for it, `courier` the task, and `post` the way.
+//! knows and what waits for it, `courier` the task, and `super::post` the way.
 
 mod alertmanager;
 mod courier;
 mod desk;
 mod notice;
 mod pagerduty;
-mod post;
 #[cfg(test)]
 pub(crate) mod samples;
 mod slack;
@@ -39,11 +38,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+pub(crate) use super::post::Refused;
+use super::post::{self, POST_WITHIN, Post, Why};
 use courier::{Counts, Sink};
 use desk::{Desk, Item};
 pub(crate) use notice::{Links, Notice, PageSays};
-pub(crate) use post::Refused;
-use post::{POST_WITHIN, Post, Why};
 
 /// A receiver, and how to get there.
 pub(crate) struct Settings {

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use prometheus_client::encoding::prometheus_protobuf;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, NativeHistogramConfig};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use seawall_core::event::Outcome;
@@ -41,6 +42,17 @@ const SECONDS: [f64; 17] =
     [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
 /// Seconds that Seawall itself adds: from 10 µs.
 const OVERHEAD: [f64; 10] = [0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.025, 0.1];
+
+/// Each bucket of a native histogram ends at most so much above its beginning.
+const NATIVE_FACTOR: f64 = 1.1;
+/// The most buckets of one, that have something in them; beyond it they become coarser. What Prometheus' own library advises.
+const NATIVE_BUCKETS_MAX: usize = 160;
+
+/// A histogram with these buckets, and with those of a native one for who asks for it.
+fn histogram(buckets: impl IntoIterator<Item = f64>) -> Histogram {
+    let native = NativeHistogramConfig::new(NATIVE_FACTOR).max_buckets(NATIVE_BUCKETS_MAX);
+    Histogram::new_classic_and_native(buckets, native)
+}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct ModelLabel(Arc<str>);
@@ -195,7 +207,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("seawall");
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Version of this program", build);
-        let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        let seconds: fn() -> Histogram = || histogram(SECONDS);
         let metrics = Metrics {
             models: RwLock::default(),
             other: OfModel::new("other".into(), upstreams.len()),
@@ -207,7 +219,7 @@ impl Metrics {
             tokens: Family::default(),
             duration: Family::new_with_constructor(seconds),
             first_content: Family::new_with_constructor(seconds),
-            overhead: Histogram::new(OVERHEAD),
+            overhead: histogram(OVERHEAD),
             saved: Counter::default(),
             client_retries: Counter::default(),
             adopted: Counter::default(),
@@ -284,6 +296,11 @@ impl Metrics {
         let name: Arc<str> = name.into();
         let new = || OfModel::new(Arc::clone(&name), self.upstreams.len());
         Arc::clone(models.entry(Arc::clone(&name)).or_insert_with(new))
+    }
+
+    /// What a model is called here: by its name, if it is among the first [`MODELS_MAX`].
+    pub(crate) fn model_name(&self, name: Option<&str>) -> Arc<str> {
+        Arc::clone(&self.model(name).label.0)
     }
 
     /// Counts an attempt at `upstream`.
@@ -370,6 +387,21 @@ impl Metrics {
 
     /// Everything, as OpenMetrics text.
     pub(crate) fn text(&self, readings: &Readings) -> String {
+        self.take(readings);
+        let mut text = String::with_capacity(8 * 1024);
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text
+    }
+
+    /// Everything, as Prometheus' protobuf: families, each behind its length. Only here have histograms their native
+    /// buckets, beside the others.
+    pub(crate) fn protobuf(&self, readings: &Readings) -> Vec<u8> {
+        self.take(readings);
+        prometheus_protobuf::encode_to_vec(&self.registry).expect("writing to memory cannot fail")
+    }
+
+    /// Takes over what was read.
+    fn take(&self, readings: &Readings) {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.breakers.clear();
         for (upstream, model, state) in &readings.breakers {
@@ -402,9 +434,6 @@ impl Metrics {
         self.journal_late.inner().store(readings.journal_late, Ordering::Relaxed);
         self.journal_degraded.set(i64::from(readings.journal_degraded));
         self.memory_held.set(gauge(readings.memory_held as u64));
-        let mut text = String::with_capacity(8 * 1024);
-        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
-        text
     }
 }
 
@@ -460,6 +489,56 @@ mod tests {
             text(&[("u", Some(Indicator::Minor))]),
             ["seawall_status_page{upstream=\"u\",indicator=\"minor\"} 1"]
         );
+    }
+
+    #[test]
+    fn a_histogram_has_both_kinds_of_buckets_in_protobuf_and_its_own_in_text() {
+        use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{MetricFamily, MetricType};
+        use prost::Message;
+
+        let metrics = Metrics::new(&["u".to_string()]);
+        for millis in [15, 150, 1_500] {
+            metrics.content_after(Endpoint::ChatCompletions, Duration::from_millis(millis));
+        }
+        metrics.client_retries.inc();
+        let wire = metrics.protobuf(&Readings { waiting: 3, ..Readings::default() });
+        let (mut rest, mut families) = (&*wire, Vec::new());
+        while !rest.is_empty() {
+            families.push(MetricFamily::decode_length_delimited(&mut rest).unwrap());
+        }
+        let family =
+            |name: &str| families.iter().find(|family| family.name == name).unwrap_or_else(|| panic!("{name}"));
+        let first = family("seawall_first_content_seconds");
+        let histogram = first.metric[0].histogram.as_ref().unwrap();
+        assert_eq!((first.r#type(), histogram.sample_count), (MetricType::Histogram, 3));
+        assert_eq!(
+            (histogram.bucket.len(), histogram.schema, histogram.positive_delta.len()),
+            (SECONDS.len() + 1, 3, 3)
+        );
+        assert_eq!(family("seawall_client_retries_total").metric[0].counter.as_ref().unwrap().value, 1.0);
+        assert_eq!(family("seawall_requests_waiting").metric[0].gauge.as_ref().unwrap().value, 3.0);
+        let text = metrics.text(&Readings::default());
+        let buckets = text.lines().filter(|line| line.starts_with("seawall_first_content_seconds_bucket{"));
+        assert_eq!(buckets.count(), SECONDS.len() + 1);
+    }
+
+    #[test]
+    fn a_native_histogram_is_bounded() {
+        use prometheus_client::encoding::prometheus_protobuf::encode;
+
+        let metrics = Metrics::new(&["u".to_string()]);
+        for exponent in 0..100_000_u32 {
+            metrics.overhead.observe(1e-9 * 1.000_5_f64.powi(i32::try_from(exponent).unwrap()));
+        }
+        let families = encode(&metrics.registry).unwrap();
+        let overhead = families.iter().find(|family| family.name == "seawall_overhead_seconds").unwrap();
+        let histogram = overhead.metric[0].histogram.as_ref().unwrap();
+        assert!(
+            (20..=NATIVE_BUCKETS_MAX).contains(&histogram.positive_delta.len()),
+            "{}",
+            histogram.positive_delta.len()
+        );
+        assert_eq!(histogram.sample_count, 100_000);
     }
 
     #[test]

@@ -340,7 +340,7 @@ fn metrics(server: &Server, asked: &HeaderMap) -> Reply {
     };
     let accept = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let form = Form::wanted(accept);
-    let mut response = text(StatusCode::OK, form.of(server.observe.metrics.text(&readings)));
+    let mut response = text(StatusCode::OK, form.of(&server.observe.metrics, &readings));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));

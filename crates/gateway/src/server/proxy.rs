@@ -9,7 +9,7 @@ use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use seawall::{Call, Conclusion, Labels, Payload, headers};
+use seawall::{Call, Conclusion, Follower, Labels, Payload, headers};
 use seawall_core::event::Outcome;
 use seawall_core::plan::policy::Commit;
 use seawall_core::request::{self, Endpoint};
@@ -21,6 +21,7 @@ use super::body::AnswerBody;
 use super::loud::{self, Conn};
 use super::switch::{self, Switch};
 use super::{InFlight, Server};
+use crate::observe::telemetry::{self, Arrival, Propagation, Trace};
 
 /// A larger body is looked at off the async threads.
 const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
@@ -46,7 +47,10 @@ pub(crate) async fn handle(
     let caller = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
     let endpoint = Endpoint::of(&head.method, head.uri.path());
-    let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id);
+    let arrival =
+        Arrival { request: &id, method: &head.method, headers: &head.headers, unix_micros: arrived_unix_micros };
+    let trace = server.observe.telemetry.follow(&arrival);
+    let refuse = |code: Code, detail: &str| server.refuse(endpoint, code, detail, &id, trace.as_deref());
 
     let client = match server.door.check(&head) {
         Ok(client) => client,
@@ -78,7 +82,10 @@ pub(crate) async fn handle(
     let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
     let commit = own(&head.headers, &STREAM).and_then(Commit::from_name);
     let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
-    prepare(&mut head.headers, &server.door.via, endpoint);
+    if let Some(trace) = &trace {
+        trace.admitted(&facts, client.as_deref(), tag.as_deref());
+    }
+    prepare(&mut head.headers, &server.door.via, endpoint, server.observe.telemetry.propagation);
     let dialect = endpoint.dialect();
     let call = Call {
         target: head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
@@ -89,6 +96,7 @@ pub(crate) async fn handle(
         max_retries,
         commit,
         labels: Labels { id: id.clone(), tag, client },
+        follower: trace.clone().map(|trace| trace as Arc<dyn Follower>),
         arrived,
         arrived_unix_micros,
     };
@@ -142,13 +150,23 @@ pub(crate) async fn handle(
 
 impl Server {
     /// An answer of our own to a request that no upstream was asked about.
-    fn refuse(&self, endpoint: Endpoint, code: Code, detail: &str, id: &str) -> Response<AnswerBody> {
+    fn refuse(
+        &self,
+        endpoint: Endpoint,
+        code: Code,
+        detail: &str,
+        id: &str,
+        trace: Option<&Trace>,
+    ) -> Response<AnswerBody> {
         let outcome = match code {
             Code::Shed => Outcome::Shed,
             Code::Draining => Outcome::Draining,
             _ => Outcome::Refused,
         };
-        self.observe.metrics.refused(endpoint, None, outcome);
+        self.observe.refused(endpoint, None, outcome);
+        if let Some(trace) = trace {
+            trace.refused(outcome, code.status());
+        }
         if matches!(code, Code::Shed | Code::Draining) {
             self.observe.recent.turned_away();
         }
@@ -186,10 +204,18 @@ async fn peek(head: &http::request::Parts, body: Option<Bytes>, len: u64) -> req
     }
 }
 
-/// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, and a
-/// mark that they passed here.
-fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint) {
-    headers::strip(fields, |name| matches!(name, "content-length" | "expect") || name.starts_with(headers::OWN_PREFIX));
+/// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, of its trace what is
+/// wanted, and a mark that they passed here.
+fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint, trace: Propagation) {
+    let ends = trace != Propagation::Forward;
+    headers::strip(fields, |name| {
+        matches!(name, "content-length" | "expect")
+            || name.starts_with(headers::OWN_PREFIX)
+            || (ends && telemetry::is_of_a_trace(name))
+    });
+    if !ends {
+        telemetry::bound(fields);
+    }
     if endpoint.dialect().is_some() {
         // Replies must be readable to be judged.
         fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -89,7 +89,7 @@ impl<'a> Chunk<'a> {
     }
 
     fn read_choice(&mut self, facts: &mut Facts, choice: &'a [u8]) {
-        let (mut index, mut error, mut is_finished, mut is_failed) = (0, &b""[..], false, false);
+        let (mut index, mut error, mut reason, mut is_finished, mut is_failed) = (0, &b""[..], &b""[..], false, false);
         for (key, raw) in json::members(choice).map_while(Result::ok) {
             match &*key {
                 b"index" => index = json::uint(raw).unwrap_or(0),
@@ -101,6 +101,7 @@ impl<'a> Chunk<'a> {
                 }
                 b"finish_reason" => {
                     is_finished = !is_nothing(raw);
+                    reason = raw;
                     is_failed |= raw == br#""error""#;
                 }
                 b"native_finish_reason" => is_failed |= matches!(raw, br#""error""# | br#""network_error""#),
@@ -110,7 +111,11 @@ impl<'a> Chunk<'a> {
         if is_failed {
             self.failure = Some(error);
         } else if is_finished {
+            let before = facts.finished;
             self.is_last |= facts.finish(index);
+            if facts.finished != before {
+                facts.note_finish(reason);
+            }
         }
     }
 }

@@ -52,6 +52,19 @@ pub(super) fn read<'a>(facts: &mut Facts, dialect: Dialect, event: Event<'a>) ->
     if let (Dialect::Responses, None, Some(response)) = (dialect, &facts.response_id, members.response) {
         facts.response_id = json::field(response, "id").and_then(response_id);
     }
+    let holder = match (dialect, kind) {
+        (Dialect::Messages, b"message_delta") => json::field(event.data, "delta").map(|delta| (delta, "stop_reason")),
+        (Dialect::Responses, b"response.incomplete") => {
+            let details = members.response.and_then(|response| json::field(response, "incomplete_details"));
+            details.map(|details| (details, "reason"))
+        }
+        _ => None,
+    };
+    if let Some(reason) = holder.and_then(|(holder, key)| json::field(holder, key)) {
+        facts.note_finish(reason);
+    } else if (dialect, kind) == (Dialect::Responses, b"response.completed") {
+        facts.note_finish(br#""stop""#);
+    }
     match dialect {
         Dialect::Responses => responses(kind, event),
         Dialect::Assistants => assistants(kind, event),

@@ -112,6 +112,7 @@ pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard
         max_retries: Some(0),
         commit: None,
         labels: Labels { id: id.clone(), ..Labels::default() },
+        follower: None,
         arrived,
         arrived_unix_micros: began_unix_micros,
     };

@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::desk::{Desk, Item};
 use super::notice::Notice;
-use super::post::{POST_WITHIN, Refused, Why};
 use super::{Form, State};
 use crate::observe::journal::when::rfc3339;
+use crate::observe::post::{POST_WITHIN, Refused, Why};
 
 /// The first wait is by chance up to this; it doubles with each failure.
 pub(super) const WAIT_BASE: Duration = Duration::from_secs(1);

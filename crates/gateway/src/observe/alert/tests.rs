@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use seawall_core::incident::{Close, Event, Kind, Rule, Scope, What};
 use serde_json::{Value, json};
 
-use super::post::tests::{answer, receiver};
 use super::samples::{HOSTILE, WORDS, event, full, hostile, links};
 use super::*;
+use crate::observe::post::tests::{answer, receiver};
 
 const NOW: i64 = 1_795_829_000_000_000;
 const REMIND_EVERY: Duration = Duration::from_secs(15 * 60);

@@ -108,6 +108,7 @@ impl World {
             key: 0,
             region: Some("FRA"),
             first_content,
+            waited: first_content,
             route: None,
         };
         self.watch.answered(&facts, &answered);

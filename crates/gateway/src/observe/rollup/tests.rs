@@ -216,8 +216,9 @@ async fn sums_are_on_their_way_to_the_file_every_ten_seconds() {
     let names = crate::observe::incidents::Names { upstreams: names.to_vec(), ..Default::default() };
     let alerts = crate::observe::alert::Alerts::start(Vec::new(), &crate::observe::alert::Links::default());
     let alerts = Arc::new(alerts.unwrap());
-    let observe =
-        Arc::new(crate::observe::Observe::new(kept(&file), names, 0.0, Some(Limits::default()), pages, alerts));
+    let off = crate::observe::telemetry::Settings::off();
+    let observe = crate::observe::Observe::new(kept(&file), names, 0.0, Some(Limits::default()), pages, alerts, off);
+    let observe = Arc::new(observe.unwrap());
     let mut tending = tokio::task::JoinSet::new();
     tending.spawn(tend(Arc::clone(&observe)));
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -57,7 +57,7 @@ pub(super) struct Post {
     pub(super) path: PathAndQuery,
     /// Beside those that every post has.
     pub(super) headers: HeaderMap,
-    /// JSON.
+    /// JSON, unless the headers say otherwise.
     pub(super) body: Bytes,
 }
 
