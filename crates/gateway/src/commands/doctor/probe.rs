@@ -116,7 +116,8 @@ pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard
         arrived,
         arrived_unix_micros: began_unix_micros,
     };
-    let conclusion = client.run(call).await;
+    // On the heap: whoever waits for this would be as large as it.
+    let conclusion = Box::pin(client.run(call)).await;
     let mut heard = Heard {
         class: Class::Ok,
         fault: None,
