@@ -14,6 +14,8 @@ pub(crate) mod literal;
 pub(crate) mod rehearse;
 pub(crate) mod report;
 mod running;
+pub(crate) mod screen;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod table;

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Verb};
+use commands::screen::{self, Lines, Long};
 use commands::serve::ServeArgs;
 use config::{Environment, Overrides};
 use exit::Exit;
@@ -35,7 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
-    let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr());
+    let long = verb.long();
+    let width = long.and_then(|_| screen::width(env));
+    let mut out = Lines::new(anstream::stdout().lock(), width, long.unwrap_or(Long::Cut));
+    let mut err = anstream::stderr();
     match verb {
         Verb::Serve(args) => {
             drop(out);

@@ -33,8 +33,16 @@ const RATE: u64 = 200;
 const LATENCY: &str = "10ms..40ms";
 const PATH: &str = "/v1/chat/completions";
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall demo
+  seawall demo --failing 0.5           every second attempt fails
+  seawall demo --seconds 30 --seed 7   longer, and another roll of the dice
+  seawall demo --json                  for a script";
+
 /// What `demo` was told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// How long the load lasts, with and without Seawall each: 1 to 600
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]

@@ -38,8 +38,18 @@ use self::check::{Check, State};
 use self::draft::Form;
 use self::request::Order;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall doctor
+  seawall doctor --upstream https://api.openai.com/v1
+  seawall doctor request.json             lint alone: nothing is sent
+  seawall doctor request.json --send --sends-max 20
+
+Exit codes: 0 nothing is wrong, 1 something is, 5 the upstream is at fault.";
+
 /// What `seawall doctor` was asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct DoctorArgs {
     /// A request that fails, or - for standard input; without it, this machine and its set-up are looked at
     #[arg(value_name = "REQUEST.json")]

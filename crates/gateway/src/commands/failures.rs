@@ -7,22 +7,30 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::builder::PossibleValuesParser;
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
 use seawall_core::verdict::Class;
 
+use crate::commands::screen::Screen;
+use crate::commands::table::{self, Column, Fitted};
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{Filter, JournalArgs, Journals, ReadError};
 use crate::observe::journal::row::AttemptRow;
 use crate::observe::journal::stacked::Stacked;
-use crate::observe::journal::when::{When, rfc3339};
+use crate::observe::journal::when::{When, brief, rfc3339};
 
 /// Rows of the table, unless `--limit` says otherwise.
 const LIMIT: usize = 50;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall failures --since 1h
+  seawall failures --status 5xx --model gpt-4o
+  seawall failures --class rate_limited --limit 200
+  seawall failures --request-id req_0123456789abcdef --json";
+
 /// What `seawall failures` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct FailuresArgs {
     /// Only attempts begun since then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z
     #[arg(long, value_name = "WHEN")]
@@ -61,7 +69,7 @@ pub(crate) struct FailuresArgs {
 pub(crate) fn run(
     args: &FailuresArgs,
     default_dir: Option<&Path>,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     match list(args, default_dir, out, err) {
@@ -99,7 +107,7 @@ impl From<io::Error> for Stopped {
 fn list(
     args: &FailuresArgs,
     default_dir: Option<&Path>,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> Result<(), Stopped> {
     let journals = Journals::open(&args.place, default_dir)?;
@@ -120,8 +128,10 @@ fn list(
         writeln!(err, "no failed attempt is on record{}", if args.narrows() { " that fits" } else { "" })?;
         return Ok(());
     }
-    writeln!(out, "{}", table(&attempts).trim_fmt())?;
+    let told = table(&attempts, out.width());
+    out.write_all(told.text.as_bytes())?;
     out.flush()?;
+    write!(err, "{}", told.note().unwrap_or_default())?;
     let all = journals.count(&filter)?;
     let left = all.saturating_sub(attempts.len() as u64);
     if left > 0 {
@@ -155,39 +165,41 @@ impl FailuresArgs {
     }
 }
 
-fn table(attempts: &[AttemptRow]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header([
-        "TIME (UTC)",
-        "REQUEST",
-        "ATTEMPT",
-        "UPSTREAM",
-        "MODEL",
-        "STATUS",
-        "CLASS",
-        "CODE",
-        "X-REQUEST-ID",
-        "ELAPSED",
-        "DECISION",
-    ]);
-    for row in attempts {
-        let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        table.add_row([
-            Cell::new(rfc3339(row.time)),
-            Cell::new(printable(&row.request_id)),
-            right(row.attempt.to_string()),
-            Cell::new(printable(&row.upstream)),
-            Cell::new(text(&row.facts.model)),
-            right(row.status.map_or_else(|| "-".to_owned(), |status| status.to_string())),
-            Cell::new(printable(&row.class)),
-            Cell::new(text(&row.error_code)),
-            Cell::new(text(&row.upstream_request_id)),
-            right(millis(row.elapsed_ms)),
-            Cell::new(decision(row)),
-        ]);
-    }
-    table
+/// The columns; the greater the rank, the earlier one is left out where there is no room.
+fn columns() -> [Column; 11] {
+    [
+        Column::fixed("TIME (UTC)"),
+        Column::fixed("REQUEST"),
+        Column::fixed("ATTEMPT").number().ranked(7),
+        Column::fixed("UPSTREAM").cut_to(6).ranked(6),
+        Column::fixed("MODEL").cut_to(6).ranked(3),
+        Column::fixed("STATUS").number().ranked(1),
+        Column::fixed("CLASS").cut_to(7).ranked(2),
+        Column::fixed("CODE").cut_to(8).ranked(8),
+        Column::fixed("X-REQUEST-ID").ranked(4),
+        Column::fixed("ELAPSED").number().ranked(9),
+        Column::fixed("DECISION").cut_to(8).ranked(5),
+    ]
+}
+
+fn table(attempts: &[AttemptRow], width: Option<usize>) -> Fitted {
+    let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
+    let rows = attempts.iter().map(|row| {
+        vec![
+            if width.is_some() { brief(row.time) } else { rfc3339(row.time) },
+            printable(&row.request_id),
+            row.attempt.to_string(),
+            printable(&row.upstream),
+            text(&row.facts.model),
+            row.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            printable(&row.class),
+            text(&row.error_code),
+            text(&row.upstream_request_id),
+            millis(row.elapsed_ms),
+            decision(row),
+        ]
+    });
+    table::fit(&columns(), &rows.collect::<Vec<_>>(), width)
 }
 
 /// What was done after the attempt and why, in a few words.

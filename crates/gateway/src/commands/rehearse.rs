@@ -21,15 +21,19 @@ const SEEDS_MAX: u64 = 1_000;
 /// How many are played where nothing is said: what one seed does is chance.
 const SEEDS: u64 = 5;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall rehearse --list
+  seawall rehearse c e1
+  seawall rehearse c --config seawall.toml --seeds 20 --svg outage.svg
+  seawall rehearse ./friday.story --json
+
+Exit codes: 0 every bar was held, 1 one was not, 2 there is no such story, or it
+cannot be read.";
+
 /// What `rehearse` was told.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "A story is the name of a built-in one, or a file.\n\n\
-    Examples:\n  \
-    seawall rehearse --list\n  \
-    seawall rehearse c e1\n  \
-    seawall rehearse c --config seawall.toml --seeds 20 --svg outage.svg\n  \
-    seawall rehearse ./friday.story --json\n\n\
-    Exit codes: 0 every bar was held, 1 one was not, 2 no such story or one that cannot be read.")]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct RehearseArgs {
     /// The stories to play; without any, all that are built in
     #[arg(value_name = "STORY")]

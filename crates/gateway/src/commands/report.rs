@@ -18,19 +18,16 @@ const INCIDENT_MICROS: i64 = 24 * 3_600 * 1_000_000;
 /// How far back failures are, unless `--since` says otherwise and where there is no incident, in microseconds: an hour.
 const PERIOD_MICROS: i64 = 3_600 * 1_000_000;
 
-pub(crate) const EXAMPLES: &str = "\
-Without INCIDENT it is about the newest one of the last 24 hours, an open one
-first; where there is none, about all failures of the last hour.
-
+const EXAMPLES: &str = "\
 Examples:
-  seawall report                                 what is going on, or went on last
-  seawall report inc_4f2a -o report.md           that incident, for a support ticket
-  seawall report --all --since 2h --until 1h     everything that failed in that hour
-  seawall report inc_4f2a --format json | jq .summary
-  seawall report --schema                        the JSON schema";
+  seawall report                               what goes on, or went on last
+  seawall report inc_4f2a -o report.md         that incident, for a ticket
+  seawall report --all --since 2h --until 1h   all that failed in that hour
+  seawall report inc_4f2a --format json | jq .summary";
 
 /// What `seawall report` was asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ReportArgs {
     /// The incident, by its id or the beginning of it
     #[arg(value_name = "INCIDENT", conflicts_with_all = ["since", "until", "all"])]

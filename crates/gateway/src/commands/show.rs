@@ -19,8 +19,15 @@ use crate::observe::journal::when::rfc3339;
 /// The width of the labels' column.
 const LABEL: usize = 20;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall show sw_0198f0a1b2c3d4e5f60718293a4b5c6d
+  seawall show req_0123456789abcdef0123            what the provider calls it
+  seawall show req_0123456789abcdef0123 --json";
+
 /// What `seawall show` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
     /// A Seawall id (sw_…), an upstream's x-request-id, or an X-Client-Request-Id
     #[arg(value_name = "ID")]

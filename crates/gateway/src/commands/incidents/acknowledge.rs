@@ -10,8 +10,16 @@ use crate::config::{self, Environment, Overrides};
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, printable};
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents ack inc_4f2a90b1c2d3e4f5
+  seawall incidents ack inc_4f2a90b1c2d3e4f5 --data-dir /var/lib/seawall
+
+Exit codes: 0 it is known, 1 no such incident is open, 4 no gateway runs.";
+
 /// Which incident, of which gateway.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct AcknowledgeArgs {
     /// Its id
     #[arg(value_name = "INCIDENT")]
@@ -20,11 +28,11 @@ pub(super) struct AcknowledgeArgs {
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
     /// The data directory of the gateway
-    #[arg(long, env = "SEAWALL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "SEAWALL_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// A JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub(super) async fn run(

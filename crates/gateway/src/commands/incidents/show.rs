@@ -12,8 +12,14 @@ use crate::observe::journal::plain::{json_line, printable};
 use crate::observe::journal::read::{JournalArgs, Journals};
 use crate::observe::journal::when::rfc3339;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents show inc_4f2a       by the beginning of its id
+  seawall incidents show inc_4f2a --json";
+
 /// Which to show.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ShowArgs {
     /// Its id, or the beginning of it
     #[arg(value_name = "INCIDENT")]
