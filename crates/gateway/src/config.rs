@@ -63,6 +63,7 @@ pub(crate) use self::read::Source;
 pub(crate) use self::secret::Secret;
 pub(crate) use self::show::{Row, json_schema, rows};
 pub(crate) use self::status_page::{StatusPage, StatusPageSetting};
+pub(crate) use self::unknown::nearest;
 
 use self::diagnose::Problem;
 use self::expand::Expansion;

@@ -164,6 +164,9 @@ fn tell(
         let from = rfc3339(*from);
         writeln!(err, "note: whole requests are counted from {from} on; failed attempts before that are in the table")?;
     }
+    if prices.is_none() {
+        writeln!(err, "hint: --prices FILE tells it in money too; `seawall help bill` has an example of one")?;
+    }
     if !bill.unpriced.is_empty() {
         let names: Vec<String> = bill.unpriced.iter().map(|name| telling::shown(name)).collect();
         writeln!(err, "note: no price for {}: their tokens are not in the sums of money", names.join(", "))?;

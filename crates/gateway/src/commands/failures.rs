@@ -3,6 +3,7 @@
 //! A person gets a table and is told how many rows it leaves out; a program gets one JSON object
 //! a line with every field, and no limit unless it asks for one.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use seawall_core::verdict::Class;
 
 use crate::commands::screen::Screen;
 use crate::commands::table::{self, Column, Fitted};
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{Filter, JournalArgs, Journals, ReadError};
@@ -27,6 +29,9 @@ Examples:
   seawall failures --status 5xx --model gpt-4o
   seawall failures --class rate_limited --limit 200
   seawall failures --request-id req_0123456789abcdef --json";
+
+/// Of so many attempts, the newest ones, are names read, to say which was probably meant.
+const NAMES_ROWS: usize = 10_000;
 
 /// What `seawall failures` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -126,6 +131,9 @@ fn list(
     let attempts: Vec<AttemptRow> = journals.attempts(&filter).take(limit).collect::<Result<_, _>>()?;
     if attempts.is_empty() && limit > 0 {
         writeln!(err, "no failed attempt is on record{}", if args.narrows() { " that fits" } else { "" })?;
+        if let Some(meant) = args.meant(&journals)? {
+            writeln!(err, "hint: did you mean `{meant}`?")?;
+        }
         return Ok(());
     }
     let told = table(&attempts, out.width());
@@ -141,6 +149,9 @@ fn list(
     if stacked.count() > 0 {
         let (count, advice) = (stacked.count(), Stacked::ADVICE);
         writeln!(err, "hint: {count} of these belong to a client's own retries ({stacked}): {advice}")?;
+    }
+    if let Some(first) = attempts.first() {
+        writeln!(err, "hint: `seawall show {}` tells all that is known of one", printable(&first.request_id))?;
     }
     Ok(())
 }
@@ -162,6 +173,30 @@ impl FailuresArgs {
     fn narrows(&self) -> bool {
         let words = [&self.model, &self.class, &self.upstream, &self.request_id];
         self.since.is_some() || self.until.is_some() || self.status.is_some() || words.iter().any(|w| w.is_some())
+    }
+}
+
+/// A name that may have been misspelt, and one on record that it is near to.
+type Pair<'a> = (&'static str, &'a Option<String>, BTreeSet<String>);
+
+impl FailuresArgs {
+    /// The flag with the name on record that was probably meant, where there is no such name.
+    fn meant(&self, journals: &Journals) -> Result<Option<String>, ReadError> {
+        let mut names: [Pair<'_>; 2] =
+            [("--upstream", &self.upstream, BTreeSet::new()), ("--model", &self.model, BTreeSet::new())];
+        if names.iter().all(|(_, asked, _)| asked.is_none()) {
+            return Ok(None);
+        }
+        for attempt in journals.attempts(&Filter::default()).take(NAMES_ROWS) {
+            let attempt = attempt?;
+            names[0].2.insert(attempt.upstream);
+            names[1].2.extend(attempt.facts.model);
+        }
+        Ok(names.iter().find_map(|(flag, asked, known)| {
+            let asked = asked.as_deref().filter(|asked| !known.contains(*asked))?;
+            let near = config::nearest(asked, known.iter().map(String::as_str))?;
+            Some(format!("{flag} {}", printable(near)))
+        }))
     }
 }
 
@@ -283,7 +318,8 @@ mod tests {
         });
         let (code, out, err) = run_in(dir.path(), &[]);
         let hint = "2 of these belong to a client's own retries (SDK openai-python 3.54.0): switch those off, as docs/guides/sdks.md says";
-        assert_eq!((code, err), (0, format!("hint: {hint}\n")));
+        let next = "`seawall show sw_00000000000000000000000000000002` tells all that is known of one";
+        assert_eq!((code, err), (0, format!("hint: {hint}\nhint: {next}\n")));
         insta::assert_snapshot!(out, @r"
         TIME (UTC)                REQUEST                              ATTEMPT  UPSTREAM  MODEL   STATUS  CLASS       CODE        X-REQUEST-ID  ELAPSED  DECISION
         2026-11-23T06:30:02.000Z  sw_00000000000000000000000000000002        1  openai    -            -  overloaded  overloaded  req_up_1        81 ms  stop: attempts
@@ -307,8 +343,8 @@ mod tests {
         fill(&dir.path().join(JOURNAL_FILE), &all, |_, asked, _| asked.client_retries = 0);
         let (_, out, err) = run_in(dir.path(), &[]);
         assert_eq!(out.lines().count(), LIMIT + 1);
-        assert_eq!(err, "1 older attempts are not shown: --limit 51 shows them all\n");
-        assert_eq!(run_in(dir.path(), &["--limit", "51"]).2, "");
+        assert!(err.starts_with("1 older attempts are not shown: --limit 51 shows them all\n"), "{err}");
+        assert!(!run_in(dir.path(), &["--limit", "51"]).2.contains("not shown"));
         assert_eq!(run_in(dir.path(), &["--json"]).1.lines().count(), LIMIT + 1);
     }
 
@@ -336,6 +372,19 @@ mod tests {
         assert_eq!(listed(&["--since", "2026-11-23T06:30:02Z"]), ["03", "02"]);
         assert_eq!(listed(&["--until", "2026-11-23T06:30:02Z"]), ["01"]);
         assert_eq!(listed(&["--model", "' OR 1=1 --"]), [""; 0], "a filter is a value, never SQL");
+    }
+
+    #[test]
+    fn a_name_that_is_not_on_record_is_told_with_one_that_is() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1], unchanged);
+        let said = |flags: &[&str]| run_in(dir.path(), flags).2;
+        let nothing = "no failed attempt is on record that fits\n";
+        assert_eq!(said(&["--upstream", "opnai"]), format!("{nothing}hint: did you mean `--upstream openai`?\n"));
+        assert_eq!(said(&["--model", "gpt4o"]), format!("{nothing}hint: did you mean `--model gpt-4o`?\n"));
+        assert_eq!(said(&["--upstream", "azure"]), nothing, "a guess is made for slips only");
+        assert_eq!(said(&["--upstream", "openai", "--status", "418"]), nothing, "the name is right");
+        assert_eq!(said(&["--upstream", "opnai", "--json"]), "");
     }
 
     #[test]

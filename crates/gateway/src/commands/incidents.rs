@@ -2,7 +2,7 @@
 
 mod acknowledge;
 mod list;
-mod show;
+pub(crate) mod show;
 pub(crate) mod test_alert;
 
 use std::io::{self, Write};

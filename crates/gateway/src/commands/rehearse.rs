@@ -144,7 +144,9 @@ fn story(name: &str, env: &Environment) -> Result<Story, (String, String)> {
         Ok(_) => parse(&path.file_stem().unwrap_or_default().to_string_lossy(), &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let why = format!("there is no story \"{name}\", neither built in nor as a file");
-            let hint = "`seawall rehearse --list` prints those that are built in".to_owned();
+            let near = config::nearest(name, BUILT_IN.iter().map(|(known, _)| *known));
+            let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let hint = format!("{meant}`seawall rehearse --list` prints those that are built in");
             Err((why, hint))
         }
         Err(error) => Err((format!("cannot read {name}: {error}"), String::new())),
@@ -208,6 +210,13 @@ mod tests {
     #[test]
     fn a_story_that_is_not_there_is_a_wrong_use() {
         assert_eq!(told(&args(&["no-such-story"])).0, exit::USAGE);
+    }
+
+    #[test]
+    fn a_story_that_is_near_is_named() {
+        let hint = |name| story(name, &Environment::empty()).unwrap_err().1;
+        assert!(hint("c-wiat").starts_with("did you mean `c-wait`? "), "{}", hint("c-wiat"));
+        assert!(hint("friday.story").starts_with("`seawall rehearse --list`"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::commands::failures::no_journal;
+use crate::commands::incidents::show::meant;
 use crate::escalation::{self, Report, Subject};
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::IncidentRow;
@@ -119,7 +120,7 @@ pub(crate) fn run(
 /// Why it is not clear what the report is about.
 struct Unclear {
     what: String,
-    hint: &'static str,
+    hint: String,
 }
 
 fn subject(args: &ReportArgs, journals: &Journals, now: i64) -> Result<Result<Subject, Unclear>, ReadError> {
@@ -134,11 +135,12 @@ fn subject(args: &ReportArgs, journals: &Journals, now: i64) -> Result<Result<Su
             (Some(one), []) => of(one),
             (None, _) => Ok(Err(Unclear {
                 what: format!("no incident {id} is on record"),
-                hint: "`seawall incidents` lists them; without one, the report is about the newest",
+                hint: meant(args.incident.as_deref().unwrap_or_default().trim(), journals)?
+                    + "`seawall incidents` lists them; without one, the report is about the newest",
             })),
             (Some(_), _) => Ok(Err(Unclear {
                 what: format!("more than one incident begins with {id}"),
-                hint: "`seawall incidents --all` lists them with their whole ids",
+                hint: "`seawall incidents --all` lists them with their whole ids".to_owned(),
             })),
         };
     }
@@ -147,7 +149,7 @@ fn subject(args: &ReportArgs, journals: &Journals, now: i64) -> Result<Result<Su
     if since(0) > until {
         return Ok(Err(Unclear {
             what: format!("--since {} is after --until {}", rfc3339(since(0)), rfc3339(until)),
-            hint: "the earlier time goes to --since",
+            hint: "the earlier time goes to --since".to_owned(),
         }));
     }
     if !args.all {
@@ -200,6 +202,7 @@ fn keep(file: &Path, text: &str, force: bool, report: &Report, err: &mut impl Wr
     match written {
         Ok(()) => {
             writeln!(err, "{shown}: {}", report.told())?;
+            writeln!(err, "hint: read it once, then attach it to a ticket at the provider's support")?;
             Ok(exit::OK)
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {

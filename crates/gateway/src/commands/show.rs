@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use seawall_core::verdict::usage::Counted;
-use seawall_core::verdict::{Billed, Charge};
+use seawall_core::verdict::{Billed, Charge, Class};
 
 use crate::commands::failures::{decision, no_journal};
 use crate::exit::{self, Exit};
@@ -68,6 +68,11 @@ pub(crate) fn run(
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(exit::OK),
         told => told?,
     }
+    if !args.json
+        && let Some(hint) = requests.first().and_then(next)
+    {
+        writeln!(err, "hint: {hint}")?;
+    }
     if more {
         writeln!(
             err,
@@ -75,6 +80,17 @@ pub(crate) fn run(
         )?;
     }
     Ok(exit::OK)
+}
+
+/// What to do after this, of a request that failed: the incident that it is part of, or what its last failure means.
+fn next(request: &RequestRow) -> Option<String> {
+    let incident = request.attempts.iter().rev().find_map(|attempt| attempt.incident.as_deref());
+    if let Some(incident) = incident {
+        return Some(format!("it is part of an incident: `seawall report {}` writes it down", printable(incident)));
+    }
+    let failed = request.attempts.iter().rev().find(|attempt| attempt.class != Class::Ok.name())?;
+    let about = failed.status.map_or_else(|| printable(&failed.class), |status| status.to_string());
+    Some(format!("`seawall explain {about}` says what that means and what to do"))
 }
 
 fn tell(requests: &[RequestRow], json: bool, out: &mut impl Write) -> io::Result<()> {
@@ -241,7 +257,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path(), 1);
         let (code, out, err) = show(dir.path(), &request(0).id, false);
-        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!((code, err.as_str()), (0, "hint: `seawall explain 503` says what that means and what to do\n"));
+        assert_eq!(show(dir.path(), &request(0).id, true).2, "", "a program needs no hint");
         insta::assert_snapshot!(out, @r"
         request sw_00000000000000000000000000000000
           time                 2026-11-23T06:30:00.000Z

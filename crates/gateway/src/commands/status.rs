@@ -93,6 +93,9 @@ pub(crate) async fn run(
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(exit::OK),
         told => told?,
     }
+    if let Some(hint) = entries.iter().find_map(Entry::next).filter(|_| !args.json) {
+        writeln!(err, "hint: {hint}")?;
+    }
     let mut pages = entries.iter().filter(|entry| entry.has_page()).peekable();
     if asked && pages.peek().is_some() && pages.all(|entry| !entry.is_reached()) {
         writeln!(err, "error: no status page could be read")?;

@@ -87,7 +87,9 @@ pub(crate) async fn run(
         return Ok(exit::CONFIG);
     }
     if let Some(name) = args.sink.as_deref().filter(|name| !names.contains(name)) {
-        writeln!(err, "error: no alert is called \"{}\"\nhint: there are {}", printable(name), names.join(", "))?;
+        let meant = config::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+        let (name, all) = (printable(name), names.join(", "));
+        writeln!(err, "error: no alert is called \"{name}\"\nhint: {}there are {all}", meant.unwrap_or_default())?;
         return Ok(exit::USAGE);
     }
     let told = send(args, &config).await;
