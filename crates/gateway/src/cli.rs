@@ -123,8 +123,8 @@ pub(crate) enum Verb {
     Show(ShowArgs),
     /// List what amounted to trouble, show one of it, try out who is told
     ///
-    /// One failure is no incident; four different requests in a row are, or more than 5 % of five
-    /// minutes, if chance would not do that.
+    /// One failure is no incident. Four different requests in a row that fail are one, and so is more
+    /// than one in twenty over five minutes, if chance would not do that.
     Incidents(IncidentsArgs),
     /// Say what failed, retried, hedged and cut attempts cost, and what was saved
     ///

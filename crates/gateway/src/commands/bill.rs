@@ -72,7 +72,7 @@ pub(crate) fn run(
     let prices = match args.prices.as_deref().map(Prices::read).transpose() {
         Ok(prices) => prices,
         Err(wrong) => {
-            writeln!(err, "error: {wrong}")?;
+            writeln!(err, "error: {wrong}\nhint: `seawall help bill` has an example of a table")?;
             return Ok(exit::CONFIG);
         }
     };

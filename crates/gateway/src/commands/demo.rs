@@ -51,7 +51,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
     /// The share of attempts that fail with a 500, 0 to 1
-    #[arg(long, value_name = "P", default_value_t = 0.2)]
+    #[arg(long, value_name = "P", default_value_t = 0.2, value_parser = share)]
     pub(crate) failing: f64,
     /// One JSON object
     #[arg(long)]
@@ -76,10 +76,8 @@ pub(crate) async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let share: FaultShare = match format!("500:{}", args.failing).parse() {
-        Ok(share) => share,
-        Err(error) => return Ok(exit::fail(exit::USAGE, &error, "--failing takes a number from 0 to 1")),
-    };
+    let share: FaultShare =
+        format!("500:{}", args.failing).parse().map_err(|e: seawall_chaos::Error| io::Error::other(e.to_string()))?;
     if !args.json {
         writeln!(
             err,
@@ -126,6 +124,11 @@ pub(crate) async fn run(
         writeln!(out, "Next: `seawall serve`, then OPENAI_BASE_URL=http://127.0.0.1:7500/v1 for your program.")?;
     }
     Ok(exit::OK)
+}
+
+/// A share of all attempts.
+fn share(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("not a number from 0 to 1")
 }
 
 async fn chaos(seed: u64, share: FaultShare) -> io::Result<Running> {

@@ -143,7 +143,8 @@ fn list(
     let all = journals.count(&filter)?;
     let left = all.saturating_sub(attempts.len() as u64);
     if left > 0 {
-        writeln!(err, "{left} older attempts are not shown: --limit {all} shows them all")?;
+        let attempts = if left == 1 { "attempt is" } else { "attempts are" };
+        writeln!(err, "{left} older {attempts} not shown: --limit {all} shows all")?;
     }
     let stacked = Stacked::of(&attempts);
     if stacked.count() > 0 {
@@ -343,7 +344,7 @@ mod tests {
         fill(&dir.path().join(JOURNAL_FILE), &all, |_, asked, _| asked.client_retries = 0);
         let (_, out, err) = run_in(dir.path(), &[]);
         assert_eq!(out.lines().count(), LIMIT + 1);
-        assert!(err.starts_with("1 older attempts are not shown: --limit 51 shows them all\n"), "{err}");
+        assert!(err.starts_with("1 older attempt is not shown: --limit 51 shows all\n"), "{err}");
         assert!(!run_in(dir.path(), &["--limit", "51"]).2.contains("not shown"));
         assert_eq!(run_in(dir.path(), &["--json"]).1.lines().count(), LIMIT + 1);
     }

@@ -110,7 +110,7 @@ pub(crate) fn run(
     }
     if !args.json {
         let of = config.file.as_deref().map_or("the defaults".to_owned(), |path| path.display().to_string());
-        writeln!(err, "\n{} of virtual time, under {of}", plural(stories.len()))?;
+        writeln!(err, "{} of virtual time, under {of}", plural(stories.len()))?;
     }
     Ok(if all_held { exit::OK } else { exit::FOUND })
 }

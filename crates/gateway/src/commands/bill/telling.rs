@@ -157,7 +157,13 @@ pub(super) fn totals(total: &Tally, currency: Option<&str>, out: &mut impl Write
         if *hedged > 0 { format!("; {} more were answered first by a hedge", grouped(*hedged)) } else { String::new() };
     line(
         "saved by another attempt",
-        format!("{} requests, {}{}{more}", grouped(*saved), full(&total.saved_answers), costs(&total.saved_answers)),
+        format!(
+            "{} {}, {}{}{more}",
+            grouped(*saved),
+            if *saved == 1 { "request" } else { "requests" },
+            full(&total.saved_answers),
+            costs(&total.saved_answers)
+        ),
     )?;
     let ppm = total.share_ppm();
     line("share without an answer", format!("at most {}.{:02} % of all tokens", ppm / 10_000, ppm % 10_000 / 100))

@@ -53,7 +53,9 @@ pub(super) fn run(
     }
     let now = seawall::unix_micros();
     let since = args.since.map_or(now - SINCE_MICROS, |when| when.unix_micros(now));
-    let found = journals.incidents(since, i64::MAX)?;
+    let mut found = journals.incidents(since, i64::MAX)?;
+    // What began in the same moment has one that tells of the others: it comes first.
+    found.sort_by_key(|incident| (std::cmp::Reverse(incident.since), incident.under.is_some()));
     let is_cut = found.len() >= INCIDENTS_MAX;
     let (told, hidden): (Vec<IncidentRow>, Vec<IncidentRow>) = found
         .into_iter()
@@ -76,7 +78,8 @@ pub(super) fn run(
         writeln!(err, "only the newest {INCIDENTS_MAX} are read: --since narrows it")?;
     }
     if !hidden.is_empty() {
-        writeln!(err, "{} more are told by one of these: --all shows them too", hidden.len())?;
+        let (more, them) = if hidden.len() == 1 { ("more is", "it") } else { ("more are", "them") };
+        writeln!(err, "{} {more} told by one of these: --all shows {them} too", hidden.len())?;
     }
     if let Some(first) = told.first().filter(|_| !args.json) {
         writeln!(err, "hint: `seawall incidents show {}` shows one", printable(&first.id))?;

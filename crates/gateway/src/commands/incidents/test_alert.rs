@@ -89,7 +89,11 @@ pub(crate) async fn run(
     if let Some(name) = args.sink.as_deref().filter(|name| !names.contains(name)) {
         let meant = config::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
         let (name, all) = (printable(name), names.join(", "));
-        writeln!(err, "error: no alert is called \"{name}\"\nhint: {}there are {all}", meant.unwrap_or_default())?;
+        writeln!(
+            err,
+            "error: no alert is called \"{name}\"\nhint: {}the receivers are: {all}",
+            meant.unwrap_or_default()
+        )?;
         return Ok(exit::USAGE);
     }
     let told = send(args, &config).await;

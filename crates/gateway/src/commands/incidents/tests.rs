@@ -96,7 +96,7 @@ fn a_list_has_a_line_for_each_and_leaves_out_what_another_one_tells() {
     assert_eq!(exit, exit::OK);
     assert_eq!(out.lines().count(), 3, "{out}");
     insta::assert_snapshot!(out.lines().find(|line| line.contains("resolved")).unwrap().trim(), @"inc_000000000000000a  resolved  critical  failures  gpt-4o at openai  2026-11-23T06:30:00.000Z    12 min  41 of 60  consecutive");
-    assert!(err.contains("1 more are told by one of these: --all shows them too"), "{err}");
+    assert!(err.contains("1 more is told by one of these: --all shows it too"), "{err}");
     let (_, out, _) = list(&ListArgs { open: true, all: true, ..ListArgs::default() }, &place);
     assert_eq!(out.lines().count(), 3, "{out}");
     assert!(!out.contains("resolved"), "{out}");

@@ -94,7 +94,7 @@ async fn only_the_one_that_is_named_is_told() {
     assert!(err.contains("--resolve ends it"), "{err}");
     let (exit, out, err) = asked(TWO, named("oncall\u{1b}"), &variables).await;
     assert_eq!((exit, out.as_str()), (exit::USAGE, ""));
-    let hint = "did you mean `on-call`? there are slack, on-call";
+    let hint = "did you mean `on-call`? the receivers are: slack, on-call";
     assert_eq!(err, format!("error: no alert is called \"oncall\\u{{1b}}\"\nhint: {hint}\n"));
 }
 
