@@ -71,7 +71,7 @@ fn every_command_says_what_it_is_known_to_say() {
             "incidents",
             "incidents --json",
             "incidents show {incident}",
-            "incidents show inc_0",
+            "incidents show inc_nobody",
             "incidents ack {incident}",
             "incidents test-alert",
             "incidents test-alert --config alerts.toml",
@@ -94,7 +94,7 @@ fn every_command_says_what_it_is_known_to_say() {
         &[
             "report {incident} -o report.md",
             "report {incident} -o report.md",
-            "report inc_0",
+            "report inc_nobody",
             "report --since 1h --until 2h",
             "report --data-dir nowhere",
         ],

@@ -78,7 +78,7 @@ fn json_time(text: &str) -> Found {
 fn time(text: &str, before: Option<char>) -> Found {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let is_begin = digits > 0 && !before.is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '-');
-    let unit = [" ms", " µs"].into_iter().find(|unit| text[digits..].starts_with(unit))?;
+    let unit = [" ms", " µs", " s"].into_iter().find(|unit| text[digits..].starts_with(unit))?;
     is_begin.then(|| (format!("#{unit}"), digits + unit.len()))
 }
 
