@@ -113,6 +113,69 @@ fn the_example_configuration_is_what_init_prints() {
 }
 
 #[test]
+fn the_page_of_keys_is_the_schema() {
+    let schema: Value = serde_json::from_str(&says(&["config", "schema"])).unwrap();
+    let mut page = String::from(
+        "# Configuration keys\n\nGenerated from `seawall config schema`; do not edit. The same as a file with every key commented \
+         out: [seawall.toml](seawall.toml). `seawall config check` tells what is wrong with yours, `seawall config show` what is in \
+         force and why.\n",
+    );
+    keys_of(&schema, "", &mut page);
+    keep("config.md", &page);
+}
+
+/// A section for a table of the file, with a row for each of its keys; then one for each table below it.
+fn keys_of(table: &Value, path: &str, page: &mut String) {
+    let Some(keys) = table["properties"].as_object() else { return };
+    let is_table = |key: &Value| key["type"] == "object" && key["properties"].is_object();
+    let is_list = |key: &Value| key["items"]["properties"].is_object();
+    let (tables, values): (Vec<_>, Vec<_>) = keys.iter().partition(|(_, key)| is_table(key) || is_list(key));
+    if !values.is_empty() {
+        page.push_str("\n| key | default | takes | does |\n|---|---|---|---|\n");
+    }
+    for (name, key) in values {
+        let default = key.get("default").map_or_else(|| "–".to_owned(), |value| code_span(&cell(&value.to_string())));
+        let says = cell(key["description"].as_str().unwrap_or_default()).replace('\n', " ");
+        assert!(!says.is_empty(), "{path}.{name} has no description");
+        writeln!(page, "| `{name}` | {default} | {} | {says} |", takes(key)).unwrap();
+    }
+    for (name, key) in tables {
+        let (key, path, header) = if is_list(key) {
+            let path = format!("{path}{name}");
+            (&key["items"], path.clone(), format!("[[{path}]]"))
+        } else {
+            let path = format!("{path}{name}");
+            (key, path.clone(), format!("[{path}]"))
+        };
+        let about = key["description"].as_str().or_else(|| keys[name]["description"].as_str()).unwrap_or_default();
+        write!(page, "\n## {header}\n\n{}\n", about.replace('\n', " ")).unwrap();
+        keys_of(key, &format!("{path}."), page);
+    }
+}
+
+/// What a key may be set to, in a few words.
+fn takes(key: &Value) -> String {
+    if let Some(words) = key["enum"].as_array() {
+        return words.iter().map(|word| code_span(&word.to_string())).collect::<Vec<_>>().join(", ");
+    }
+    let kind = match key["type"].as_str() {
+        Some("integer" | "number") => "a number",
+        Some("boolean") => "true or false",
+        Some("array") => "a list",
+        Some("object") => "a table of names",
+        _ => "text",
+    };
+    let limit =
+        |names: [&str; 2]| names.iter().find_map(|name| key.get(*name)).map(|value| value.to_string().replace('"', ""));
+    match (limit(["minimum", "x-minimum"]), limit(["maximum", "x-maximum"])) {
+        (Some(from), Some(to)) => format!("{from} to {to}"),
+        (Some(from), None) => format!("{from} or more"),
+        (None, Some(to)) => format!("up to {to}"),
+        (None, None) => kind.to_owned(),
+    }
+}
+
+#[test]
 fn the_schema_is_what_the_program_prints() {
     keep("seawall.schema.json", &says(&["config", "schema"]));
 }
