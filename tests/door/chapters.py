@@ -20,6 +20,7 @@ import streams  # noqa: F401
 import reframe  # noqa: F401
 import verbs  # noqa: F401
 import terminal  # noqa: F401
+import starts  # noqa: F401
 import report  # noqa: F401
 import stories  # noqa: F401
 import incidents  # noqa: F401

@@ -176,3 +176,49 @@ fn a_slip_is_told_with_what_was_probably_meant() {
         assert!(said.contains("similar") && said.contains(meant), "{line}: {said}");
     }
 }
+
+/// Pages with command lines in them; what is generated is left out.
+fn guides() -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folders =
+        ["docs/start", "docs/guides", "docs/concepts"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).chain([root.join("README.md")]);
+    files.map(|file| (file.display().to_string(), std::fs::read_to_string(&file).unwrap())).collect()
+}
+
+/// Command lines of ours in a page: of blocks of code and of code within a line.
+fn commands(text: &str) -> Vec<String> {
+    let is_ours = |line: &&str| line.starts_with("seawall ");
+    let lines = text.lines().map(|line| line.trim_start_matches("$ ").split("  #").next().unwrap_or_default());
+    let spans = text.split('`').skip(1).step_by(2).filter(|span| !span.contains('\n'));
+    lines
+        .chain(spans)
+        .filter(is_ours)
+        .map(|line| line.split(" # ").next().unwrap_or_default().trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn command_lines_of_the_guides_exist() {
+    let mut count = 0;
+    for (page, text) in guides() {
+        for line in commands(&text) {
+            // A line of the journal is no command; neither is one with several verbs in it.
+            if line.starts_with("seawall is ready") || line.contains("\\|") || line.contains('…') {
+                continue;
+            }
+            let words: Vec<String> =
+                words(&line.replace(" &", "")).into_iter().map(|word| word.replace("inc_x", "inc_0")).collect();
+            count += 1;
+            let Err(error) = <Cli as clap::Parser>::try_parse_from(&words) else { continue };
+            let is_named_only = matches!(
+                error.kind(),
+                ErrorKind::MissingRequiredArgument
+                    | ErrorKind::DisplayHelp
+                    | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            );
+            assert!(is_named_only, "{page}: {line}\n{error}");
+        }
+    }
+    assert!(count > 80, "{count} command lines: are they still found?");
+}
