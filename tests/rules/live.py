@@ -265,7 +265,7 @@ CHECKS = [
     promtool_has_nothing_against_the_metrics,
     both_forms_say_the_same,
     every_metric_named_in_deploy_exists_and_none_is_left_out,
-    the_guide_names_every_metric_and_every_alert,
+    the_reference_names_every_metric_and_the_guide_every_alert,
     every_label_and_word_that_is_chosen_by_exists,
     every_command_named_in_deploy_exists,
     prometheus_evaluates_every_rule,

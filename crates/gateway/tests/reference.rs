@@ -91,7 +91,7 @@ fn the_page_of_exit_codes_is_what_help_says() {
          and the signal's number if a signal ended it.\n\nWhere a verb has a narrower meaning for a code, its help says so.\n",
     );
     for path in verbs(&[]).iter().flat_map(|verb| {
-        let below = verbs(&[verb.clone()]).into_iter().map(|sub| vec![verb.clone(), sub]);
+        let below = verbs(std::slice::from_ref(verb)).into_iter().map(|sub| vec![verb.clone(), sub]);
         [vec![verb.clone()]].into_iter().chain(below.collect::<Vec<_>>())
     }) {
         let own = says(&[path.iter().map(String::as_str).collect(), vec!["--help"]].concat());

@@ -1,9 +1,10 @@
 //! A gateway before an upstream that fails as it is told, until there is a record; then the program on it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -143,17 +144,12 @@ impl Stage {
         // Who does not read it has ended before.
         let _ = stdin.write_all(input.unwrap_or_default().as_bytes());
         drop(stdin);
-        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let told = std::thread::spawn(move || {
-            let mut text = String::new();
-            out.read_to_string(&mut text).unwrap();
-            text
-        });
-        let mut said = String::new();
-        let began = Instant::now();
-        err.read_to_string(&mut said).unwrap();
-        assert!(began.elapsed() < ENDS_WITHIN, "{line}");
-        (child.wait().unwrap().code().unwrap_or(-1), told.join().unwrap(), said)
+        let (out, err) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+        let (Ok(out), Ok(err)) = (out.recv_timeout(ENDS_WITHIN), err.recv_timeout(ENDS_WITHIN)) else {
+            let _ = child.kill();
+            panic!("{line} does not end");
+        };
+        (child.wait().unwrap().code().unwrap_or(-1), out, err)
     }
 
     /// A command line with all that comes of it, masked.
@@ -204,6 +200,18 @@ impl Drop for Stage {
             let _ = child.wait();
         }
     }
+}
+
+/// All that comes, when it has come.
+fn read(mut from: impl Read + Send + 'static) -> Receiver<String> {
+    let (told, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        // Nobody waits any more for what comes too late.
+        let _ = told.send(text);
+    });
+    receiver
 }
 
 /// SIGTERM, by the shell's own `kill`: there is no safe call for it here.
