@@ -3,12 +3,15 @@
 Only the addresses are other than on the page: ports here are the system's choice.
 """
 
+import configparser
+import http.server
 import os
 import re
 import subprocess
+import threading
 
 from claims import claim, hold, same
-from programs import ROOT, TEST, clean_environment, upstream
+from programs import BINARY, ROOT, TEST, Program, answers, ask, clean_environment, free_port, upstream
 
 START = ROOT / "docs" / "start"
 PYTHON = TEST / "venv" / "bin" / "python"
@@ -142,6 +145,107 @@ def the_start_in_rust_works_as_it_stands(door):
     code, out, err = run(door, [RUST], broken)
     hold(code != 0, f"{out}{err}")
     same(broken.total("seawall_requests_total"), 1, "requests for one call")
+
+
+SIDECAR = ROOT / "docs" / "guides" / "sidecar.md"
+
+
+class Served(Program):
+    """`seawall serve` with a configuration as it stands on a page."""
+
+    def __init__(self, folder, config, environment):
+        self.port, self.admin = free_port(), free_port()
+        self.config = folder / "sidecar.toml"
+        head, _, rest = config.replace('"0.0.0.0:7501"', f'"0.0.0.0:{self.admin}"').replace('"0.0.0.0:7500"', f'"0.0.0.0:{self.port}"').partition("[[upstream]]")
+        said = head if "[server]" in head else f"[server]\n{head}"
+        for name, port in [("listen", self.port), ("admin", self.admin)]:
+            if f"{name} = " not in said:
+                said = said.replace("[server]\n", f'[server]\n{name} = "127.0.0.1:{port}"\n', 1)
+        self.config.write_text(said + ("[[upstream]]" + rest if rest else ""))
+        super().__init__(folder, "sidecar", [BINARY, "serve", "--config", self.config, "--data-dir", folder / "data"], environment)
+
+    def is_ready(self):
+        return answers(self.admin, "/readyz")
+
+
+def configuration(about):
+    """The configuration of the guide that has this in it."""
+    found = [block for block in re.findall(r"^```toml\n(.*?)^```$", SIDECAR.read_text(), re.M | re.S) if about in block]
+    same(len(found), 1, f"configurations of the guide with {about}")
+    return found[0]
+
+
+@claim
+def probes_reach_a_sidecar_at_the_address_of_its_pod(door):
+    served = door._ready(lambda: Served(door.folder, configuration("ADMIN_TOKEN"), {"ADMIN_TOKEN": "a-token-of-32-characters-or-more"}))
+    pod = {"host": "10.1.2.3:7501"}
+    for path in ["/readyz", "/livez"]:
+        same(ask(served.admin, "GET", path, headers=pod)[0], 200, f"{path} without a token, as a kubelet asks")
+    same(ask(served.admin, "GET", "/metrics", headers=pod)[0], 401, "everything else wants the token")
+    token = {**pod, "authorization": "Bearer a-token-of-32-characters-or-more"}
+    same(ask(served.admin, "GET", "/metrics", headers=token)[0], 200, "and has it")
+    served.end()
+    same(served.child.returncode, 0, f"a clean end on SIGTERM: {served.said()[-500:]}")
+
+
+class Heard(http.server.BaseHTTPRequestHandler):
+    """An upstream that notes which key came."""
+
+    keys = []
+
+    def do_GET(self):
+        Heard.keys.append(self.headers["authorization"])
+        body = b'{"object": "list", "data": []}'
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@claim
+def the_key_of_the_unit_comes_from_its_credential(door):
+    credential = door.folder / "openai"
+    credential.write_text("sk-of-the-unit\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config = configuration("/run/credentials").replace("/run/credentials/seawall.service/openai", str(credential))
+        config = config.replace("https://api.openai.com/v1", f"http://127.0.0.1:{server.server_address[1]}/v1")
+        served = door._ready(lambda: Served(door.folder, config, None))
+        status, _, _ = ask(served.port, "GET", "/v1/models", headers={"authorization": "Bearer sk-of-a-program"})
+        server.shutdown()
+    same((status, Heard.keys), (200, ["Bearer sk-of-the-unit"]), "the key that went upstream")
+    shown = door.run("config", "show", "--config", served.config)[1]
+    hold("sk-of-the-unit" not in shown and "api_key" in shown, shown)
+
+
+@claim
+def one_gateway_for_many_knows_its_callers(door):
+    chaos = door.chaos()
+    config = configuration("BILLING_TOKEN").replace("https://api.openai.com/v1", chaos.base_url)
+    said = {"OPENAI_API_KEY": "sk-own", "BILLING_TOKEN": "a-token-of-32-characters-or-more"}
+    served = door._ready(lambda: Served(door.folder, config, said))
+    same(ask(served.port, "GET", "/v1/models")[0], 401, "nobody")
+    same(ask(served.port, "GET", "/v1/models", headers={"authorization": f"Bearer {said['BILLING_TOKEN']}"})[0], 200, "the client")
+
+
+@claim
+def the_other_shapes_of_the_guide_are_what_they_say(door):
+    """Units and manifests of other programs: they are read by what reads their form."""
+    text = SIDECAR.read_text()
+    read = "import sys, yaml; [print(sorted(yaml.safe_load(part))) for part in sys.stdin.read().split('\\0')]"
+    yamls = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    done = subprocess.run([str(LANGCHAIN), "-c", read], input="\0".join(yamls).encode(), capture_output=True, timeout=30, check=False)
+    same(done.stdout.decode().splitlines(), ["['spec']", "['services', 'volumes']"], f"YAML: {done.stderr.decode()}")
+    (unit,) = re.findall(r"^```ini\n(.*?)^```$", text, re.M | re.S)
+    values = configparser.ConfigParser(strict=True, interpolation=None)
+    values.optionxform = str
+    values.read_string(unit)
+    same(values["Service"]["ExecStart"].split()[1:2], ["serve"], "what the unit starts")
+    same(int(values["Service"]["TimeoutStopSec"].rstrip("s")) > 30, True, "the unit waits for longer than `server.drain`")
 
 
 @claim

@@ -75,8 +75,8 @@ pub(crate) enum Verb {
     /// Run the gateway
     ///
     /// It listens where your programs connect, asks the upstream for them, and tries again what
-    /// failed for a moment. Without a configuration it stands in front of https://api.openai.com/v1
-    /// and passes your program's key on. When it is ready it prints one line with its addresses;
+    /// failed for a moment. Without a configuration it stands in front of api.openai.com and
+    /// passes your program's key on. When it is ready it prints one line with its addresses;
     /// SIGTERM lets it finish what is under way.
     Serve(ServeArgs),
     /// Show what it does, with a misbehaving upstream on this machine: no key, no network

@@ -3,6 +3,7 @@
 //! The id may be any that a person has at hand: Seawall's own, from the error message; the
 //! upstream's `x-request-id`, from its support; or the client's.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,11 +11,17 @@ use seawall_core::verdict::usage::Counted;
 use seawall_core::verdict::{Billed, Charge, Class};
 
 use crate::commands::failures::{decision, no_journal};
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
-use crate::observe::journal::read::{JournalArgs, Journals, REQUESTS_MAX};
+use crate::observe::journal::read::{Filter, JournalArgs, Journals, REQUESTS_MAX};
 use crate::observe::journal::row::{AttemptRow, Facts, RequestRow, TokensRow};
 use crate::observe::journal::when::rfc3339;
+
+/// Of so many attempts, the newest ones, are ids read, to say which was probably meant.
+const IDS_ROWS: usize = 10_000;
+/// Fewer characters are the beginning of too many ids.
+const ID_BEGINS_MIN: usize = 8;
 
 /// The width of the labels' column.
 const LABEL: usize = 20;
@@ -61,6 +68,10 @@ pub(crate) fn run(
     };
     if requests.is_empty() {
         writeln!(err, "error: no request on record has the id {}", printable(&args.id))?;
+        if let Some(whole) = whole(args.id.trim(), &journals) {
+            writeln!(err, "hint: did you mean `{}`?", printable(&whole))?;
+            return Ok(exit::FOUND);
+        }
         writeln!(err, "hint: a request that succeeded at once is not kept; `seawall failures` lists what is")?;
         return Ok(exit::FOUND);
     }
@@ -80,6 +91,25 @@ pub(crate) fn run(
         )?;
     }
     Ok(exit::OK)
+}
+
+/// The one id among the newest attempts that begins as this does, or in which so much is alike.
+fn whole(id: &str, journals: &Journals) -> Option<String> {
+    if id.len() < ID_BEGINS_MIN {
+        return None;
+    }
+    let filter = Filter::default();
+    let mut found = BTreeSet::new();
+    let attempts = journals.attempts(&filter).take(IDS_ROWS).filter_map(Result::ok);
+    for attempt in attempts {
+        let ids = [Some(attempt.request_id), attempt.upstream_request_id, attempt.client_request_id];
+        let near =
+            |known: &String| known.starts_with(id) || config::nearest(id, std::iter::once(known.as_str())).is_some();
+        found.extend(ids.into_iter().flatten().filter(near));
+    }
+    // The client's id of an attempt may be Seawall's with a number behind it: the shorter one is meant.
+    let first = found.first()?.clone();
+    found.iter().all(|other| other.starts_with(&first)).then_some(first)
 }
 
 /// What to do after this, of a request that failed: the incident that it is part of, or what its last failure means.
@@ -357,6 +387,21 @@ mod tests {
         error: no request on record has the id req_nobody\u{1b}[2J
         hint: a request that succeeded at once is not kept; `seawall failures` lists what is
         ");
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_and_a_slip_in_it_lead_to_the_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), 1);
+        let whole = request(0).id.clone();
+        let slip = whole.replacen("sw_00", "sw_0O", 1);
+        for id in [&whole[..20], slip.as_str()] {
+            let (code, out, err) = show(dir.path(), id, false);
+            assert_eq!((code, out.as_str()), (1, ""));
+            assert!(err.ends_with(&format!("hint: did you mean `{whole}`?\n")), "{err}");
+        }
+        fill(dir.path(), 2);
+        assert!(!show(dir.path(), &whole[..20], false).2.contains("did you mean"), "two begin so");
     }
 
     #[test]
