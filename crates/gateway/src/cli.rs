@@ -121,7 +121,7 @@ pub(crate) enum Verb {
     /// The id may be any that is at hand: Seawall's, from the error message; the upstream's, from its
     /// support; or the client's. What was answered at once is not on record.
     Show(ShowArgs),
-    /// List what amounted to trouble, show one of it, try out who is told
+    /// List incidents, show one, say that it is known, try out who is told
     ///
     /// One failure is no incident. Four different requests in a row that fail are one, and so is more
     /// than one in twenty over five minutes, if chance would not do that.
@@ -137,7 +137,7 @@ pub(crate) enum Verb {
     /// prompt, no answer, no key. Without INCIDENT it is about the newest one of the last 24 hours, an
     /// open one first; where there is none, about all failures of the last hour.
     Report(ReportArgs),
-    /// Set what fails here beside what the provider's status page says
+    /// Compare what fails here with what the provider's status page says
     ///
     /// Is it us or them? What failed here and since when, what the provider says of itself, and who
     /// knew first.
