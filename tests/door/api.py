@@ -42,6 +42,15 @@ def told(gateway, path, expected=200, headers=None):
     return json.loads(body)
 
 
+def phases_in_order(attempt, of):
+    """What must hold of every attempt: the moments that it came to are in their order."""
+    keys = ["connected_ms", "secured_ms", "sent_ms", "first_byte_ms", "first_content_ms", "elapsed_ms"]
+    present = [attempt[key] for key in keys if attempt[key] is not None]
+    hold(present == sorted(present) and present[0] >= 0, f"the moments of {of} are not in order: {attempt}")
+    same(attempt["connection"] == "new", attempt["connected_ms"] is not None, f"a connection was made for {of}")
+    same(attempt["status"] is not None, attempt["first_byte_ms"] is not None, f"a head came for {of}")
+
+
 @claim
 def each_page_of_the_api_tells_what_went_wrong_and_live_hears_of_the_incident(door):
     chaos = door.chaos()
@@ -87,9 +96,25 @@ def each_page_of_the_api_tells_what_went_wrong_and_live_hears_of_the_incident(do
     bad = told(gateway, "/api/v1/failures?limit=many", expected=400)
     same(bad["parameter"], "limit", "what is wrong")
 
+    groups = told(gateway, "/api/v1/groups?since=1h&buckets=6")
+    same((groups["complete"], groups["unlisted"], groups["attempts"]), (True, 0, len(rows)), "all attempts are in groups")
+    same(sum(group["count"] for group in groups["groups"]), len(rows), "each in one")
+    for group in groups["groups"]:
+        same((len(group["spark"]), sum(group["spark"])), (6, group["count"]), "the course of a group")
+        of_it = told(gateway, f"/api/v1/failures?limit=1000&group={group['group']}")["failures"]
+        same((len(of_it), of_it[0]["request_id"]), (group["count"], group["request_id"]), "the attempts of a group")
+    _, out, _ = door.run("failures", "--groups", "--json", "--data-dir", gateway.data)
+    listed = sorted(json.loads(line)["group"] for line in out.splitlines())
+    same(listed, sorted(group["group"] for group in groups["groups"]), "the groups of `seawall failures --groups`")
+    bad = told(gateway, "/api/v1/groups?sort=size", expected=400)
+    same(bad["parameter"], "sort", "what is wrong")
+
     found = told(gateway, f"/api/v1/requests/{ids[-1]}")
     _, out, _ = door.run("show", ids[-1], "--json", "--data-dir", gateway.data)
     same(found, {"requests": [json.loads(out)], "more": False}, "the request of `seawall show --json`")
+    for attempt in found["requests"][0]["attempts"]:
+        phases_in_order(attempt, attempt["client_request_id"])
+        hold(attempt["sent_ms"] is not None, f"it was answered without having been sent: {attempt}")
     hold("error" in told(gateway, "/api/v1/requests/sw_nobody", expected=404), "an unknown request is no error")
 
     same(told(gateway, f"/api/v1/incidents/{opened['id']}")["id"], opened["id"], "the incident")

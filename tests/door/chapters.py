@@ -26,3 +26,4 @@ import report  # noqa: F401
 import stories  # noqa: F401
 import incidents  # noqa: F401
 import api  # noqa: F401
+import journal  # noqa: F401

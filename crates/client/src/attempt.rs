@@ -26,7 +26,7 @@ use crate::body::{Payload, SendBody};
 use crate::buffered::{self, Limits};
 use crate::diagnosed::Diagnosed;
 use crate::engine::Engine;
-use crate::exchange::{self, Exchange, Reply, ReplyBody, Try, Whole};
+use crate::exchange::{self, Exchange, Progress, Reply, ReplyBody, Try, Whole};
 use crate::failure::Failure;
 use crate::handshake;
 use crate::live::{Begun, Live};
@@ -206,6 +206,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     at: instant(),
                     unix_micros: tale::began(),
                 };
+                let progress = (launch.look.is_some() || !live.is_empty()).then(Progress::default);
                 let attempt = Try {
                     upstream,
                     request: request(engine, &launch, &facts, &target, &headers, &mut payload),
@@ -215,16 +216,17 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     until: engine.shared.instant(launch.until),
                     is_last_moment: launch.is_last_moment,
                     whole: launch.upgraded.map(|by| Whole { by: engine.shared.instant(by), idle: byte_idle }),
+                    progress: progress.clone(),
                 };
                 // Made where it is waited for: a future that is moved is twice as large.
                 match launch.look {
                     None if live.is_empty() => (begun, buffered::run(attempt, buffer).await),
                     None => {
-                        live.begin(begun, buffered::run(attempt, buffer));
+                        live.begin(begun, progress, buffered::run(attempt, buffer));
                         live.next().await
                     }
                     Some(look) => {
-                        live.begin(begun, buffered::run(attempt, buffer));
+                        live.begin(begun, progress, buffered::run(attempt, buffer));
                         match timeout_at(engine.shared.instant(look), live.next()).await {
                             Ok(ended) => ended,
                             Err(_) => continue,
@@ -310,8 +312,9 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
 
 /// Breaks off what is under way, and tells of it: another attempt has decided.
 fn superseded(tale: &mut Tale, live: &mut Live<'_>, own_id: bool, headers: &HeaderMap, payload: &Payload) {
-    for begun in live.drop_all() {
-        let seen = exchange::Seen { began: Some(begun.at), ended: Some(instant()), ..exchange::Seen::default() };
+    for (begun, phases) in live.drop_all() {
+        let ended = Some(instant());
+        let seen = exchange::Seen { began: Some(begun.at), ended, phases, ..exchange::Seen::default() };
         let client_request_id = client_request_id(own_id, tale, headers, begun);
         let verdict = Verdict::cancelled();
         let failed = FailedAttempt { begun, verdict, seen, detail: None, client_request_id, bytes_out: 0 };
@@ -364,18 +367,16 @@ fn request(
                 Some(alias) => renamed::renamed(bytes, engine.routes.name(alias)),
                 None => bytes.clone(),
             };
-            SendBody::Kept(match launch {
+            Payload::Kept(match launch {
                 Launch { upgraded: Some(_), .. } => upgraded::upgraded(facts, &bytes),
                 Launch { is_probe: true, .. } => upgraded::whole(&bytes),
                 _ => bytes,
             })
         }
-        Payload::Flow(_) => match std::mem::replace(payload, Payload::Kept(Bytes::new())) {
-            Payload::Flow(flow) => SendBody::Flow(flow),
-            Payload::Kept(bytes) => SendBody::Kept(bytes),
-        },
+        // It is used up.
+        Payload::Flow(_) => std::mem::replace(payload, Payload::Kept(Bytes::new())),
     };
-    let mut request = http::Request::new(body);
+    let mut request = http::Request::new(SendBody::from(body));
     *request.method_mut() = facts.method.clone();
     *request.version_mut() = Version::HTTP_11;
     let alias = launch.model.filter(|_| facts.websocket);

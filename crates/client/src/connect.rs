@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use seawall_core::event::{self, Phases};
 use seawall_core::verdict::Fault;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -54,8 +55,8 @@ pub struct Proxy {
 pub(crate) type Failed = (Fault, String);
 
 impl Target {
-    /// A connection, ready for HTTP.
-    pub(crate) async fn connect(&self, until: Instant) -> Result<Wire, Failed> {
+    /// A connection, ready for HTTP. How far that came is noted in `phases`, as time since `began`.
+    pub(crate) async fn connect(&self, until: Instant, began: Instant, phases: &mut Phases) -> Result<Wire, Failed> {
         let attempt = async {
             let tcp = match &self.proxy {
                 None => dial(&self.host, self.port, until).await?,
@@ -64,9 +65,17 @@ impl Target {
                     if self.tls.is_some() { self.tunnel(proxy, tcp).await? } else { tcp }
                 }
             };
+            let connected = now();
+            phases.connection = Some(event::Connection::New);
+            phases.connected = Some(connected.saturating_duration_since(began));
             match &self.tls {
-                None => Ok(Wire::new(Stream::Plain(tcp))),
-                Some(config) => self.handshake(config, tcp).await,
+                None => Ok(Wire::new(Stream::Plain(tcp), connected)),
+                Some(config) => {
+                    let tls = self.handshake(config, tcp).await?;
+                    let secured = now();
+                    phases.secured = Some(secured.saturating_duration_since(began));
+                    Ok(Wire::new(Stream::Tls(Box::new(tls)), secured))
+                }
             }
         };
         match timeout_at(until, attempt).await {
@@ -75,11 +84,10 @@ impl Target {
         }
     }
 
-    async fn handshake(&self, config: &Arc<ClientConfig>, tcp: TcpStream) -> Result<Wire, Failed> {
+    async fn handshake(&self, config: &Arc<ClientConfig>, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Failed> {
         let name = ServerName::try_from(self.host.clone()).map_err(|e| (Fault::Tls, e.to_string()))?;
         let connector = TlsConnector::from(Arc::clone(config));
-        let stream = connector.connect(name, tcp).await.map_err(|e| (Fault::Tls, e.to_string()))?;
-        Ok(Wire::new(Stream::Tls(Box::new(stream))))
+        connector.connect(name, tcp).await.map_err(|e| (Fault::Tls, e.to_string()))
     }
 
     /// Asks the proxy for a tunnel to the target.
@@ -140,14 +148,57 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// What has passed over a connection, above TLS.
-#[derive(Debug, Default)]
+/// In [`Meter::sent`]: not all of the request has been taken yet.
+const UNDER_WAY: u64 = u64::MAX;
+/// In [`Meter::sent`]: all of it has been taken, and not all of it is with the system.
+const TAKEN: u64 = u64::MAX - 1;
+
+/// What has passed over a connection, above TLS, and when a request was through.
+#[derive(Debug)]
 pub(crate) struct Meter {
+    born: Instant,
     read: AtomicU64,
     written: AtomicU64,
+    /// What had been written before the present request.
+    before: AtomicU64,
+    /// When the present request was with the system to its last byte, in nanoseconds since `born`; or
+    /// [`UNDER_WAY`], or [`TAKEN`].
+    sent: AtomicU64,
 }
 
 impl Meter {
+    fn new(born: Instant) -> Meter {
+        let zero = AtomicU64::default;
+        Meter { born, read: zero(), written: zero(), before: zero(), sent: AtomicU64::new(UNDER_WAY) }
+    }
+
+    /// A request is about to be written; if it has no body, its head is all of it.
+    pub(crate) fn begin(&self, is_bodiless: bool) {
+        self.before.store(self.written(), Ordering::Relaxed);
+        self.sent.store(if is_bodiless { TAKEN } else { UNDER_WAY }, Ordering::Relaxed);
+    }
+
+    /// The last of the request's body has been taken: with the next flush all of it is with the system.
+    pub(crate) fn ended(&self) {
+        self.sent.store(TAKEN, Ordering::Relaxed);
+    }
+
+    /// Everything that was written is with the system.
+    fn flushed(&self) {
+        if self.sent.load(Ordering::Relaxed) == TAKEN && self.written() > self.before.load(Ordering::Relaxed) {
+            let passed = now().saturating_duration_since(self.born).as_nanos();
+            self.sent.store(u64::try_from(passed).unwrap_or(UNDER_WAY).min(TAKEN - 1), Ordering::Relaxed);
+        }
+    }
+
+    /// After how long, seen from `began`, the present request was with the system to its last byte.
+    pub(crate) fn sent(&self, began: Instant) -> Option<Duration> {
+        match self.sent.load(Ordering::Relaxed) {
+            UNDER_WAY | TAKEN => None,
+            passed => Some((self.born + Duration::from_nanos(passed)).saturating_duration_since(began)),
+        }
+    }
+
     /// Bytes received so far.
     pub(crate) fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
@@ -166,8 +217,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    fn new(stream: Stream) -> Wire {
-        Wire { stream, meter: Arc::default() }
+    fn new(stream: Stream, born: Instant) -> Wire {
+        Wire { stream, meter: Arc::new(Meter::new(born)) }
     }
 
     /// Has the system look whether the other end still exists: after a silence of `after`, then every
@@ -228,10 +279,14 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        };
+        if let Poll::Ready(Ok(())) = polled {
+            self.meter.flushed();
         }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -248,5 +303,45 @@ impl Wire {
             self.meter.written.fetch_add(*written as u64, Ordering::Relaxed);
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_sent_when_its_last_byte_was_flushed_and_not_before() {
+        let began = now();
+        let pass = || tokio::time::advance(Duration::from_millis(1));
+        let meter = Meter::new(began);
+        for round in 0..2 {
+            let began = now();
+            meter.begin(false);
+            pass().await;
+            meter.written.fetch_add(9, Ordering::Relaxed);
+            meter.flushed();
+            assert_eq!(meter.sent(began), None, "its body is still being read");
+            meter.ended();
+            assert_eq!(meter.sent(began), None, "it is taken, and not flushed");
+            pass().await;
+            meter.flushed();
+            pass().await;
+            meter.flushed();
+            assert_eq!(meter.sent(began), Some(Duration::from_millis(2)), "the first flush counts, round {round}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_before_anything_was_written_is_of_no_request() {
+        let began = now();
+        let meter = Meter::new(began);
+        meter.written.fetch_add(40, Ordering::Relaxed);
+        meter.begin(true);
+        meter.flushed();
+        assert_eq!(meter.sent(began), None, "what was written belongs to the one before");
+        meter.written.fetch_add(9, Ordering::Relaxed);
+        meter.flushed();
+        assert_eq!(meter.sent(began), Some(Duration::ZERO));
     }
 }

@@ -7,6 +7,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Uri, uri::Scheme};
+use seawall_core::event::Phases;
 use seawall_core::verdict::Fault;
 use tokio::time::Instant;
 
@@ -53,7 +54,8 @@ impl Dialer {
     /// # Errors
     /// What went wrong, and how the system put it: for people, without secrets.
     pub async fn connect(&self, until: Instant) -> Result<Wire, (Fault, String)> {
-        self.target.connect(until).await
+        // Nobody asks how long it took: `until` stands for a beginning.
+        self.target.connect(until, until, &mut Phases::default()).await
     }
 
     /// What to ask for over it, and the headers that lead there.

@@ -9,13 +9,14 @@ mod assembled;
 use std::collections::VecDeque;
 use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use seawall_core::event::Phases;
 use seawall_core::request::{Dialect, Endpoint, Request};
 use seawall_core::verdict::stream::{End, Signal, Watch};
 use seawall_core::verdict::usage::Evidence;
@@ -23,6 +24,7 @@ use seawall_core::verdict::{self, Class, Fault, Verdict};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::SendBody;
+use crate::connect::Meter;
 use crate::decode;
 use crate::handshake::{self, Switched};
 use crate::memory::{Hold, Memory};
@@ -54,7 +56,12 @@ pub(crate) struct Try<'a> {
     pub(crate) is_last_moment: bool,
     /// If a stream is asked for although a whole answer is wanted: `until` is for its first content then.
     pub(crate) whole: Option<Whole>,
+    /// If it may be broken off: where it says how far it came.
+    pub(crate) progress: Option<Progress>,
 }
+
+/// How far an attempt came that was broken off.
+pub(crate) type Progress = Arc<Mutex<Phases>>;
 
 /// What became of it.
 pub(crate) struct Exchange {
@@ -73,12 +80,45 @@ pub(crate) struct Seen {
     pub(crate) ended: Option<Instant>,
     pub(crate) status: Option<StatusCode>,
     pub(crate) first_content: Option<Duration>,
+    pub(crate) phases: Phases,
+    /// Tells when the request was sent. The next request of the connection has the same one.
+    pub(crate) meter: Option<Arc<Meter>>,
     pub(crate) bytes_in: u64,
     /// What tells how many tokens it took.
     pub(crate) evidence: Evidence,
     /// The head's headers, of a reply that was not an answer, or has not been one yet: whoever fails while it is
     /// read has a name for the provider's support.
     pub(crate) headers: Option<HeaderMap>,
+}
+
+impl Seen {
+    /// Notes when the request was sent, before another one goes over the same connection.
+    fn note_sent(&mut self) {
+        if let (Some(meter), Some(began)) = (self.meter.take(), self.began) {
+            self.phases.sent = meter.sent(began);
+        }
+    }
+}
+
+/// What was noticed, while it may be broken off.
+struct Noticed {
+    seen: Seen,
+    progress: Option<Progress>,
+}
+
+impl Noticed {
+    fn tell(&mut self) {
+        self.seen.note_sent();
+        if let Some(progress) = self.progress.take() {
+            *progress.lock().unwrap_or_else(PoisonError::into_inner) = self.seen.phases;
+        }
+    }
+}
+
+impl Drop for Noticed {
+    fn drop(&mut self) {
+        self.tell();
+    }
 }
 
 /// A reply as far as it has been read.
@@ -107,15 +147,19 @@ pub(crate) struct Flowing {
 }
 
 /// Makes one attempt.
-pub(crate) async fn run(attempt: Try<'_>) -> Exchange {
+pub(crate) async fn run(mut attempt: Try<'_>) -> Exchange {
     let began = instant();
     let (limit, is_deadline) = match attempt.whole {
         Some(whole) => (whole.by, true),
         None => handshake::limit(attempt.facts, began, attempt.until, attempt.is_last_moment),
     };
-    let mut seen = Seen { began: Some(began), ..Seen::default() };
-    let outcome = timeout_at(limit, go(attempt, began, &mut seen)).await.unwrap_or_else(|_| Err(late(is_deadline)));
-    seen.ended = Some(instant());
+    let seen = Seen { began: Some(began), ..Seen::default() };
+    let mut noticed = Noticed { seen, progress: attempt.progress.take() };
+    let going = go(attempt, began, &mut noticed.seen);
+    let outcome = timeout_at(limit, going).await.unwrap_or_else(|_| Err(late(is_deadline)));
+    noticed.seen.ended = Some(instant());
+    noticed.tell();
+    let seen = std::mem::take(&mut noticed.seen);
     let (verdict, reply, detail) = match outcome {
         Ok((verdict, reply)) => (verdict, Some(reply), None),
         Err((fault, detail)) => (verdict::judge_fault(fault), None, Some(detail)),
@@ -136,9 +180,11 @@ fn late(is_deadline: bool) -> Failed {
 pub(crate) type Failed = (Fault, String);
 
 async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdict, Reply), Failed> {
-    let Try { upstream, request, facts, memory, connect, until, is_last_moment, whole } = attempt;
-    let mut connection = upstream.pool.take((began + connect).min(until), began).await?;
+    let Try { upstream, mut request, facts, memory, connect, until, is_last_moment, whole, .. } = attempt;
+    let mut connection = upstream.pool.take((began + connect).min(until), began, &mut seen.phases).await?;
     let (read, written) = (connection.meter.read(), connection.meter.written());
+    request.body_mut().begin(&connection.meter);
+    seen.meter = Some(Arc::clone(&connection.meter));
     let sent = match whole {
         // On the heap, as below.
         Some(_) => timeout_at(until, Box::pin(connection.sender.send_request(request)))
@@ -163,6 +209,7 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
         }
     };
     seen.status = Some(response.status());
+    seen.phases.first_byte = Some(instant().saturating_duration_since(began));
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let (head, switched) = handshake::accept(facts, response).await?;
         seen.first_content = Some(instant().saturating_duration_since(began));
@@ -354,6 +401,7 @@ impl Reading<'_> {
     /// A reply that has been read; its connection is kept if nothing is left in it.
     fn whole(self, head: response::Parts, body: Bytes, is_reusable: bool) -> Reply {
         if is_reusable {
+            self.seen.note_sent();
             self.upstream.pool.put_back(self.connection, instant());
         }
         Reply { head, body: ReplyBody::Whole(body, self.held.hold) }

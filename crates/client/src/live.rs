@@ -4,12 +4,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::PoisonError;
 use std::task::Poll;
 
+use seawall_core::event::Phases;
 use seawall_core::upstream::UpstreamId;
 use tokio::time::Instant;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Progress};
 
 /// Which attempt it is, where it went, and when.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,7 @@ pub(crate) struct Begun {
     pub(crate) unix_micros: i64,
 }
 
-type Attempt<'a> = (Begun, Pin<Box<dyn Future<Output = Exchange> + Send + 'a>>);
+type Attempt<'a> = (Begun, Progress, Pin<Box<dyn Future<Output = Exchange> + Send + 'a>>);
 
 /// What is under way. Dropped with it, each attempt closes its connection.
 #[derive(Default)]
@@ -36,15 +38,21 @@ impl<'a> Live<'a> {
         self.attempts.is_empty()
     }
 
-    pub(crate) fn begin(&mut self, begun: Begun, exchange: impl Future<Output = Exchange> + Send + 'a) {
-        self.attempts.push((begun, Box::pin(exchange)));
+    /// Begins one that says in `progress` how far it came when it is broken off.
+    pub(crate) fn begin(
+        &mut self,
+        begun: Begun,
+        progress: Option<Progress>,
+        exchange: impl Future<Output = Exchange> + Send + 'a,
+    ) {
+        self.attempts.push((begun, progress.unwrap_or_default(), Box::pin(exchange)));
     }
 
     /// Waits for one of them to end; the elder first where both have. Nothing is lost if the wait is
     /// given up. It waits for ever if nothing is under way.
     pub(crate) fn next(&mut self) -> impl Future<Output = (Begun, Exchange)> + Send {
         std::future::poll_fn(|cx| {
-            for (at, (begun, exchange)) in self.attempts.iter_mut().enumerate() {
+            for (at, (begun, _, exchange)) in self.attempts.iter_mut().enumerate() {
                 if let Poll::Ready(exchange) = exchange.as_mut().poll(cx) {
                     let begun = *begun;
                     drop(self.attempts.remove(at));
@@ -55,8 +63,11 @@ impl<'a> Live<'a> {
         })
     }
 
-    /// Breaks all of them off, and says which they were.
-    pub(crate) fn drop_all(&mut self) -> impl Iterator<Item = Begun> {
-        std::mem::take(&mut self.attempts).into_iter().map(|(begun, _)| begun)
+    /// Breaks all of them off, and says which they were, and how far they had come.
+    pub(crate) fn drop_all(&mut self) -> impl Iterator<Item = (Begun, Phases)> {
+        std::mem::take(&mut self.attempts).into_iter().map(|(begun, progress, exchange)| {
+            drop(exchange);
+            (begun, *progress.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 }

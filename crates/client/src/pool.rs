@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use seawall_core::event::{self, Phases};
 use seawall_core::verdict::Fault;
 use tokio::time::{Instant, timeout_at};
 
@@ -53,15 +54,16 @@ impl Pool {
         Pool { target, idle: Mutex::new(Vec::new()) }
     }
 
-    /// A connection that is ready for a request, kept or new.
-    pub(crate) async fn take(&self, until: Instant, now: Instant) -> Result<Connection, Failed> {
+    /// A connection that is ready for a request, kept or new: which, and how it was made, is noted in `phases`.
+    pub(crate) async fn take(&self, until: Instant, now: Instant, phases: &mut Phases) -> Result<Connection, Failed> {
         while let Some(mut connection) = self.pop(now) {
             // Ready at once, or closed: the last reply has been read to its end.
             if let Ok(Ok(())) = timeout_at(now + READY_WITHIN, connection.sender.ready()).await {
+                phases.connection = Some(event::Connection::Reused);
                 return Ok(connection);
             }
         }
-        let wire = self.target.connect(until).await?;
+        let wire = self.target.connect(until, now, phases).await?;
         let meter = wire.meter();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(READ_BUFFER_MAX)

@@ -255,8 +255,13 @@ impl Flow {
                 && resume.is_under_way()
             {
                 match resume.poll_again(cx) {
-                    Poll::Ready(Ok(flowing)) => self.go_on(*flowing),
-                    Poll::Ready(Err((fault, detail))) => return Poll::Ready(Some(self.broken(fault, detail))),
+                    Poll::Ready((seen, taken_up)) => {
+                        self.begin_anew(&seen);
+                        match taken_up {
+                            Ok(flowing) => self.go_on(*flowing),
+                            Err((fault, detail)) => return Poll::Ready(Some(self.broken(fault, detail))),
+                        }
+                    }
                     Poll::Pending => return self.poll_comment(cx),
                 }
                 continue;
@@ -321,6 +326,7 @@ impl Flow {
         let (fault, detail) = broke.cloned().unwrap_or_else(cut);
         let mut seen = Seen { began: self.seen.began, status: self.seen.status, ..Seen::default() };
         (seen.first_content, seen.bytes_in) = (self.seen.first_content, self.seen.bytes_in);
+        seen.phases = self.seen.phases;
         let broke = Broke {
             begun: self.begun,
             fault,
@@ -335,6 +341,15 @@ impl Flow {
         self.tale.attempts += 1;
         self.begun = Begun { number: self.tale.attempts, at: instant(), unix_micros: tale::began(), ..self.begun };
         true
+    }
+
+    /// Of the attempt that takes it up again, what was noticed is its own; how much came is counted through.
+    fn begin_anew(&mut self, seen: &Seen) {
+        let began = self.begun.at;
+        let waited = seen.began.map_or(Duration::ZERO, |at| at.saturating_duration_since(began));
+        (self.seen.began, self.seen.status) = (Some(began), seen.status);
+        self.seen.first_content = seen.first_content.map(|at| at + waited);
+        self.seen.phases = seen.phases.later(waited);
     }
 
     /// Goes on with a stream that begins where this one broke.

@@ -21,9 +21,9 @@ use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::{Class, Fault};
 use tokio::time::sleep;
 
-use crate::body::SendBody;
+use crate::body::{Payload, SendBody};
 use crate::engine::Engine;
-use crate::exchange::{self, Failed, Flowing, ReplyBody, Try};
+use crate::exchange::{self, Failed, Flowing, ReplyBody, Seen, Try};
 use crate::shared::instant;
 
 /// A stream is taken up again so often.
@@ -35,7 +35,9 @@ const EVENT_WITHIN: Duration = Duration::from_secs(60);
 /// An event that is larger passes as it comes: it cannot be held back any more.
 const EVENT_BYTES_MAX: usize = 8 << 20;
 
-type Again = Pin<Box<dyn Future<Output = Result<Box<Flowing>, Failed>> + Send>>;
+/// What came of taking it up again, and what was noticed meanwhile.
+type TakenUp = (Seen, Result<Box<Flowing>, Failed>);
+type Again = Pin<Box<dyn Future<Output = TakenUp> + Send>>;
 
 /// How a stream is taken up again, and how far that has come.
 pub(crate) struct Resume {
@@ -117,16 +119,17 @@ impl Resume {
     }
 
     /// What came of it; after a failure it is begun again, until it has been tried often enough.
-    pub(crate) fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Flowing>, Failed>> {
+    pub(crate) fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<TakenUp> {
         loop {
             let Some(again) = &mut self.under_way else {
-                return Poll::Ready(Err((Fault::StreamCut, "it was not taken up".into())));
+                let failed = (Fault::StreamCut, "it was not taken up".into());
+                return Poll::Ready((Seen::default(), Err(failed)));
             };
-            let result = ready!(again.as_mut().poll(cx));
+            let taken_up = ready!(again.as_mut().poll(cx));
             self.under_way = None;
-            match result {
-                Err(_) if self.begin(None, None) => {}
-                result => return Poll::Ready(result),
+            match taken_up {
+                (_, Err(_)) if self.begin(None, None) => {}
+                taken_up => return Poll::Ready(taken_up),
             }
         }
     }
@@ -156,11 +159,13 @@ impl Resume {
 }
 
 impl Source {
-    async fn take_up(&self, target: &str) -> Result<Box<Flowing>, Failed> {
+    async fn take_up(&self, target: &str) -> TakenUp {
         let (id, key) = self.place;
         let upstream = self.engine.upstream(id);
-        let target: PathAndQuery = target.parse().map_err(|_| (Fault::NotSent, "no such path".to_string()))?;
-        let mut request = http::Request::new(SendBody::Kept(Bytes::new()));
+        let Ok(target) = target.parse::<PathAndQuery>() else {
+            return (Seen::default(), Err((Fault::NotSent, "no such path".to_string())));
+        };
+        let mut request = http::Request::new(SendBody::from(Payload::Kept(Bytes::new())));
         *request.uri_mut() = upstream.uri(&target).unwrap_or_default();
         *request.headers_mut() = self.headers.clone();
         upstream.sign(request.headers_mut(), key);
@@ -173,9 +178,10 @@ impl Source {
             until: instant() + EVENT_WITHIN,
             is_last_moment: false,
             whole: None,
+            progress: None,
         })
         .await;
-        match exchange.reply {
+        let flowing = match exchange.reply {
             Some(exchange::Reply { body: ReplyBody::Flowing(flowing), .. }) if exchange.verdict.class == Class::Ok => {
                 Ok(flowing)
             }
@@ -183,7 +189,8 @@ impl Source {
                 let fault = exchange.verdict.fault.unwrap_or(Fault::StreamCut);
                 Err((fault, "the stream broke, and could not be taken up again".into()))
             }
-        }
+        };
+        (exchange.seen, flowing)
     }
 }
 

@@ -156,6 +156,7 @@ impl Tale {
             region: headers.and_then(region).map(|region| bounded(region, ID_BYTES_MAX)),
             elapsed: ended.saturating_duration_since(began),
             first_content: seen.first_content,
+            phases: seen.phases,
             bytes_in: seen.bytes_in,
             bytes_out: failed.bytes_out,
             reason,

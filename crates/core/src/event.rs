@@ -4,6 +4,7 @@
 //! reply or a key: there is no field to put one in but `message`, which is redacted before it
 //! gets here.
 
+mod phases;
 mod vote;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::verdict::usage::Tokens;
 use crate::verdict::{Charge, Class, Fault, Whose};
 use crate::words::words;
 
+pub use phases::{Connection, Phases};
 pub use vote::Vote;
 
 words! {
@@ -172,6 +174,8 @@ pub struct Attempt {
     pub elapsed: Duration,
     /// From the first byte of the attempt to its first content.
     pub first_content: Option<Duration>,
+    /// How far it came on the way there, and when.
+    pub phases: Phases,
     /// Bytes of body received.
     pub bytes_in: u64,
     /// Bytes of the reply's body that went to the caller.

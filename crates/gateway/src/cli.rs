@@ -13,6 +13,7 @@ use crate::commands::exec::ExecArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::commands::failures::FailuresArgs;
 use crate::commands::incidents::IncidentsArgs;
+use crate::commands::journal::JournalVerb;
 use crate::commands::lint::LintArgs;
 use crate::commands::rehearse::RehearseArgs;
 use crate::commands::report::ReportArgs;
@@ -148,6 +149,12 @@ pub(crate) enum Verb {
     /// the same requests without a gateway, with an SDK's retries, and with a textbook breaker. A story
     /// is the name of a built-in one, or a file.
     Rehearse(RehearseArgs),
+    /// Look after the record: check it, prune it, take it out
+    ///
+    /// The gateway keeps its record to a size and an age by itself. This is for the rest: whether the file is
+    /// whole, less of it than is configured, and all of it for other programs.
+    #[command(subcommand, after_long_help = crate::commands::journal::EXAMPLES)]
+    Journal(JournalVerb),
     /// Check, show or begin a configuration
     #[command(subcommand, after_long_help = crate::commands::config::EXAMPLES)]
     Config(ConfigVerb),

@@ -9,6 +9,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod failures;
 pub(crate) mod incidents;
+pub(crate) mod journal;
 pub(crate) mod lint;
 pub(crate) mod literal;
 pub(crate) mod rehearse;

@@ -418,6 +418,11 @@ pub(crate) fn load(overrides: &Overrides, env: &Environment) -> Result<Config, P
     from_text(Some(&path), &text, overrides, env)
 }
 
+/// The bytes that a size like `500MiB` or `1 GiB` stands for.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    units::size(text).ok()
+}
+
 /// Where the journal lives if nobody says otherwise.
 pub(crate) fn default_data_dir(env: &Environment) -> Option<PathBuf> {
     Some(env.base_folder("XDG_STATE_HOME", ".local/state")?.join("seawall"))

@@ -121,6 +121,11 @@ pub(crate) fn announced(dir: &Path) -> Option<Serve> {
     serde_json::from_reader(file.take(SERVE_BYTES_MAX)).ok()
 }
 
+/// Whether a gateway has ever used `dir`: it left its lock there.
+pub(crate) fn is_one(dir: &Path) -> bool {
+    dir.join(LOCK_FILE).exists()
+}
+
 /// Creates `path` and what leads there, mode 0700; one that exists stays as it is.
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();

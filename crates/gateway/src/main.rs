@@ -92,6 +92,9 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
         }
         Verb::Status(args) => runtime()?.block_on(commands::status::run(&args, env, &mut out, &mut err)),
         Verb::Rehearse(args) => commands::rehearse::run(&args, env, &mut out, &mut err),
+        Verb::Journal(verb) => {
+            commands::journal::run(&verb, config::default_data_dir(env).as_deref(), &mut out, &mut err)
+        }
         Verb::Config(verb) => {
             let styled = io::stderr().is_terminal() && env.wants_colour();
             commands::config::run(verb, env, &mut out, &mut err, styled)

@@ -7,6 +7,7 @@ mod faults;
 mod hedges;
 mod leaving;
 mod orphans;
+mod phases;
 mod reframing;
 mod sockets;
 mod streams;

@@ -87,6 +87,9 @@ async fn a_conversation_that_breaks_off_is_told_once_and_not_made_again() {
     assert_eq!((attempt.class, attempt.fault, attempt.status), (Class::MidStream, Some(Fault::Truncated), Some(101)));
     assert_eq!((attempt.bytes_in, attempt.bytes_out), (4, 4));
     assert!(attempt.upstream_request_id.is_some() && attempt.client_request_id.is_some());
+    let phases = &attempt.phases;
+    assert!(phases.connected <= phases.sent && phases.sent <= phases.first_byte, "{phases:?}");
+    assert!(phases.connected.is_some() && phases.first_byte <= attempt.first_content, "{attempt:?}");
     assert_eq!(bench.chaos.stats().attempts, 1);
 }
 

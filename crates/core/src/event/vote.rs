@@ -51,6 +51,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::event::Phases;
     use crate::verdict::usage::Tokens;
     use crate::verdict::{Charge, Whose};
 
@@ -78,6 +79,7 @@ mod tests {
             region: None,
             elapsed: Duration::ZERO,
             first_content: None,
+            phases: Phases::default(),
             bytes_in: 0,
             bytes_out: 0,
             reason: Reason::Attempts,

@@ -1,7 +1,9 @@
-//! `seawall failures`: the failed attempts on record, the newest first.
+//! `seawall failures`: the failed attempts on record, the newest first; or by kind ([`groups`]).
 //!
 //! A person gets a table and is told how many rows it leaves out; a program gets one JSON object
 //! a line with every field, and no limit unless it asks for one.
+
+mod groups;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,6 +16,8 @@ use crate::commands::screen::Screen;
 use crate::commands::table::{self, Column, Fitted};
 use crate::config;
 use crate::exit::{self, Exit};
+use crate::observe::journal::fingerprint;
+use crate::observe::journal::groups::Order;
 use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{Filter, JournalArgs, Journals, ReadError};
 use crate::observe::journal::row::AttemptRow;
@@ -58,7 +62,16 @@ pub(crate) struct FailuresArgs {
     /// Only attempts with this id: Seawall's, the upstream's x-request-id, or the client's
     #[arg(long, value_name = "ID")]
     pub(crate) request_id: Option<String>,
-    /// At most so many, the newest ones [default: 50, with --json all]
+    /// Only attempts of this kind: the GROUP of --groups
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    pub(crate) group: Option<String>,
+    /// By kind: how many of each, since when, in which course. Without --since: the last 24 hours
+    #[arg(long)]
+    pub(crate) groups: bool,
+    /// The order of --groups: count, the largest first, or last, the one that happened last first
+    #[arg(long, value_name = "ORDER", value_parser = sort, requires = "groups")]
+    pub(crate) sort: Option<Order>,
+    /// At most so many, the newest ones or the first groups [default: 50, with --json all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// One JSON object a line, with every field
@@ -119,7 +132,11 @@ fn list(
     for warning in &journals.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    let filter = args.filter(seawall::unix_micros());
+    let now = seawall::unix_micros();
+    let filter = args.filter(now);
+    if args.groups {
+        return groups::list(args, &journals, &filter, now, out, err);
+    }
     if args.json {
         for attempt in journals.attempts(&filter).take(args.limit.unwrap_or(usize::MAX)) {
             out.write_all(json_line(&attempt?).map_err(io::Error::from)?.as_bytes())?;
@@ -157,6 +174,16 @@ fn list(
     Ok(())
 }
 
+/// The order of groups, as a flag gives it.
+fn sort(text: &str) -> Result<Order, String> {
+    Order::from_name(text).ok_or_else(|| "`count` or `last` is wanted".to_owned())
+}
+
+/// The id of a group, as a flag gives it.
+fn group(text: &str) -> Result<String, String> {
+    if fingerprint::is_id(text) { Ok(text.to_owned()) } else { Err("12 hexadecimal digits are wanted".to_owned()) }
+}
+
 impl FailuresArgs {
     fn filter(&self, now: i64) -> Filter {
         Filter {
@@ -168,11 +195,12 @@ impl FailuresArgs {
             upstream: self.upstream.clone(),
             request_id: self.request_id.clone(),
             incident: None,
+            group: self.group.clone(),
         }
     }
 
     fn narrows(&self) -> bool {
-        let words = [&self.model, &self.class, &self.upstream, &self.request_id];
+        let words = [&self.model, &self.class, &self.upstream, &self.request_id, &self.group];
         self.since.is_some() || self.until.is_some() || self.status.is_some() || words.iter().any(|w| w.is_some())
     }
 }
@@ -270,7 +298,7 @@ mod tests {
     }
 
     /// Runs the command on `dir`; its exit code, stdout and stderr.
-    fn run_in(dir: &Path, flags: &[&str]) -> (u8, String, String) {
+    pub(super) fn run_in(dir: &Path, flags: &[&str]) -> (u8, String, String) {
         let line = Line::try_parse_from(["failures"].iter().chain(flags)).unwrap();
         let args = FailuresArgs { place: JournalArgs { data_dir: None, ..line.args.place }, ..line.args };
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -279,7 +307,7 @@ mod tests {
     }
 
     /// Fills `file` with one attempt for each of `times`, in seconds after [`BEGAN`].
-    fn fill(file: &Path, times: &[i64], change: impl Fn(i64, &mut Request, &mut Attempt)) {
+    pub(super) fn fill(file: &Path, times: &[i64], change: impl Fn(i64, &mut Request, &mut Attempt)) {
         // Kept for a century: the rows are of a fixed day.
         let settings = Settings { keep: Duration::from_secs(3_155_760_000), ..Settings::default() };
         let (journal, _) = Journal::open(file, settings).unwrap();
@@ -334,7 +362,7 @@ mod tests {
         fill(&dir.path().join(JOURNAL_FILE), &[1], unchanged);
         let (code, out, _) = run_in(dir.path(), &["--json"]);
         assert_eq!(code, 0);
-        insta::assert_snapshot!(out, @r#"{"time":"2026-11-23T06:30:01.000Z","request_id":"sw_00000000000000000000000000000001","attempt":1,"upstream":"openai","endpoint":"chat_completions","method":"POST","model":"gpt-4o","stream":true,"tools":2,"max_tokens":256,"body_bytes":1234,"shape":"chat/stream/1k/tools","sdk":"openai-python 3.54.0","client_retries":1,"tag":"nightly","client":"team-a","status":503,"class":"overloaded","whose":"provider","fault":"status","billed":"no","billed_why":"no_capacity","usage":"known","input_tokens":0,"output_tokens":0,"cached_tokens":0,"reasoning_tokens":0,"error_type":"server_error","error_code":"overloaded","message":"The engine is currently overloaded","upstream_request_id":"req_up_1","client_request_id":"client-1","processing_ms":17,"organization":"org-acme","project":"proj_acme","cf_ray":"8f00ba4-FRA","elapsed_ms":81.25,"first_content_ms":80.0,"bytes_in":321,"bytes_out":0,"decision":"retry","reason":"retry","wait_ms":750.0,"incident":null}"#);
+        insta::assert_snapshot!(out, @r#"{"time":"2026-11-23T06:30:01.000Z","request_id":"sw_00000000000000000000000000000001","attempt":1,"upstream":"openai","endpoint":"chat_completions","method":"POST","model":"gpt-4o","stream":true,"tools":2,"max_tokens":256,"body_bytes":1234,"shape":"chat/stream/1k/tools","sdk":"openai-python 3.54.0","client_retries":1,"tag":"nightly","client":"team-a","status":503,"class":"overloaded","whose":"provider","fault":"status","billed":"no","billed_why":"no_capacity","usage":"known","input_tokens":0,"output_tokens":0,"cached_tokens":0,"reasoning_tokens":0,"error_type":"server_error","error_code":"overloaded","message":"The engine is currently overloaded","upstream_request_id":"req_up_1","client_request_id":"client-1","processing_ms":17,"organization":"org-acme","project":"proj_acme","cf_ray":"8f00ba4-FRA","connection":"new","connected_ms":12.0,"secured_ms":43.0,"sent_ms":43.12,"first_byte_ms":79.5,"elapsed_ms":81.25,"first_content_ms":80.0,"bytes_in":321,"bytes_out":0,"decision":"retry","reason":"retry","wait_ms":750.0,"incident":null}"#);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::config;
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{Filter, JournalArgs, Journals, REQUESTS_MAX};
-use crate::observe::journal::row::{AttemptRow, Facts, RequestRow, TokensRow};
+use crate::observe::journal::row::{AttemptRow, Facts, PhasesRow, RequestRow, TokensRow};
 use crate::observe::journal::when::rfc3339;
 
 /// Of so many attempts, the newest ones, are ids read, to say which was probably meant.
@@ -196,6 +196,7 @@ fn tell_attempt(attempt: &AttemptRow, out: &mut impl Write) -> io::Result<()> {
     line(out, "project", attempt.project.clone())?;
     line(out, "cf-ray", attempt.cf_ray.clone())?;
     line(out, "elapsed", Some(millis(attempt.elapsed_ms)))?;
+    line(out, "phases", phases(&attempt.phases))?;
     line(out, "first content", attempt.first_content_ms.map(millis))?;
     line(out, "bytes", Some(format!("{} received, {} passed on", attempt.bytes_in, attempt.bytes_out)))?;
     line(out, "decision", Some(decision(attempt)))?;
@@ -224,6 +225,22 @@ fn tokens(row: &TokensRow) -> Option<String> {
         Counted::Estimated => Some(format!("about {input} in, {output} out: estimated")),
         Counted::Unknown => Some(format!("{input} in, {output} out")),
     }
+}
+
+/// What each step took that it came to: `connect 12 ms · TLS 31 ms · sent 0.1 ms · first byte 480 ms`.
+fn phases(row: &PhasesRow) -> Option<String> {
+    let sending = [("sent", row.sent_ms), ("first byte", row.first_byte_ms)];
+    // An upstream may answer before it has read the request.
+    let is_early = row.first_byte_ms.is_some_and(|first_byte| row.sent_ms.is_some_and(|sent| sent > first_byte));
+    let [third, fourth] = if is_early { [sending[1], sending[0]] } else { sending };
+    let mut steps = Vec::from_iter((row.connection.as_deref() == Some("reused")).then(|| "reused".to_owned()));
+    let mut before = 0.0;
+    for (what, at) in [("connect", row.connected_ms), ("TLS", row.secured_ms), third, fourth] {
+        let Some(at) = at else { continue };
+        steps.push(format!("{what} {}", millis(at - before)));
+        before = at;
+    }
+    (!steps.is_empty()).then(|| steps.join(" · "))
 }
 
 /// One labelled value, if there is one.
@@ -327,6 +344,7 @@ mod tests {
           project              proj_acme
           cf-ray               8f00ba4-FRA
           elapsed              81 ms
+          phases               connect 12 ms · TLS 31 ms · sent 0.1 ms · first byte 36 ms
           first content        80 ms
           bytes                321 received, 0 passed on
           decision             retry in 750 ms
@@ -348,10 +366,28 @@ mod tests {
           project              proj_acme
           cf-ray               8f00ba4-FRA
           elapsed              81 ms
+          phases               connect 12 ms · TLS 31 ms · sent 0.1 ms · first byte 36 ms
           first content        80 ms
           bytes                321 received, 0 passed on
           decision             stop: attempts
         ");
+    }
+
+    #[test]
+    fn the_phases_are_those_that_it_came_to() {
+        let row = |connection: &str, [connected_ms, secured_ms, sent_ms, first_byte_ms]: [Option<f64>; 4]| {
+            let connection = Some(connection.to_owned());
+            phases(&PhasesRow { connection, connected_ms, secured_ms, sent_ms, first_byte_ms })
+        };
+        assert_eq!(phases(&PhasesRow::default()), None, "refused, or told by an older gateway");
+        for (row, told) in [
+            (row("new", [Some(5.0), None, None, None]), "connect 5.0 ms"),
+            (row("new", [Some(5.0), None, Some(6.5), None]), "connect 5.0 ms · sent 1.5 ms"),
+            (row("reused", [None, None, Some(0.5), Some(480.5)]), "reused · sent 0.5 ms · first byte 480 ms"),
+            (row("new", [Some(5.0), None, Some(26.0), Some(16.0)]), "connect 5.0 ms · first byte 11 ms · sent 10 ms"),
+        ] {
+            assert_eq!(row.as_deref(), Some(told));
+        }
     }
 
     #[test]

@@ -12,10 +12,14 @@
 //! [`read`] is the other direction, for the commands, whether the gateway runs or not.
 
 pub(crate) mod costs;
+pub(crate) mod export;
+pub(crate) mod fingerprint;
+pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod incidents;
 pub(crate) mod minutes;
 pub(crate) mod plain;
+pub(crate) mod prune;
 pub(crate) mod read;
 pub(crate) mod row;
 #[cfg(test)]
@@ -25,6 +29,7 @@ mod sqlite;
 pub(crate) mod stacked;
 #[cfg(test)]
 mod survival;
+pub(crate) mod verify;
 pub(crate) mod when;
 mod writer;
 

@@ -6,6 +6,7 @@
 //! may see each, is the table in [`routes`]; [`guard`] looks at every request before any page does.
 
 mod failures;
+mod groups;
 mod guard;
 mod incidents;
 pub(crate) mod live;
@@ -176,6 +177,7 @@ impl Admin {
             Page::Upstreams => reply::json(StatusCode::OK, &Upstreams::of(server, &self.record).await),
             Page::Listen => self.live.listen(server),
             Page::Failures => self.failures(request.uri().query()).await,
+            Page::Groups => self.groups(request.uri().query()).await,
             Page::Request => self.requests(query::decoded(id)).await,
             Page::Alerts => {
                 let receivers = server.observe.alerts.states();
@@ -201,6 +203,14 @@ impl Admin {
         };
         let path = self.server.observe.journal.path();
         found(self.record.read(path, move |reader| asked.read(reader)).await)
+    }
+
+    async fn groups(&self, query: Option<&str>) -> Reply {
+        let asked = match groups::Asked::of(query, seawall::unix_micros()) {
+            Ok(asked) => asked,
+            Err(bad) => return reply::bad(bad.parameter, bad.why),
+        };
+        found(self.record.read(self.server.observe.journal.path(), move |reader| asked.read(reader)).await)
     }
 
     async fn incidents(&self) -> Reply {

@@ -105,9 +105,10 @@ async fn every_page_answers_what_it_says_of_itself() {
                 seen.insert(format!("{method} {path}"));
             }
         }
-        assert_eq!(seen.len(), 11, "{seen:?}");
+        assert_eq!(seen.len(), 12, "{seen:?}");
         for (at, path, status) in [
             ("/api/v1/failures?limit=many", "/api/v1/failures", "400"),
+            ("/api/v1/groups?buckets=0", "/api/v1/groups", "400"),
             ("/api/v1/requests/sw_nobody", "/api/v1/requests/{id}", "404"),
             ("/api/v1/incidents/inc_nobody", "/api/v1/incidents/{id}", "404"),
         ] {
@@ -116,7 +117,14 @@ async fn every_page_answers_what_it_says_of_itself() {
             hold_to(schema_of(path, "get", status), &serde_json::from_str(&body).unwrap(), at);
         }
         let failures = exchange(admin, "GET", "/api/v1/failures", "").1;
-        assert!(serde_json::from_str::<Value>(&failures).unwrap()["failures"].as_array().unwrap().len() >= FAILING);
+        let failures = serde_json::from_str::<Value>(&failures).unwrap()["failures"].as_array().unwrap().len();
+        assert!(failures >= FAILING);
+        let groups: Value = serde_json::from_str(&exchange(admin, "GET", "/api/v1/groups", "").1).unwrap();
+        assert_eq!(
+            (&groups["attempts"], groups["groups"].as_array().unwrap().len()),
+            (&failures.into(), 1),
+            "{groups}"
+        );
     });
     asking.await.unwrap();
     gateway.stop(async {}).await;

@@ -267,7 +267,7 @@ struct FailedOf {
 }
 
 impl IncidentRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
         let text = |name: &str| row.get::<_, Option<String>>(name);
         let parsed = |name: &str| -> rusqlite::Result<serde_json::Value> {
             Ok(text(name)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())

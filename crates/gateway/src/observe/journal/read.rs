@@ -7,12 +7,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, named_params};
 
 use super::costs::{self, Cost};
+use super::fingerprint;
+use super::groups::{Gathering, Groups, Order};
 use super::incidents::{self, EventRow, IncidentRow};
 use super::minutes::{self, Bar, Series, Stretch, Summed};
 use super::row::{AttemptRow, RequestRow};
@@ -65,6 +68,8 @@ pub(crate) struct Filter {
     pub(crate) request_id: Option<String>,
     /// Part of this incident.
     pub(crate) incident: Option<String>,
+    /// Of this kind: a [`fingerprint::id`].
+    pub(crate) group: Option<String>,
 }
 
 impl Filter {
@@ -117,12 +122,19 @@ impl Place {
 pub(crate) struct ReadError {
     what: String,
     hint: &'static str,
+    /// Whether it is the file itself that is wrong, and not its place or who reads it.
+    is_about_the_file: bool,
 }
 
 impl ReadError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> &'static str {
         self.hint
+    }
+
+    /// Whether it is the file itself that is wrong: it is damaged, or not ours.
+    pub(crate) fn is_about_the_file(&self) -> bool {
+        self.is_about_the_file
     }
 }
 
@@ -145,18 +157,9 @@ pub(crate) struct Journals {
 impl Journals {
     /// Opens what `args` name or, if they name nothing, what is in `default_dir`.
     pub(crate) fn open(args: &JournalArgs, default_dir: Option<&Path>) -> Result<Journals, ReadError> {
-        let mut journals = Journals { readers: Vec::new(), warnings: Vec::new() };
-        if let Some(file) = &args.journal {
-            journals.readers.extend(Reader::open(file)?);
-            return Ok(journals);
-        }
-        let dir = args.data_dir.as_deref().or(default_dir).ok_or_else(|| ReadError {
-            what: "there is no home directory to look for a journal in".to_owned(),
-            hint: "name the directory with --data-dir, or the file with --journal",
-        })?;
-        let exec = journals.exec_files(&dir.join(EXEC_DIR));
-        let main = dir.join(JOURNAL_FILE);
-        if main.exists() || exec.is_empty() {
+        let Files { main, exec, warnings } = Files::of(args, default_dir)?;
+        let mut journals = Journals { readers: Vec::new(), warnings };
+        if let Some(main) = main {
             journals.readers.extend(Reader::open(&main)?);
         }
         for file in exec {
@@ -166,6 +169,43 @@ impl Journals {
             }
         }
         Ok(journals)
+    }
+
+    /// Each of them, for who reads them one by one.
+    pub(crate) fn readers(&self) -> &[Reader] {
+        &self.readers
+    }
+}
+
+/// The files of one place.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    /// The gateway's own, or the one that was named.
+    pub(crate) main: Option<PathBuf>,
+    /// Those of `seawall exec`, the newest first, at most [`EXEC_JOURNALS_MAX`].
+    pub(crate) exec: Vec<PathBuf>,
+    /// What is left out, for stderr.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Files {
+    /// What `args` name or, if they name nothing, what is in `default_dir`. Where there is no file at all, the one
+    /// that a gateway would begin.
+    pub(crate) fn of(args: &JournalArgs, default_dir: Option<&Path>) -> Result<Files, ReadError> {
+        let mut files = Files::default();
+        if let Some(file) = &args.journal {
+            files.main = Some(file.clone());
+            return Ok(files);
+        }
+        let dir = args.data_dir.as_deref().or(default_dir).ok_or_else(|| ReadError {
+            what: "there is no home directory to look for a journal in".to_owned(),
+            hint: "name the directory with --data-dir, or the file with --journal",
+            is_about_the_file: false,
+        })?;
+        files.exec = files.exec_files(&dir.join(EXEC_DIR));
+        let main = dir.join(JOURNAL_FILE);
+        files.main = (main.exists() || files.exec.is_empty()).then_some(main);
+        Ok(files)
     }
 
     /// The newest files in `dir`, at most [`EXEC_JOURNALS_MAX`].
@@ -183,7 +223,9 @@ impl Journals {
         }
         files.into_iter().map(|(_, path)| path).collect()
     }
+}
 
+impl Journals {
     /// The attempts that `filter` lets through, the newest first.
     pub(crate) fn attempts<'j>(&'j self, filter: &'j Filter) -> Attempts<'j> {
         Attempts { filter, pages: self.readers.iter().map(Pages::new).collect() }
@@ -192,6 +234,22 @@ impl Journals {
     /// How many attempts `filter` lets through.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
         self.readers.iter().map(|reader| reader.count(filter)).sum()
+    }
+
+    /// The kinds of failures that `filter` lets through: [`Reader::groups`] of all of them together.
+    pub(crate) fn groups(
+        &self,
+        span: Range<i64>,
+        filter: &Filter,
+        buckets: usize,
+        order: Order,
+        limit: usize,
+    ) -> Result<Groups, ReadError> {
+        let mut gathering = Gathering::new(span.clone(), buckets);
+        for reader in &self.readers {
+            reader.gather(span.clone(), filter, &mut gathering)?;
+        }
+        Ok(gathering.finish(order, limit))
     }
 
     /// The sums of the minutes from the first to before the second, for each upstream and model; of
@@ -365,17 +423,42 @@ pub(crate) struct Reader {
 /// What a [`Filter`] means in SQL. Everything in it is a bound value.
 macro_rules! filter {
     () => {
-        "began >= :since AND began < :until
+        concat!(
+            "began >= :since AND began < :until
          AND (:model IS NULL OR model = :model) AND (:upstream IS NULL OR upstream = :upstream)
          AND (:low IS NULL OR status BETWEEN :low AND :high)
          AND ((:class IS NULL AND class <> 'ok') OR class = :class)
          AND (:incident IS NULL OR incident = :incident)
-         AND (:id IS NULL OR request = :id OR upstream_request_id = :id OR client_request_id = :id)"
+         AND (:id IS NULL OR request = :id OR upstream_request_id = :id OR client_request_id = :id)
+         AND (:group IS NULL OR failure_group(",
+            fingerprint::columns!(),
+            ") = :group)"
+        )
+    };
+}
+
+/// What stands for the names in [`filter!`], and for others.
+macro_rules! bound {
+    ($filter:expr $(, $name:literal: $value:expr)*) => {
+        named_params! {
+            ":since": $filter.since.unwrap_or(i64::MIN), ":until": $filter.until.unwrap_or(i64::MAX),
+            ":model": $filter.model, ":upstream": $filter.upstream,
+            ":low": $filter.status.map(|s| s.0), ":high": $filter.status.map(|s| s.1),
+            ":class": $filter.class, ":id": $filter.request_id, ":incident": $filter.incident,
+            ":group": $filter.group $(, $name: $value)*
+        }
     };
 }
 
 const PAGE: &str = concat!(
     "SELECT * FROM attempts WHERE (began, id) < (:began, :place) AND ",
+    filter!(),
+    " ORDER BY began DESC, id DESC LIMIT :rows"
+);
+const GROUPED: &str = concat!(
+    "SELECT ",
+    fingerprint::columns!(),
+    ", began, request FROM attempts WHERE ",
     filter!(),
     " ORDER BY began DESC, id DESC LIMIT :rows"
 );
@@ -401,12 +484,14 @@ impl Reader {
             return Err(ReadError {
                 what: format!("there is no journal at {}", path.display()),
                 hint: "`seawall serve` begins one; if it is elsewhere, name it with --data-dir or --journal",
+                is_about_the_file: false,
             });
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let broken = |e: rusqlite::Error| unreadable(path, &e);
         let connection = Connection::open_with_flags(path, flags).map_err(broken)?;
         connection.busy_timeout(BUSY_WAIT).map_err(broken)?;
+        fingerprint::register(&connection).map_err(broken)?;
         let number = |sql| connection.query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(broken);
         if number("SELECT count(*) FROM sqlite_schema")? == 0 {
             return Ok(None);
@@ -415,6 +500,7 @@ impl Reader {
             return Err(ReadError {
                 what: format!("{} is not a journal of seawall", path.display()),
                 hint: "name the right file with --journal, or the directory with --data-dir",
+                is_about_the_file: true,
             });
         }
         let version = number("PRAGMA user_version")?;
@@ -422,6 +508,7 @@ impl Reader {
             return Err(ReadError {
                 what: format!("the journal {} has layout {version}, this seawall knows {VERSION}", path.display()),
                 hint: "read it with the seawall that wrote it",
+                is_about_the_file: true,
             });
         }
         Ok(Some(Reader { connection, path: path.to_owned(), version }))
@@ -430,6 +517,37 @@ impl Reader {
     /// Ends what is being read, from another thread.
     pub(crate) fn interrupt_handle(&self) -> InterruptHandle {
         self.connection.get_interrupt_handle()
+    }
+
+    /// The layout's version.
+    pub(super) fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Whether the layout has incidents and minutes.
+    pub(super) fn has_incidents(&self) -> bool {
+        self.version >= FIRST_WITH_INCIDENTS
+    }
+
+    /// The file, open to be read. Keep transactions short.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The same, said of this file.
+    pub(super) fn unreadable(&self, error: &rusqlite::Error) -> ReadError {
+        unreadable(&self.path, error)
+    }
+
+    /// What is wrong with the file, page by page and index by index; at most so many things.
+    pub(super) fn integrity(&self, max: u32) -> rusqlite::Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.connection.pragma(None, "integrity_check", max, |row| {
+            let said: String = row.get(0)?;
+            found.extend((said != "ok").then_some(said));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// `ok`, or the first thing that is wrong with the file.
@@ -453,7 +571,7 @@ impl Reader {
     }
 
     fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<Vec<T>>) -> Result<Vec<T>, ReadError> {
-        if self.version < FIRST_WITH_INCIDENTS {
+        if !self.has_incidents() {
             return Ok(Vec::new());
         }
         read(&self.connection).map_err(|e| unreadable(&self.path, &e))
@@ -493,12 +611,12 @@ impl Reader {
         let read = || -> rusqlite::Result<VecDeque<AttemptRow>> {
             let mut statement = self.connection.prepare_cached(PAGE)?;
             let rows = statement.query_map(
-                named_params! {
-                    ":began": after.began, ":place": after.row, ":rows": i64::try_from(rows).unwrap_or(i64::MAX),
-                    ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
-                    ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
-                    ":class": filter.class, ":id": filter.request_id, ":incident": filter.incident,
-                },
+                bound!(
+                    filter,
+                    ":began": after.began,
+                    ":place": after.row,
+                    ":rows": i64::try_from(rows).unwrap_or(i64::MAX)
+                ),
                 AttemptRow::read,
             )?;
             rows.collect()
@@ -507,16 +625,37 @@ impl Reader {
     }
 
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, ReadError> {
-        let count = self.connection.query_row(
-            COUNT,
-            named_params! {
-                ":since": filter.since.unwrap_or(i64::MIN), ":until": filter.until.unwrap_or(i64::MAX), ":model": filter.model, ":upstream": filter.upstream,
-                ":low": filter.status.map(|s| s.0), ":high": filter.status.map(|s| s.1),
-                ":class": filter.class, ":id": filter.request_id, ":incident": filter.incident,
-            },
-            |r| r.get::<_, i64>(0),
-        );
+        let count = self.connection.query_row(COUNT, bound!(filter), |r| r.get::<_, i64>(0));
         count.map(|n| u64::try_from(n).unwrap_or(0)).map_err(|e| unreadable(&self.path, &e))
+    }
+
+    /// The kinds of failures that `filter` lets through, of attempts begun within `span` (microseconds since the
+    /// Unix epoch, its end excluded); the course of each in so many equal parts. At most `limit` of them, in this
+    /// order, and from the newest [`groups::ROWS_MAX`](super::groups::ROWS_MAX) attempts.
+    pub(crate) fn groups(
+        &self,
+        span: Range<i64>,
+        filter: &Filter,
+        buckets: usize,
+        order: Order,
+        limit: usize,
+    ) -> Result<Groups, ReadError> {
+        let mut gathering = Gathering::new(span.clone(), buckets);
+        self.gather(span, filter, &mut gathering)?;
+        Ok(gathering.finish(order, limit))
+    }
+
+    pub(super) fn gather(&self, span: Range<i64>, filter: &Filter, gathering: &mut Gathering) -> Result<(), ReadError> {
+        let filter = Filter { since: Some(span.start), until: Some(span.end), ..filter.clone() };
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(GROUPED)?;
+            let mut rows = statement.query(bound!(filter, ":rows": gathering.limit()))?;
+            while let Some(row) = rows.next()? {
+                gathering.take(row)?;
+            }
+            Ok(())
+        };
+        read().map_err(|e| unreadable(&self.path, &e))
     }
 
     /// The requests with the id `id`, the newest first, at most [`REQUESTS_MAX`]; and whether there are more.
@@ -570,12 +709,13 @@ impl Reader {
 }
 
 fn unreadable(path: &Path, error: &rusqlite::Error) -> ReadError {
-    let hint = if super::sqlite::is_damage(error) {
+    let is_about_the_file = super::sqlite::is_damage(error);
+    let hint = if is_about_the_file {
         "the file is damaged or no journal: the gateway moves it aside when it starts"
     } else {
         "read it as the user that runs the gateway: the directory must be writable, even to read"
     };
-    ReadError { what: format!("the journal {} cannot be read: {error}", path.display()), hint }
+    ReadError { what: format!("the journal {} cannot be read: {error}", path.display()), hint, is_about_the_file }
 }
 
 fn modified(path: &Path) -> SystemTime {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Row, types::FromSql};
 use schemars::JsonSchema;
-use seawall_core::event::{Attempt, Reason, Request};
+use seawall_core::event::{Attempt, Connection, Phases, Reason, Request};
 use seawall_core::incident::Id;
 use seawall_core::verdict::usage::{Tokens, Usage};
 use serde::{Serialize, Serializer};
@@ -64,6 +64,9 @@ pub(crate) struct AttemptRow {
     pub(crate) project: Option<String>,
     /// `cf-ray`.
     pub(crate) cf_ray: Option<String>,
+    /// How far it came, and when.
+    #[serde(flatten)]
+    pub(crate) phases: PhasesRow,
     /// To its end, in milliseconds.
     pub(crate) elapsed_ms: f64,
     /// To its first content, in milliseconds.
@@ -127,6 +130,23 @@ pub(crate) struct TokensRow {
     pub(crate) cached_tokens: Option<u64>,
     /// The part of the output that nobody was shown.
     pub(crate) reasoning_tokens: Option<u64>,
+}
+
+/// How far an attempt came: times since its beginning, in milliseconds. `None` is what it did not come to, and
+/// all of it in what an older gateway wrote.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+pub(crate) struct PhasesRow {
+    /// The connection that carried it: `new`, or `reused` after another request.
+    pub(crate) connection: Option<String>,
+    /// Until the way to the upstream stood, a proxy's tunnel included.
+    pub(crate) connected_ms: Option<f64>,
+    /// Until TLS was agreed on.
+    pub(crate) secured_ms: Option<f64>,
+    /// Until the last byte of the request was with the operating system: after `first_byte_ms`, or never, if the
+    /// upstream answered before it had read the request.
+    pub(crate) sent_ms: Option<f64>,
+    /// Until the head of the reply was here.
+    pub(crate) first_byte_ms: Option<f64>,
 }
 
 /// One request and what is known of its attempts.
@@ -194,6 +214,7 @@ impl AttemptRow {
             organization: attempt.organization.clone(),
             project: attempt.project.clone(),
             cf_ray: attempt.cf_ray.clone(),
+            phases: PhasesRow::of(&attempt.phases),
             elapsed_ms: spent(attempt.elapsed),
             first_content_ms: attempt.first_content.map(spent),
             bytes_in: attempt.bytes_in,
@@ -231,6 +252,7 @@ impl AttemptRow {
             organization: row.get("organization")?,
             project: row.get("project")?,
             cf_ray: row.get("cf_ray")?,
+            phases: PhasesRow::read(row)?,
             elapsed_ms: millis(row.get("elapsed")?),
             first_content_ms: row.get::<_, Option<i64>>("first_content")?.map(millis),
             bytes_in: count(row.get("bytes_in")?),
@@ -300,6 +322,29 @@ impl TokensRow {
             output_tokens: tokens("output_tokens")?,
             cached_tokens: tokens("cached_tokens")?,
             reasoning_tokens: tokens("reasoning_tokens")?,
+        })
+    }
+}
+
+impl PhasesRow {
+    fn of(phases: &Phases) -> PhasesRow {
+        PhasesRow {
+            connection: phases.connection.map(Connection::name).map(str::to_owned),
+            connected_ms: phases.connected.map(spent),
+            secured_ms: phases.secured.map(spent),
+            sent_ms: phases.sent.map(spent),
+            first_byte_ms: phases.first_byte.map(spent),
+        }
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<PhasesRow> {
+        let at = |column| later::<i64>(row, column).map(|at| at.map(millis));
+        Ok(PhasesRow {
+            connection: later(row, "connection")?,
+            connected_ms: at("connected")?,
+            secured_ms: at("secured")?,
+            sent_ms: at("sent")?,
+            first_byte_ms: at("first_byte")?,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason, Request, Vote};
+use seawall_core::event::{Attempt, Cause, Connection as Carrier, Ended, Outcome, Phases, Reason, Request, Vote};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::usage::{Counted, Tokens, Usage};
 use seawall_core::verdict::{Charge, Class, Fault, Whose};
@@ -70,6 +70,13 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         region: Some("FRA".to_owned()),
         elapsed: Duration::from_micros(81_250),
         first_content: Some(Duration::from_micros(80_000)),
+        phases: Phases {
+            connection: Some(Carrier::New),
+            connected: Some(Duration::from_micros(12_000)),
+            secured: Some(Duration::from_micros(43_000)),
+            sent: Some(Duration::from_micros(43_120)),
+            first_byte: Some(Duration::from_micros(79_500)),
+        },
         bytes_in: 321,
         bytes_out: 0,
         reason: Reason::Retry,
@@ -122,6 +129,7 @@ pub(crate) fn texts(request: &Request, attempt: &Attempt, ended: &Ended) -> BTre
         attempt.tokens.counted.name(),
         ended.tokens.counted.name(),
         attempt.reason.name(),
+        attempt.phases.connection.map_or("", Carrier::name),
         ended.outcome.name(),
         ended.reason.name(),
     ];

@@ -63,6 +63,7 @@ CREATE TABLE attempts (
     reason TEXT NOT NULL, wait INTEGER, incident TEXT,
     billed_why TEXT, usage TEXT,
     input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, reasoning_tokens INTEGER,
+    connection TEXT, connected INTEGER, secured INTEGER, sent INTEGER, first_byte INTEGER,
     UNIQUE (request, number)
 ) STRICT;
 CREATE INDEX attempts_began ON attempts (began);
@@ -94,6 +95,11 @@ ALTER TABLE attempts ADD COLUMN input_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN output_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN cached_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN reasoning_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN connection TEXT;
+ALTER TABLE attempts ADD COLUMN connected INTEGER;
+ALTER TABLE attempts ADD COLUMN secured INTEGER;
+ALTER TABLE attempts ADD COLUMN sent INTEGER;
+ALTER TABLE attempts ADD COLUMN first_byte INTEGER;
 ALTER TABLE requests ADD COLUMN usage TEXT;
 ALTER TABLE requests ADD COLUMN input_tokens INTEGER;
 ALTER TABLE requests ADD COLUMN output_tokens INTEGER;
@@ -111,9 +117,11 @@ INSERT INTO attempts (request, number, began, upstream,
     endpoint, method, model, stream, tools, max_tokens, body_bytes, shape, sdk, client_retries, tag, client,
     status, class, whose, fault, billed, error_type, error_code, message, upstream_request_id, client_request_id,
     processing_ms, organization, project, cf_ray, elapsed, first_content, bytes_in, bytes_out, reason, wait, incident,
-    billed_why, usage, input_tokens, output_tokens, cached_tokens, reasoning_tokens)
+    billed_why, usage, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
+    connection, connected, secured, sent, first_byte)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)
+    ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43,
+    ?44, ?45, ?46, ?47, ?48)
 ON CONFLICT (request, number) DO NOTHING";
 
 /// Keeps one request; a second row for the same request changes nothing.
@@ -176,6 +184,11 @@ pub(super) fn insert_attempt(
         attempt.tokens.usage.output,
         attempt.tokens.usage.cached,
         attempt.tokens.usage.reasoning,
+        attempt.phases.connection.map(seawall_core::event::Connection::name),
+        attempt.phases.connected.map(micros),
+        attempt.phases.secured.map(micros),
+        attempt.phases.sent.map(micros),
+        attempt.phases.first_byte.map(micros),
     ])
 }
 

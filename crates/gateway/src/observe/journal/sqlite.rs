@@ -15,6 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use seawall_core::event::{Attempt, Ended, Request};
 use seawall_core::incident::Saved;
+use serde::Serialize;
 
 use super::incidents::{self, Note, Remembered};
 use super::minutes::{self, Cell, MINUTE_MICROS, Sums};
@@ -89,7 +90,67 @@ pub(super) struct Pruned {
     pub(super) more: bool,
 }
 
-/// The open file. Only the writer's thread has one.
+/// Rows of each table.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    /// Attempts.
+    pub(crate) attempts: u64,
+    /// Requests.
+    pub(crate) requests: u64,
+    /// Sums of minutes.
+    pub(crate) minutes: u64,
+    /// Incidents.
+    pub(crate) incidents: u64,
+}
+
+impl Counts {
+    fn each(&self, other: &Counts, of: impl Fn(u64, u64) -> u64) -> Counts {
+        Counts {
+            attempts: of(self.attempts, other.attempts),
+            requests: of(self.requests, other.requests),
+            minutes: of(self.minutes, other.minutes),
+            incidents: of(self.incidents, other.incidents),
+        }
+    }
+
+    /// All rows.
+    pub(crate) fn all(&self) -> u64 {
+        self.attempts + self.requests + self.minutes + self.incidents
+    }
+
+    /// These without `other`.
+    pub(super) fn less(&self, other: &Counts) -> Counts {
+        self.each(other, u64::saturating_sub)
+    }
+
+    /// These and `other`.
+    pub(super) fn plus(&self, other: &Counts) -> Counts {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// Of `bytes` that all of these take up, about what `some` of them do.
+    pub(super) fn share(&self, some: &Counts, bytes: u64) -> u64 {
+        part(bytes, some.all(), self.all())
+    }
+
+    /// About the part of each that `some` of `all` bytes are.
+    pub(super) fn part(&self, some: u64, all: u64) -> Counts {
+        // Incidents go by their age alone.
+        Counts { incidents: 0, ..self.each(&Counts::default(), |rows, _| part(rows, some, all)) }
+    }
+}
+
+/// The `some`/`all` part of `whole`.
+fn part(whole: u64, some: u64, all: u64) -> u64 {
+    let part = u128::from(whole) * u128::from(some) / u128::from(all.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX)
+}
+
+fn whole(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+/// The open file. Only the writer's thread has one, or `seawall journal prune` while there is no writer.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,
@@ -135,6 +196,94 @@ impl Database {
             }
             Err(refusal) => Err(refused(refusal)),
         }
+    }
+
+    /// Opens a journal that is there and as it should be: nothing is begun, moved aside or deleted.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn open_sound(path: &Path, settings: &Settings) -> Result<Database, String> {
+        let said = |refusal| match refusal {
+            Refusal::Newer(found) => format!("it has layout {found}, and this seawall knows layouts up to {VERSION}"),
+            Refusal::Aside(why) | Refusal::Unusable(why) => why,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = || -> Result<Database, Refusal> {
+            let bytes = fs::metadata(path).map_err(|e| Refusal::Unusable(e.to_string()))?.len();
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY_WAIT)?;
+            let mut database = Database { connection };
+            database.recognise(bytes)?;
+            database.prepare(settings)?;
+            Ok(database)
+        };
+        opened().map_err(said)
+    }
+
+    /// Opens a journal to look at it alone.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn open_to_read(path: &Path) -> Result<Database, String> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = || -> rusqlite::Result<Database> {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY_WAIT)?;
+            let database = Database { connection };
+            database.pragma("user_version").map(|_| database)
+        };
+        let database = opened().map_err(|e| e.to_string())?;
+        match database.pragma("application_id") {
+            Ok(APPLICATION) => Ok(database),
+            Ok(_) => Err("it is not a journal of seawall".to_owned()),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    /// The rows of each table.
+    pub(super) fn counts(&self) -> rusqlite::Result<Counts> {
+        let count = |sql| self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(whole);
+        let of_incidents = if self.pragma("user_version")? > 1 { count("SELECT count(*) FROM incidents")? } else { 0 };
+        let of_minutes = if self.pragma("user_version")? > 1 { count("SELECT count(*) FROM minutes")? } else { 0 };
+        Ok(Counts {
+            attempts: count("SELECT count(*) FROM attempts")?,
+            requests: count("SELECT count(*) FROM requests")?,
+            minutes: of_minutes,
+            incidents: of_incidents,
+        })
+    }
+
+    /// The rows of each table that [`Database::prune_older_than`] would remove, called until nothing is left to do.
+    pub(super) fn older_than(&self, began: i64) -> rusqlite::Result<Counts> {
+        let count = |sql, than: i64| self.connection.query_row(sql, [than], |row| row.get::<_, i64>(0)).map(whole);
+        let mut counts = Counts {
+            attempts: count(OLDER_ATTEMPTS, began)?,
+            requests: count(OLDER_REQUESTS, began)?,
+            ..Counts::default()
+        };
+        if self.pragma("user_version")? > 1 {
+            let minutes = "SELECT count(*) FROM minutes WHERE minute < ?1";
+            counts.minutes = count(minutes, began.div_euclid(MINUTE_MICROS))?;
+            if counts != Counts::default() {
+                counts.incidents = count("SELECT count(*) FROM incidents WHERE closed < ?1", began)?;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Bytes of the file, free pages included.
+    pub(super) fn bytes(&self) -> rusqlite::Result<u64> {
+        Ok(self.number("page_count")? * self.number("page_size")?)
+    }
+
+    /// Removes some of the oldest rows if all of them take up more than `size_max`; how many went.
+    pub(super) fn prune_above(&mut self, size_max: u64) -> rusqlite::Result<u64> {
+        if self.bytes_used()? > size_max { self.prune_oldest() } else { Ok(0) }
+    }
+
+    /// Gives some free pages back; whether there are more.
+    pub(super) fn give_back(&self) -> rusqlite::Result<bool> {
+        self.shrink(&Settings { size_max: 0, ..Settings::default() })
     }
 
     /// The database and the number of attempts in it.
@@ -330,7 +479,7 @@ impl Database {
         Ok((attempts + requests) as u64)
     }
 
-    fn prune_older_than(&mut self, began: i64) -> rusqlite::Result<u64> {
+    pub(super) fn prune_older_than(&mut self, began: i64) -> rusqlite::Result<u64> {
         let minute = began.div_euclid(MINUTE_MICROS);
         let is_oldest_young: bool =
             self.connection.prepare_cached(OLDEST_ARE_YOUNG)?.query_row([began, minute], |r| r.get(0))?;
@@ -358,7 +507,7 @@ impl Database {
     }
 
     /// What the rows and their indexes take up; the file may be longer by free pages.
-    fn bytes_used(&self) -> rusqlite::Result<u64> {
+    pub(super) fn bytes_used(&self) -> rusqlite::Result<u64> {
         let pages = self.number("page_count")?.saturating_sub(self.number("freelist_count")?);
         Ok(pages * self.number("page_size")?)
     }
@@ -389,6 +538,13 @@ DELETE FROM attempts WHERE id IN (SELECT id FROM attempts ORDER BY id LIMIT ?2) 
 const PRUNE_REQUESTS: &str = "
 DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?2) AND id < ifnull((SELECT min(id)
     FROM (SELECT id, began FROM requests ORDER BY id LIMIT ?2) WHERE began >= ?1), 9223372036854775807)";
+
+/// How many leading rows are older than `?1`, as [`PRUNE_ATTEMPTS`] removes them step by step.
+const OLDER_ATTEMPTS: &str = "
+SELECT count(*) FROM attempts WHERE id < ifnull((SELECT min(id) FROM attempts WHERE began >= ?1), 9223372036854775807)";
+/// The same for requests.
+const OLDER_REQUESTS: &str = "
+SELECT count(*) FROM requests WHERE id < ifnull((SELECT min(id) FROM requests WHERE began >= ?1), 9223372036854775807)";
 
 /// Whether `error` means that the file itself is bad, so that no retry can help.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {

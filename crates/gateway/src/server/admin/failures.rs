@@ -6,6 +6,7 @@ use seawall_core::verdict::Class;
 use serde::Serialize;
 
 use super::query::pairs;
+use crate::observe::journal::fingerprint;
 use crate::observe::journal::read::{Filter, Place, ReadError, Reader};
 use crate::observe::journal::row::{AttemptRow, RequestRow};
 use crate::observe::journal::when::When;
@@ -52,8 +53,8 @@ pub(super) struct Asked {
     after: Place,
 }
 
-/// The parameters, with what each means.
-pub(super) const PARAMETERS: [(&str, &str); 10] = [
+/// The parameters that say which attempts, with what each means.
+pub(super) const FILTERS: [(&str, &str); 9] = [
     ("since", "Only attempts begun since then: `30m`, `1h`, `7d`, or `2026-11-23T06:30:00Z`."),
     ("until", "Only attempts begun before then."),
     ("model", "Only attempts for this model."),
@@ -62,6 +63,11 @@ pub(super) const PARAMETERS: [(&str, &str); 10] = [
     ("upstream", "Only attempts at this upstream."),
     ("request_id", "Only attempts with this id: Seawall's, the upstream's or the client's."),
     ("incident", "Only attempts that are part of this incident."),
+    ("group", "Only attempts of this kind: `group` of a group."),
+];
+
+/// The parameters of a page of failures beside those.
+pub(super) const PARAMETERS: [(&str, &str); 2] = [
     ("limit", "At most so many: 100 without it, 1000 at most."),
     ("after", "The page after this one: `next` of the answer before."),
 ];
@@ -70,51 +76,15 @@ impl Asked {
     /// What `query` asks for, if it is `now` now.
     pub(super) fn of(query: Option<&str>, now: i64) -> Result<Asked, Bad> {
         let mut asked = Asked { filter: Filter::default(), limit: LIMIT, after: Place::NEWEST };
-        let mut seen: Vec<String> = Vec::new();
-        for (name, value) in pairs(query) {
-            let bad = |why: String| Err(Bad { parameter: name.clone(), why });
-            if seen.contains(&name) {
-                return bad("it is given twice".to_owned());
+        let Asked { filter, limit, after } = &mut asked;
+        read(query, now, filter, &PARAMETERS, |name, value| {
+            match name {
+                "limit" => *limit = number(value, LIMIT_MAX)?,
+                _ => *after = Place::from_text(value).ok_or("not what `next` of an answer said")?,
             }
-            if value.is_empty() || value.len() > VALUE_BYTES_MAX {
-                return bad(format!("a value of 1 to {VALUE_BYTES_MAX} bytes is wanted"));
-            }
-            if let Err(why) = asked.take(&name, &value, now) {
-                return bad(why);
-            }
-            seen.push(name);
-        }
+            Ok(())
+        })?;
         Ok(asked)
-    }
-
-    fn take(&mut self, name: &str, value: &str, now: i64) -> Result<(), String> {
-        let Asked { filter, limit, after } = self;
-        let text = || Some(value.to_owned());
-        let when = || Ok::<_, String>(Some(value.parse::<When>()?.unix_micros(now)));
-        match name {
-            "since" => filter.since = when()?,
-            "until" => filter.until = when()?,
-            "model" => filter.model = text(),
-            "status" => filter.status = Some(Filter::parse_status(value)?),
-            "class" if Class::from_name(value).is_some() => filter.class = text(),
-            "class" => {
-                let known: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
-                return Err(format!("no such class; there are {}", known.join(" ")));
-            }
-            "upstream" => filter.upstream = text(),
-            "request_id" => filter.request_id = text(),
-            "incident" => filter.incident = text(),
-            "limit" => {
-                let number = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                *limit = number.ok_or_else(|| format!("a number from 1 to {LIMIT_MAX} is wanted"))?;
-            }
-            "after" => *after = Place::from_text(value).ok_or("not what `next` of an answer said")?,
-            _ => {
-                let known = PARAMETERS.map(|(name, _)| name).join(" ");
-                return Err(format!("no such parameter; there are {known}"));
-            }
-        }
-        Ok(())
     }
 
     /// The page. Blocks for the time that a read takes.
@@ -125,6 +95,68 @@ impl Asked {
         let next = failures.last().filter(|_| !is_last).map(|last| Place::of(last).to_text());
         Ok(Failures { failures, next })
     }
+}
+
+/// Takes a query in: what says which attempts goes to `filter`, what is named in `own` to `take`.
+pub(super) fn read(
+    query: Option<&str>,
+    now: i64,
+    filter: &mut Filter,
+    own: &[(&str, &str)],
+    mut take: impl FnMut(&str, &str) -> Result<(), String>,
+) -> Result<(), Bad> {
+    let mut seen: Vec<String> = Vec::new();
+    for (name, value) in pairs(query) {
+        let bad = |why: String| Err(Bad { parameter: name.clone(), why });
+        if seen.contains(&name) {
+            return bad("it is given twice".to_owned());
+        }
+        if value.is_empty() || value.len() > VALUE_BYTES_MAX {
+            return bad(format!("a value of 1 to {VALUE_BYTES_MAX} bytes is wanted"));
+        }
+        let taken = if own.iter().any(|(own, _)| *own == name) {
+            take(&name, &value)
+        } else if FILTERS.iter().any(|(filter, _)| *filter == name) {
+            narrow(filter, &name, &value, now)
+        } else {
+            let known: Vec<&str> = FILTERS.iter().chain(own).map(|(name, _)| *name).collect();
+            Err(format!("no such parameter; there are {}", known.join(" ")))
+        };
+        if let Err(why) = taken {
+            return bad(why);
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// One of [`FILTERS`].
+fn narrow(filter: &mut Filter, name: &str, value: &str, now: i64) -> Result<(), String> {
+    let text = || Some(value.to_owned());
+    let when = || Ok::<_, String>(Some(value.parse::<When>()?.unix_micros(now)));
+    match name {
+        "since" => filter.since = when()?,
+        "until" => filter.until = when()?,
+        "model" => filter.model = text(),
+        "status" => filter.status = Some(Filter::parse_status(value)?),
+        "class" if Class::from_name(value).is_some() => filter.class = text(),
+        "class" => {
+            let known: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
+            return Err(format!("no such class; there are {}", known.join(" ")));
+        }
+        "upstream" => filter.upstream = text(),
+        "request_id" => filter.request_id = text(),
+        "incident" => filter.incident = text(),
+        _ if fingerprint::is_id(value) => filter.group = text(),
+        _ => return Err("the `group` of a group is wanted: 12 hexadecimal digits".to_owned()),
+    }
+    Ok(())
+}
+
+/// A number from 1 to `max`.
+pub(super) fn number(value: &str, max: usize) -> Result<usize, String> {
+    let number = value.parse().ok().filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {max} is wanted"))
 }
 
 impl Requests {
@@ -213,6 +245,7 @@ mod tests {
             ("limit=1001", "limit", "1 to 1000"),
             ("limit=-1", "limit", "1 to 1000"),
             ("after=xyz", "after", "next"),
+            ("group=all", "group", "12 hexadecimal digits"),
             ("model=a&model=b", "model", "twice"),
             ("modell=a", "modell", "there are since until"),
         ] {
@@ -225,11 +258,12 @@ mod tests {
 
     #[test]
     fn every_parameter_that_is_described_is_taken() {
-        for (name, _) in PARAMETERS {
+        for (name, _) in FILTERS.into_iter().chain(PARAMETERS) {
             let value = match name {
                 "since" | "until" => "1h",
                 "status" => "5xx",
                 "class" => "overloaded",
+                "group" => "0123456789ab",
                 "limit" => "1",
                 "after" => &Place::NEWEST.to_text(),
                 _ => "x",

@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// Who may see each page: one line for each row of the router's table, written by hand.
-    const MATRIX: [(&str, &str, Access); 17] = [
+    const MATRIX: [(&str, &str, Access); 18] = [
         ("GET, HEAD", "/livez", Access::Open),
         ("GET, HEAD", "/readyz", Access::Open),
         ("GET, HEAD", "/healthz", Access::Open),
@@ -188,6 +188,7 @@ mod tests {
         ("GET, HEAD", "/api/v1/summary", Access::Operator),
         ("GET, HEAD", "/api/v1/upstreams", Access::Operator),
         ("GET, HEAD", "/api/v1/failures", Access::Operator),
+        ("GET, HEAD", "/api/v1/groups", Access::Operator),
         ("GET, HEAD", "/api/v1/requests/{id}", Access::Operator),
         ("GET, HEAD", "/api/v1/live", Access::Operator),
         ("GET, HEAD", "/api/v1/status", Access::Operator),

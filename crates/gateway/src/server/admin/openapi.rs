@@ -7,10 +7,10 @@ use schemars::generate::{Contract, SchemaSettings};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::failures::PARAMETERS;
+use super::failures::FILTERS;
 use super::reply::Failed;
 use super::routes::{Access, Page, ROUTES, Route, Verb};
-use super::{failures, incidents, live, summary, upstreams};
+use super::{failures, groups, incidents, live, summary, upstreams};
 use crate::escalation::Report;
 use crate::observe::{alert, feed, journal, status_page};
 
@@ -79,7 +79,7 @@ fn operation(route: &Route, gives: Gives, failed: &Schema) -> Value {
         responses["401"] = error("The admin token is wanted.");
         responses["403"] = error("The request names another host, or comes from a page of another site.");
     }
-    if matches!(route.page, Page::Failures) {
+    if matches!(route.page, Page::Failures | Page::Groups) {
         responses["400"] = error("A parameter is not understood: `parameter` says which.");
     }
     if route.path.contains("{id}") {
@@ -87,7 +87,7 @@ fn operation(route: &Route, gives: Gives, failed: &Schema) -> Value {
     }
     if matches!(
         route.page,
-        Page::Failures | Page::Request | Page::Incidents | Page::Incident | Page::Report | Page::Listen
+        Page::Failures | Page::Groups | Page::Request | Page::Incidents | Page::Incident | Page::Report | Page::Listen
     ) {
         responses["503"] = error("The journal cannot be read now, or too many listen.");
     }
@@ -98,8 +98,13 @@ fn operation(route: &Route, gives: Gives, failed: &Schema) -> Value {
     let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
     let query = |(name, says): &(&str, &str)| json!({ "name": name, "in": "query", "description": says, "schema": { "type": "string" } });
     let mut parameters: Vec<Value> = route.path.contains("{id}").then_some(id).into_iter().collect();
-    if matches!(route.page, Page::Failures) {
-        parameters.extend(PARAMETERS.iter().map(query));
+    let own: &[(&str, &str)] = match route.page {
+        Page::Failures => &failures::PARAMETERS,
+        Page::Groups => &groups::PARAMETERS,
+        _ => &[],
+    };
+    if !own.is_empty() {
+        parameters.extend(FILTERS.iter().chain(own).map(query));
     }
     if matches!(route.page, Page::Report) {
         parameters.push(query(&("format", "json (default) or md")));
@@ -114,6 +119,7 @@ fn gives(page: Page, schemas: &mut SchemaGenerator) -> Gives {
         Page::Summary => Gives::Json(schemas.subschema_for::<summary::Summary>()),
         Page::Upstreams => Gives::Json(schemas.subschema_for::<upstreams::Upstreams>()),
         Page::Failures => Gives::Json(schemas.subschema_for::<failures::Failures>()),
+        Page::Groups => Gives::Json(schemas.subschema_for::<journal::groups::Groups>()),
         Page::Request => Gives::Json(schemas.subschema_for::<failures::Requests>()),
         Page::Status => Gives::Json(schemas.subschema_for::<status_page::telling::All>()),
         Page::Incidents => Gives::Json(schemas.subschema_for::<incidents::List>()),

@@ -50,6 +50,7 @@ pub(super) enum Page {
     Upstreams,
     Listen,
     Failures,
+    Groups,
     Request,
     Status,
     Incidents,
@@ -71,7 +72,7 @@ const fn change(path: &'static str, page: Page, says: &'static str) -> Route {
 use Access::{Open, Operator};
 
 /// Every page.
-pub(super) static ROUTES: [Route; 17] = [
+pub(super) static ROUTES: [Route; 18] = [
     read("/livez", Open, Page::Live, "Whether the process turns."),
     read("/readyz", Open, Page::Ready, "Whether it takes requests: 503 while it shuts down."),
     read("/healthz", Open, Page::Ready, "The same as `/readyz`."),
@@ -84,6 +85,7 @@ pub(super) static ROUTES: [Route; 17] = [
         Page::Failures,
         "Failed attempts on record, the newest first, a page at a time.",
     ),
+    read("/api/v1/groups", Operator, Page::Groups, "Failed attempts on record by kind, with the course of each."),
     read("/api/v1/requests/{id}", Operator, Page::Request, "The requests on record with this id, attempt by attempt."),
     read("/api/v1/upstreams", Operator, Page::Upstreams, "Each upstream, now and in the last 90 minutes."),
     read("/api/v1/live", Operator, Page::Listen, "What happens, as it happens: server-sent events."),

@@ -46,11 +46,13 @@ fn a_file_of_the_first_layout_is_read_and_goes_on_as_one_of_this() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     const TOKENS: &str = "input_tokens INTEGER, output_tokens INTEGER, cached_tokens INTEGER, reasoning_tokens INTEGER";
+    const PHASES: &str = "connection TEXT, connected INTEGER, secured INTEGER, sent INTEGER, first_byte INTEGER";
     let mut first = CREATE.to_owned();
     for (now, then) in [
         (INCIDENTS.to_owned(), ""),
         (format!(", diagnosis TEXT, usage TEXT,\n    {TOKENS}"), ""),
         (format!("    billed_why TEXT, usage TEXT,\n    {TOKENS},\n"), ""),
+        (format!("    {PHASES},\n"), ""),
         ("user_version = 2".to_owned(), "user_version = 1"),
     ] {
         assert!(first.contains(&now), "{now}");
