@@ -19,6 +19,9 @@ import diagnoses  # noqa: F401
 import streams  # noqa: F401
 import reframe  # noqa: F401
 import verbs  # noqa: F401
+import terminal  # noqa: F401
+import starts  # noqa: F401
+import cold_read  # noqa: F401
 import report  # noqa: F401
 import stories  # noqa: F401
 import incidents  # noqa: F401

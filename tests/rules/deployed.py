@@ -12,6 +12,7 @@ PROMETHEUS = DEPLOY / "prometheus/prometheus.yml"
 ALERTMANAGER = DEPLOY / "alertmanager/alertmanager.yml"
 GRAFANA = DEPLOY / "grafana/seawall.json"
 GUIDE = ROOT / "docs/guides/prometheus.md"
+REFERENCE = ROOT / "docs/reference/metrics.md"
 
 #: A metric, and not the middle of a recorded series (`job:seawall_saved:ratio30m`).
 METRIC = re.compile(r"(?<![:\w])seawall_[a-z0-9_]+(?![:\w])")

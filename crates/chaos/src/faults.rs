@@ -338,9 +338,30 @@ pub fn help() -> String {
                 Takes::OneOf(words) => format!("[={}]", words.join("|")),
                 Takes::Wait => "=DURATION".to_owned(),
             };
-            format!("{:<34} {}\n", format!("{}{takes}", row.fault), row.says)
+            told(&format!("{}{takes}", row.fault), row.says)
         })
         .collect()
+}
+
+/// In how many columns a line of the table is.
+const WIDTH: usize = 80;
+/// Where its second column begins.
+const SAYS_AT: usize = 33;
+
+/// A row of the table, in as many lines as it takes.
+fn told(fault: &str, says: &str) -> String {
+    let mut text = String::new();
+    let mut line = format!("{fault:<0$}", SAYS_AT - 1);
+    for word in says.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line = " ".repeat(SAYS_AT - 1);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text + &line + "\n"
 }
 
 impl FromStr for FaultSpec {
@@ -423,7 +444,10 @@ mod tests {
                 }
             }
         }
-        assert_eq!(help().lines().count(), Fault::ALL.len() - 4);
+        let help = help();
+        let rows = help.lines().filter(|line| !line.starts_with(' ')).count();
+        assert_eq!(rows, Fault::ALL.len() - 4);
+        assert!(help.lines().all(|line| line.chars().count() <= WIDTH), "{help}");
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(crate) use self::secret::Secret;
 pub(crate) use self::show::{Row, json_schema, rows};
 pub(crate) use self::status_page::{StatusPage, StatusPageSetting};
 pub(crate) use self::telemetry::{TelemetryConfig, sent};
+pub(crate) use self::unknown::nearest;
 
 use self::diagnose::Problem;
 use self::expand::Expansion;

@@ -20,6 +20,17 @@ pub(crate) const UPSTREAM: Exit = 5;
 /// A mistake of ours.
 pub(crate) const INTERNAL: Exit = 70;
 
+/// Every code and what it means, as `seawall --help` has them.
+pub(crate) const CODES: [(Exit, &str); 7] = [
+    (OK, "all is well"),
+    (FOUND, "problems were found, or what was asked for is not there"),
+    (USAGE, "the command line makes no sense"),
+    (CONFIG, "the configuration is invalid"),
+    (CANNOT_START, "something cannot be reached, read or started: gateway, journal, port"),
+    (UPSTREAM, "an upstream or a receiver of alerts is at fault"),
+    (INTERNAL, "a mistake of Seawall's own"),
+];
+
 /// Says what went wrong and what to do, and gives the code back.
 pub(crate) fn fail(code: Exit, error: &dyn Display, hint: &str) -> Exit {
     eprintln!("error: {error}");

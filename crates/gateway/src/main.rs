@@ -14,12 +14,13 @@ mod headline;
 mod observe;
 mod server;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Verb};
+use commands::screen::{self, Lines, Long};
 use commands::serve::ServeArgs;
 use config::{Environment, Overrides};
 use exit::Exit;
@@ -28,7 +29,10 @@ use exit::Exit;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let env = Environment::of_process();
     ExitCode::from(run(cli.verb, &env).unwrap_or_else(|error| match error.kind() {
         // Whoever read the output has seen enough.
@@ -37,8 +41,25 @@ fn main() -> ExitCode {
     }))
 }
 
+/// Says why the command line makes no sense, or prints the help that it asks for.
+fn refused(error: &clap::Error) -> ExitCode {
+    let text = error.render().ansi().to_string();
+    // What others call a tip is a hint here, as everywhere.
+    let said = if error.use_stderr() {
+        anstream::stderr().write_all(text.replace("tip:", "hint:").as_bytes())
+    } else {
+        anstream::stdout().write_all(text.as_bytes())
+    };
+    // Whoever closed it has seen enough.
+    drop(said);
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
+}
+
 fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
-    let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr());
+    let long = verb.long();
+    let width = long.and_then(|_| screen::width(env));
+    let mut out = Lines::new(anstream::stdout().lock(), width, long.unwrap_or(Long::Cut));
+    let mut err = anstream::stderr();
     match verb {
         Verb::Serve(args) => {
             drop(out);

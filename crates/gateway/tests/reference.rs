@@ -17,26 +17,15 @@ use seawall_core::verdict::Class;
 use seawall_core::verdict::code::Code;
 use serde_json::Value;
 
-const VERBS: [&str; 18] = [
-    "serve",
-    "demo",
-    "exec",
-    "chaos",
-    "explain",
-    "lint",
-    "doctor",
-    "failures",
-    "show",
-    "incidents",
-    "bill",
-    "report",
-    "status",
-    "top",
-    "rehearse",
-    "journal",
-    "config",
-    "completions",
-];
+/// The verbs below `path`, in the order in which its help lists them.
+fn verbs(path: &[String]) -> Vec<String> {
+    let help = says(&[path.iter().map(String::as_str).collect(), vec!["-h"]].concat());
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines =
+        lines.take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
 
 /// What the program prints, with nothing of this machine's environment in it.
 fn says(arguments: &[&str]) -> String {
@@ -68,23 +57,122 @@ fn keep(name: &str, text: &str) {
 #[test]
 fn the_page_of_commands_is_what_help_says() {
     let mut page = String::from("# Commands\n\nGenerated from `seawall help`; do not edit.\n");
-    let mut section = |title: &str, arguments: &[&str]| {
-        write!(page, "\n## {title}\n\n```text\n{}```\n", says(arguments)).unwrap();
-    };
-    section("seawall", &["--help"]);
-    for verb in VERBS {
-        section(&format!("seawall {verb}"), &[verb, "--help"]);
+    let mut left = vec![Vec::new()];
+    while let Some(path) = left.pop() {
+        let title = [&["seawall".to_owned()], path.as_slice()].concat().join(" ");
+        let help = says(&[path.iter().map(String::as_str).collect(), vec!["--help"]].concat());
+        write!(page, "\n## {title}\n\n```text\n{help}```\n").unwrap();
+        let below = verbs(&path).into_iter().rev().map(|verb| [path.as_slice(), &[verb]].concat());
+        left.extend(below.collect::<Vec<_>>());
     }
-    section("seawall incidents test-alert", &["incidents", "test-alert", "--help"]);
-    for part in ["verify", "prune", "export"] {
-        section(&format!("seawall journal {part}"), &["journal", part, "--help"]);
-    }
+    assert!(page.contains("## seawall incidents test-alert"), "verbs below verbs have their sections");
     keep("commands.md", &page);
+}
+
+#[test]
+fn the_page_of_exit_codes_is_what_help_says() {
+    let help = says(&["--help"]);
+    let below = |title: &str| -> Vec<(String, String)> {
+        let lines = help.lines().skip_while(|line| *line != title).skip(1).take_while(|line| !line.is_empty());
+        let rows = lines.filter_map(|line| line.strip_prefix("  ")?.split_once(' '));
+        rows.filter(|(word, _)| !word.starts_with(['`', 'A']))
+            .map(|(word, says)| (word.into(), says.trim().into()))
+            .collect()
+    };
+    let mut page =
+        String::from("# Exit codes\n\nGenerated from `seawall --help`; do not edit.\n\n| code | means |\n|--:|---|\n");
+    let codes = below("Exit codes:");
+    assert_eq!(codes.len(), 7, "{codes:?}");
+    for (code, means) in &codes {
+        writeln!(page, "| {code} | {means} |").unwrap();
+    }
+    page.push_str(
+        "\n`seawall exec` passes on the code of its command: 127 if there is none of that name, 126 if it cannot be run, 128 \
+         and the signal's number if a signal ended it.\n\nWhere a verb has a narrower meaning for a code, its help says so.\n",
+    );
+    for path in verbs(&[]).iter().flat_map(|verb| {
+        let below = verbs(std::slice::from_ref(verb)).into_iter().map(|sub| vec![verb.clone(), sub]);
+        [vec![verb.clone()]].into_iter().chain(below.collect::<Vec<_>>())
+    }) {
+        let own = says(&[path.iter().map(String::as_str).collect(), vec!["--help"]].concat());
+        if let Some(at) = own.find("Exit codes: ").filter(|_| !path.is_empty()) {
+            let text = own[at + 12..].lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+            write!(page, "\n- `seawall {}`: {}", path.join(" "), text.trim_end_matches('.')).unwrap();
+        }
+    }
+    page.push_str("\n\n## Environment\n\n| variable | does |\n|---|---|\n");
+    for (name, does) in below("Environment:") {
+        writeln!(page, "| `{name}` | {does} |").unwrap();
+    }
+    keep("exit-codes.md", &page);
 }
 
 #[test]
 fn the_example_configuration_is_what_init_prints() {
     keep("seawall.toml", &says(&["config", "init"]));
+}
+
+#[test]
+fn the_page_of_keys_is_the_schema() {
+    let schema: Value = serde_json::from_str(&says(&["config", "schema"])).unwrap();
+    let mut page = String::from(
+        "# Configuration keys\n\nGenerated from `seawall config schema`; do not edit. The same as a file with every key commented \
+         out: [seawall.toml](seawall.toml). `seawall config check` tells what is wrong with yours, `seawall config show` what is in \
+         force and why.\n",
+    );
+    keys_of(&schema, "", &mut page);
+    keep("config.md", &page);
+}
+
+/// A section for a table of the file, with a row for each of its keys; then one for each table below it.
+fn keys_of(table: &Value, path: &str, page: &mut String) {
+    let Some(keys) = table["properties"].as_object() else { return };
+    let is_table = |key: &Value| key["type"] == "object" && key["properties"].is_object();
+    let is_list = |key: &Value| key["items"]["properties"].is_object();
+    let (tables, values): (Vec<_>, Vec<_>) = keys.iter().partition(|(_, key)| is_table(key) || is_list(key));
+    if !values.is_empty() {
+        page.push_str("\n| key | default | takes | does |\n|---|---|---|---|\n");
+    }
+    for (name, key) in values {
+        let default = key.get("default").map_or_else(|| "–".to_owned(), |value| code_span(&cell(&value.to_string())));
+        let says = cell(key["description"].as_str().unwrap_or_default()).replace('\n', " ");
+        assert!(!says.is_empty(), "{path}.{name} has no description");
+        writeln!(page, "| `{name}` | {default} | {} | {says} |", takes(key)).unwrap();
+    }
+    for (name, key) in tables {
+        let (key, path, header) = if is_list(key) {
+            let path = format!("{path}{name}");
+            (&key["items"], path.clone(), format!("[[{path}]]"))
+        } else {
+            let path = format!("{path}{name}");
+            (key, path.clone(), format!("[{path}]"))
+        };
+        let about = key["description"].as_str().or_else(|| keys[name]["description"].as_str()).unwrap_or_default();
+        write!(page, "\n## {header}\n\n{}\n", about.replace('\n', " ")).unwrap();
+        keys_of(key, &format!("{path}."), page);
+    }
+}
+
+/// What a key may be set to, in a few words.
+fn takes(key: &Value) -> String {
+    if let Some(words) = key["enum"].as_array() {
+        return words.iter().map(|word| code_span(&word.to_string())).collect::<Vec<_>>().join(", ");
+    }
+    let kind = match key["type"].as_str() {
+        Some("integer" | "number") => "a number",
+        Some("boolean") => "true or false",
+        Some("array") => "a list",
+        Some("object") => "a table of names",
+        _ => "text",
+    };
+    let limit =
+        |names: [&str; 2]| names.iter().find_map(|name| key.get(*name)).map(|value| value.to_string().replace('"', ""));
+    match (limit(["minimum", "x-minimum"]), limit(["maximum", "x-maximum"])) {
+        (Some(from), Some(to)) => format!("{from} to {to}"),
+        (Some(from), None) => format!("{from} or more"),
+        (None, Some(to)) => format!("up to {to}"),
+        (None, None) => kind.to_owned(),
+    }
 }
 
 #[test]

@@ -10,14 +10,14 @@ use crate::figure::{Figure, Measured};
 use crate::measure::Bucket;
 use crate::rehearse::{Report, Row};
 
-/// What is told of everybody.
-const COLUMNS: [(Figure, &str); 6] = [
-    (Figure::Success, "success"),
-    (Figure::SuccessInside, "in incident"),
-    (Figure::Attempts, "attempts"),
-    (Figure::AttemptsInside, "in incident"),
-    (Figure::Wasted, "wasted"),
-    (Figure::Recovery, "recovery"),
+/// What is told of everybody, and in how many columns: the whole line fits 80.
+const COLUMNS: [(Figure, &str, usize); 6] = [
+    (Figure::Success, "success", 9),
+    (Figure::SuccessInside, "in incident", 13),
+    (Figure::Attempts, "attempts", 10),
+    (Figure::AttemptsInside, "in incident", 13),
+    (Figure::Wasted, "wasted", 10),
+    (Figure::Recovery, "recovery", 12),
 ];
 
 /// From nothing to everything.
@@ -40,14 +40,14 @@ impl fmt::Display for Report {
         }
         writeln!(f)?;
         write!(f, "  {:<9}", "")?;
-        for (_, title) in COLUMNS {
-            write!(f, "{title:>13}")?;
+        for (_, title, width) in COLUMNS {
+            write!(f, "{title:>width$}")?;
         }
         writeln!(f)?;
         for row in &self.contenders {
             write!(f, "  {:<9}", row.name)?;
-            for (figure, _) in COLUMNS {
-                write!(f, "{:>13}", row.figure(figure).say(figure.unit()))?;
+            for (figure, _, width) in COLUMNS {
+                write!(f, "{:>width$}", row.figure(figure).say(figure.unit()))?;
             }
             writeln!(f)?;
         }

@@ -16,17 +16,17 @@ use crate::account::By;
 use crate::account::prices::Prices;
 use crate::account::{Account, Bill};
 use crate::commands::failures::no_journal;
+use crate::commands::screen::Screen;
 use crate::exit::{self, Exit};
 use crate::observe::journal::minutes::MINUTE_MICROS;
 use crate::observe::journal::plain::json_line;
 use crate::observe::journal::read::{JournalArgs, Journals, ReadError};
 use crate::observe::journal::when::{When, rfc3339};
 
-pub(crate) const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   seawall bill                                   the last 24 hours, by model
-  seawall bill --since 7d --by upstream
-  seawall bill --by class                        which failures cost what
+  seawall bill --since 7d --by class             which failures cost what
   seawall bill --prices prices.toml              in money too
   seawall bill --json | jq -s 'last'             the totals
 
@@ -40,6 +40,7 @@ A table of prices, per million tokens (docs/guides/bill.md):
 
 /// What `seawall bill` was asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct BillArgs {
     /// From then on, in whole minutes: 30m, 24h, 7d, or 2026-11-23T06:30:00Z
     #[arg(long, value_name = "WHEN", default_value = "24h")]
@@ -65,13 +66,13 @@ pub(crate) struct BillArgs {
 pub(crate) fn run(
     args: &BillArgs,
     default_dir: Option<&Path>,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let prices = match args.prices.as_deref().map(Prices::read).transpose() {
         Ok(prices) => prices,
         Err(wrong) => {
-            writeln!(err, "error: {wrong}")?;
+            writeln!(err, "error: {wrong}\nhint: `seawall help bill` has an example of a table")?;
             return Ok(exit::CONFIG);
         }
     };
@@ -136,7 +137,7 @@ fn tell(
     args: &BillArgs,
     prices: Option<&Prices>,
     found: &Found,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> io::Result<()> {
     let Found { bill, since, until, counted_since } = found;
@@ -154,11 +155,17 @@ fn tell(
         return Ok(());
     }
     writeln!(out, "{} to {}\n", rfc3339(*since), rfc3339(*until))?;
-    telling::write(args.by, bill, currency, out)?;
+    let table = telling::table(args.by, bill, currency, out.width());
+    writeln!(out, "{}", table.text)?;
+    telling::totals(&bill.total, currency, out)?;
     out.flush()?;
+    write!(err, "{}", table.note().unwrap_or_default())?;
     if let Some(from) = counted_since {
         let from = rfc3339(*from);
         writeln!(err, "note: whole requests are counted from {from} on; failed attempts before that are in the table")?;
+    }
+    if prices.is_none() {
+        writeln!(err, "hint: --prices FILE tells it in money too; `seawall help bill` has an example of one")?;
     }
     if !bill.unpriced.is_empty() {
         let names: Vec<String> = bill.unpriced.iter().map(|name| telling::shown(name)).collect();

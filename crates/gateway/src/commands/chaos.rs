@@ -10,9 +10,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Environment;
 use crate::exit::{self, Exit};
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall chaos
+  seawall chaos --fault 500:0.2 --fault reset:0.05 --latency 50ms..200ms
+  seawall chaos --script outage.toml --seed 7";
+
 /// What `chaos` was told.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_long_help = seawall_chaos::faults::help())]
+#[command(after_long_help = format!("{EXAMPLES}\n\nFaults, with what the number in brackets stands for:\n{}", seawall_chaos::faults::help()))]
 pub(crate) struct ChaosArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7599")]

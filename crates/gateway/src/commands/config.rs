@@ -16,10 +16,40 @@ const USAGE: u8 = 2;
 /// Exit code: the configuration is invalid.
 const INVALID: u8 = 3;
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  seawall config init -o seawall.toml   a file to start from
+  seawall config check                  is it right?
+  seawall config show                   what is in force, and why";
+
+const CHECK: &str = "\
+Examples:
+  seawall config check
+  seawall config check --config /etc/seawall/seawall.toml
+  seawall config check --json
+
+Exit codes: 0 it is valid, 3 it is not.";
+
+const SHOW: &str = "\
+Examples:
+  seawall config show
+  seawall config show --config seawall.toml --json";
+
+const SCHEMA: &str = "\
+Examples:
+  seawall config schema > seawall.schema.json
+  seawall config schema --api > openapi.json";
+
+const INIT: &str = "\
+Examples:
+  seawall config init
+  seawall config init -o seawall.toml";
+
 /// What `seawall config` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigVerb {
     /// Check the configuration and show every problem with its place
+    #[command(after_long_help = CHECK)]
     Check {
         /// The file; else ./seawall.toml, else the one in the user's configuration folder
         #[arg(long, value_name = "PATH")]
@@ -29,6 +59,7 @@ pub(crate) enum ConfigVerb {
         json: bool,
     },
     /// Print every value that is in force, and where it came from
+    #[command(after_long_help = SHOW)]
     Show {
         /// The file; else ./seawall.toml, else the one in the user's configuration folder
         #[arg(long, value_name = "PATH")]
@@ -38,12 +69,14 @@ pub(crate) enum ConfigVerb {
         json: bool,
     },
     /// Print the JSON schema of the file, for editors
+    #[command(after_long_help = SCHEMA)]
     Schema {
         /// In its place the description of the admin side's API, as OpenAPI 3.1
         #[arg(long)]
         api: bool,
     },
     /// Print a commented configuration to start from
+    #[command(after_long_help = INIT)]
     Init {
         /// Write it to a new file instead
         #[arg(long, short, value_name = "PATH")]

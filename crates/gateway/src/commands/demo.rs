@@ -33,8 +33,16 @@ const RATE: u64 = 200;
 const LATENCY: &str = "10ms..40ms";
 const PATH: &str = "/v1/chat/completions";
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall demo
+  seawall demo --failing 0.5           every second attempt fails
+  seawall demo --seconds 30 --seed 7   longer, and another roll of the dice
+  seawall demo --json                  for a script";
+
 /// What `demo` was told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// How long the load lasts, with and without Seawall each: 1 to 600
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -43,7 +51,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
     /// The share of attempts that fail with a 500, 0 to 1
-    #[arg(long, value_name = "P", default_value_t = 0.2)]
+    #[arg(long, value_name = "P", default_value_t = 0.2, value_parser = share)]
     pub(crate) failing: f64,
     /// One JSON object
     #[arg(long)]
@@ -71,10 +79,8 @@ pub(crate) async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let share: FaultShare = match format!("500:{}", args.failing).parse() {
-        Ok(share) => share,
-        Err(error) => return Ok(exit::fail(exit::USAGE, &error, "--failing takes a number from 0 to 1")),
-    };
+    let share: FaultShare =
+        format!("500:{}", args.failing).parse().map_err(|e: seawall_chaos::Error| io::Error::other(e.to_string()))?;
     if !args.json {
         writeln!(
             err,
@@ -158,6 +164,11 @@ async fn again(url: &str, args: &DemoArgs, chaos: &Running, err: &mut impl Write
     loop {
         load(url, args, chaos, err).await?;
     }
+}
+
+/// A share of all attempts.
+fn share(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("not a number from 0 to 1")
 }
 
 async fn chaos(seed: u64, share: FaultShare) -> io::Result<Running> {

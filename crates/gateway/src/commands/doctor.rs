@@ -38,8 +38,18 @@ use self::check::{Check, State};
 use self::draft::Form;
 use self::request::Order;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall doctor
+  seawall doctor --upstream https://api.openai.com/v1
+  seawall doctor request.json             lint alone: nothing is sent
+  seawall doctor request.json --send --sends-max 20
+
+Exit codes: 0 nothing is wrong, 1 something is, 5 the upstream is at fault.";
+
 /// What `seawall doctor` was asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct DoctorArgs {
     /// A request that fails, or - for standard input; without it, this machine and its set-up are looked at
     #[arg(value_name = "REQUEST.json")]
@@ -101,6 +111,13 @@ pub(crate) async fn run(
     }
 }
 
+/// Which upstreams there are, and which of them was probably meant.
+fn upstreams_hint(config: &Config, named: &str) -> String {
+    let names: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+    let meant = config::nearest(named, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+    format!("{}there are: {}; or give a URL", meant.unwrap_or_default(), names.join(", "))
+}
+
 /// Looks at this machine and its set-up.
 async fn alone(
     args: &DoctorArgs,
@@ -113,7 +130,8 @@ async fn alone(
     let upstreams: Vec<&UpstreamConfig> =
         config.upstreams.iter().filter(|upstream| named.is_none_or(|name| upstream.name == name)).collect();
     if upstreams.is_empty() {
-        writeln!(err, "error: there is no upstream \"{}\"", named.unwrap_or_default())?;
+        let named = named.unwrap_or_default();
+        writeln!(err, "error: there is no upstream \"{named}\"\nhint: {}", upstreams_hint(config, named))?;
         return Ok(exit::USAGE);
     }
     let is_shown = !args.json && io::stderr().is_terminal();
@@ -186,7 +204,7 @@ async fn request(
         let names: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
         let names = names.join(", ");
         let (what, hint) = match named {
-            Some(name) => (format!("there is no upstream \"{name}\""), format!("{names}, or a URL")),
+            Some(name) => (format!("there is no upstream \"{name}\""), upstreams_hint(config, name)),
             None => (
                 "no upstream serves the model of this request".to_owned(),
                 format!("name one with --upstream: {names}"),

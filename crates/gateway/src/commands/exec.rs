@@ -21,8 +21,15 @@ const NOT_RUNNABLE: Exit = 126;
 /// A command that a signal ended gets this and the signal's number.
 const SIGNALLED: i32 = 128;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall exec -- python3 app.py
+  seawall exec --config seawall.toml -- npm test
+  seawall exec --upstream http://127.0.0.1:7599/v1 -- ./run.sh --fast";
+
 /// What `exec` was told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExecArgs {
     /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
     #[arg(long, value_name = "PATH")]

@@ -37,8 +37,17 @@ use evidence::Evidence;
 /// The longest input that is looked at, in bytes; what follows is cut off.
 pub(crate) const INPUT_BYTES_MAX: usize = 1024 * 1024;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall explain 503
+  seawall explain insufficient_quota
+  seawall explain SW101                              a rule of `seawall lint`
+  seawall explain 'x-seawall-outcome: budget'        a header of an answer
+  seawall explain --json < traceback.txt             what a program printed";
+
 /// What `seawall explain` was told.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// A status, a code, a class, a lint rule, a request id, or pasted text; without it, standard input
     #[arg(value_name = "WHAT", num_args = 0..)]

@@ -5,14 +5,16 @@
 
 mod groups;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
 use clap::builder::PossibleValuesParser;
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
 use seawall_core::verdict::Class;
 
+use crate::commands::screen::Screen;
+use crate::commands::table::{self, Column, Fitted};
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::observe::journal::fingerprint;
 use crate::observe::journal::groups::Order;
@@ -20,13 +22,24 @@ use crate::observe::journal::plain::{json_line, millis, printable};
 use crate::observe::journal::read::{Filter, JournalArgs, Journals, ReadError};
 use crate::observe::journal::row::AttemptRow;
 use crate::observe::journal::stacked::Stacked;
-use crate::observe::journal::when::{When, rfc3339};
+use crate::observe::journal::when::{When, brief, rfc3339};
 
 /// Rows of the table, unless `--limit` says otherwise.
 const LIMIT: usize = 50;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall failures --since 1h
+  seawall failures --status 5xx --model gpt-4o
+  seawall failures --class rate_limited --limit 200
+  seawall failures --request-id req_0123456789abcdef --json";
+
+/// Of so many attempts, the newest ones, are names read, to say which was probably meant.
+const NAMES_ROWS: usize = 10_000;
+
 /// What `seawall failures` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct FailuresArgs {
     /// Only attempts begun since then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z
     #[arg(long, value_name = "WHEN")]
@@ -74,7 +87,7 @@ pub(crate) struct FailuresArgs {
 pub(crate) fn run(
     args: &FailuresArgs,
     default_dir: Option<&Path>,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     match list(args, default_dir, out, err) {
@@ -112,7 +125,7 @@ impl From<io::Error> for Stopped {
 fn list(
     args: &FailuresArgs,
     default_dir: Option<&Path>,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> Result<(), Stopped> {
     let journals = Journals::open(&args.place, default_dir)?;
@@ -135,19 +148,28 @@ fn list(
     let attempts: Vec<AttemptRow> = journals.attempts(&filter).take(limit).collect::<Result<_, _>>()?;
     if attempts.is_empty() && limit > 0 {
         writeln!(err, "no failed attempt is on record{}", if args.narrows() { " that fits" } else { "" })?;
+        if let Some(meant) = args.meant(&journals)? {
+            writeln!(err, "hint: did you mean `{meant}`?")?;
+        }
         return Ok(());
     }
-    writeln!(out, "{}", table(&attempts).trim_fmt())?;
+    let told = table(&attempts, out.width());
+    out.write_all(told.text.as_bytes())?;
     out.flush()?;
+    write!(err, "{}", told.note().unwrap_or_default())?;
     let all = journals.count(&filter)?;
     let left = all.saturating_sub(attempts.len() as u64);
     if left > 0 {
-        writeln!(err, "{left} older attempts are not shown: --limit {all} shows them all")?;
+        let attempts = if left == 1 { "attempt is" } else { "attempts are" };
+        writeln!(err, "{left} older {attempts} not shown: --limit {all} shows all")?;
     }
     let stacked = Stacked::of(&attempts);
     if stacked.count() > 0 {
         let (count, advice) = (stacked.count(), Stacked::ADVICE);
         writeln!(err, "hint: {count} of these belong to a client's own retries ({stacked}): {advice}")?;
+    }
+    if let Some(first) = attempts.first() {
+        writeln!(err, "hint: `seawall show {}` tells all that is known of one", printable(&first.request_id))?;
     }
     Ok(())
 }
@@ -183,39 +205,65 @@ impl FailuresArgs {
     }
 }
 
-fn table(attempts: &[AttemptRow]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header([
-        "TIME (UTC)",
-        "REQUEST",
-        "ATTEMPT",
-        "UPSTREAM",
-        "MODEL",
-        "STATUS",
-        "CLASS",
-        "CODE",
-        "X-REQUEST-ID",
-        "ELAPSED",
-        "DECISION",
-    ]);
-    for row in attempts {
-        let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        table.add_row([
-            Cell::new(rfc3339(row.time)),
-            Cell::new(printable(&row.request_id)),
-            right(row.attempt.to_string()),
-            Cell::new(printable(&row.upstream)),
-            Cell::new(text(&row.facts.model)),
-            right(row.status.map_or_else(|| "-".to_owned(), |status| status.to_string())),
-            Cell::new(printable(&row.class)),
-            Cell::new(text(&row.error_code)),
-            Cell::new(text(&row.upstream_request_id)),
-            right(millis(row.elapsed_ms)),
-            Cell::new(decision(row)),
-        ]);
+/// A name that may have been misspelt, and one on record that it is near to.
+type Pair<'a> = (&'static str, &'a Option<String>, BTreeSet<String>);
+
+impl FailuresArgs {
+    /// The flag with the name on record that was probably meant, where there is no such name.
+    fn meant(&self, journals: &Journals) -> Result<Option<String>, ReadError> {
+        let mut names: [Pair<'_>; 2] =
+            [("--upstream", &self.upstream, BTreeSet::new()), ("--model", &self.model, BTreeSet::new())];
+        if names.iter().all(|(_, asked, _)| asked.is_none()) {
+            return Ok(None);
+        }
+        for attempt in journals.attempts(&Filter::default()).take(NAMES_ROWS) {
+            let attempt = attempt?;
+            names[0].2.insert(attempt.upstream);
+            names[1].2.extend(attempt.facts.model);
+        }
+        Ok(names.iter().find_map(|(flag, asked, known)| {
+            let asked = asked.as_deref().filter(|asked| !known.contains(*asked))?;
+            let near = config::nearest(asked, known.iter().map(String::as_str))?;
+            Some(format!("{flag} {}", printable(near)))
+        }))
     }
-    table
+}
+
+/// The columns; the greater the rank, the earlier one is left out where there is no room.
+fn columns() -> [Column; 11] {
+    [
+        Column::fixed("TIME (UTC)"),
+        Column::fixed("REQUEST"),
+        Column::fixed("ATTEMPT").number().ranked(7),
+        Column::fixed("UPSTREAM").cut_to(6).ranked(6),
+        Column::fixed("MODEL").cut_to(6).ranked(3),
+        Column::fixed("STATUS").number().ranked(1),
+        Column::fixed("CLASS").cut_to(7).ranked(2),
+        Column::fixed("CODE").cut_to(8).ranked(8),
+        Column::fixed("X-REQUEST-ID").ranked(4),
+        Column::fixed("ELAPSED").number().ranked(9),
+        Column::fixed("DECISION").cut_to(8).ranked(5),
+    ]
+}
+
+fn table(attempts: &[AttemptRow], width: Option<usize>) -> Fitted {
+    let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
+    let rows = attempts.iter().map(|row| {
+        vec![
+            if width.is_some() { brief(row.time) } else { rfc3339(row.time) },
+            printable(&row.request_id),
+            row.attempt.to_string(),
+            printable(&row.upstream),
+            text(&row.facts.model),
+            row.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            printable(&row.class),
+            text(&row.error_code),
+            text(&row.upstream_request_id),
+            millis(row.elapsed_ms),
+            decision(row),
+        ]
+    });
+    table::fit(&columns(), &rows.collect::<Vec<_>>(), width)
 }
 
 /// What was done after the attempt and why, in a few words.
@@ -299,7 +347,8 @@ mod tests {
         });
         let (code, out, err) = run_in(dir.path(), &[]);
         let hint = "2 of these belong to a client's own retries (SDK openai-python 3.54.0): switch those off, as docs/guides/sdks.md says";
-        assert_eq!((code, err), (0, format!("hint: {hint}\n")));
+        let next = "`seawall show sw_00000000000000000000000000000002` tells all that is known of one";
+        assert_eq!((code, err), (0, format!("hint: {hint}\nhint: {next}\n")));
         insta::assert_snapshot!(out, @r"
         TIME (UTC)                REQUEST                              ATTEMPT  UPSTREAM  MODEL   STATUS  CLASS       CODE        X-REQUEST-ID  ELAPSED  DECISION
         2026-11-23T06:30:02.000Z  sw_00000000000000000000000000000002        1  openai    -            -  overloaded  overloaded  req_up_1        81 ms  stop: attempts
@@ -323,8 +372,8 @@ mod tests {
         fill(&dir.path().join(JOURNAL_FILE), &all, |_, asked, _| asked.client_retries = 0);
         let (_, out, err) = run_in(dir.path(), &[]);
         assert_eq!(out.lines().count(), LIMIT + 1);
-        assert_eq!(err, "1 older attempts are not shown: --limit 51 shows them all\n");
-        assert_eq!(run_in(dir.path(), &["--limit", "51"]).2, "");
+        assert!(err.starts_with("1 older attempt is not shown: --limit 51 shows all\n"), "{err}");
+        assert!(!run_in(dir.path(), &["--limit", "51"]).2.contains("not shown"));
         assert_eq!(run_in(dir.path(), &["--json"]).1.lines().count(), LIMIT + 1);
     }
 
@@ -352,6 +401,19 @@ mod tests {
         assert_eq!(listed(&["--since", "2026-11-23T06:30:02Z"]), ["03", "02"]);
         assert_eq!(listed(&["--until", "2026-11-23T06:30:02Z"]), ["01"]);
         assert_eq!(listed(&["--model", "' OR 1=1 --"]), [""; 0], "a filter is a value, never SQL");
+    }
+
+    #[test]
+    fn a_name_that_is_not_on_record_is_told_with_one_that_is() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join(JOURNAL_FILE), &[1], unchanged);
+        let said = |flags: &[&str]| run_in(dir.path(), flags).2;
+        let nothing = "no failed attempt is on record that fits\n";
+        assert_eq!(said(&["--upstream", "opnai"]), format!("{nothing}hint: did you mean `--upstream openai`?\n"));
+        assert_eq!(said(&["--model", "gpt4o"]), format!("{nothing}hint: did you mean `--model gpt-4o`?\n"));
+        assert_eq!(said(&["--upstream", "azure"]), nothing, "a guess is made for slips only");
+        assert_eq!(said(&["--upstream", "openai", "--status", "418"]), nothing, "the name is right");
+        assert_eq!(said(&["--upstream", "opnai", "--json"]), "");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 mod acknowledge;
 mod list;
-mod show;
+pub(crate) mod show;
 pub(crate) mod test_alert;
 
 use std::io::{self, Write};
 
+use crate::commands::screen::Screen;
 use crate::config::{self, Environment};
 use crate::exit::{self, Exit};
 
@@ -16,16 +17,19 @@ use list::ListArgs;
 use show::ShowArgs;
 use test_alert::TestAlertArgs;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents                     those of the last week
+  seawall incidents show inc_4f2a       one, by the beginning of its id
+  seawall incidents test-alert          does an alert arrive?
+  seawall incidents --open --json       for a script";
+
 /// What `seawall incidents` was asked.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Examples:\n  seawall incidents                     those of the last week\n  \
-                  seawall incidents show inc_4f2a       one, by the beginning of its id\n  \
-                  seawall incidents ack inc_4f2a        no reminders until it gets worse\n  \
-                  seawall incidents test-alert          does an alert arrive?\n  \
-                  seawall incidents --open --json       for a script"
+    after_long_help = EXAMPLES
 )]
 pub(crate) struct IncidentsArgs {
     #[command(subcommand)]
@@ -47,11 +51,24 @@ enum IncidentsVerb {
     TestAlert(TestAlertArgs),
 }
 
+impl IncidentsArgs {
+    /// Whether a program asks.
+    pub(crate) fn is_json(&self) -> bool {
+        match &self.verb {
+            None => self.list.json,
+            Some(IncidentsVerb::List(args)) => args.json,
+            Some(IncidentsVerb::Show(args)) => args.json,
+            Some(IncidentsVerb::Acknowledge(args)) => args.json,
+            Some(IncidentsVerb::TestAlert(args)) => args.json,
+        }
+    }
+}
+
 /// Does it; the exit code. A reader of `out` that has seen enough is no error.
 pub(crate) async fn run(
     args: &IncidentsArgs,
     env: &Environment,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let dir = config::default_data_dir(env);

@@ -15,17 +15,23 @@ use crate::observe::journal::plain::printable;
 
 use super::failures::{Stopped, no_journal};
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  seawall journal verify                               is it whole?
+  seawall journal prune --older-than 30d --dry-run     what would go
+  seawall journal export --format csv -o failures.csv  for a spreadsheet";
+
 /// What `seawall journal` was asked.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum JournalVerb {
     /// Check that the record is whole: SQLite's own check, the layout, and every row
-    #[command(after_help = verify::EXAMPLES)]
+    #[command(after_long_help = verify::EXAMPLES)]
     Verify(verify::VerifyArgs),
     /// Remove old rows now, and give their space back
-    #[command(after_help = prune::EXAMPLES)]
+    #[command(after_long_help = prune::EXAMPLES)]
     Prune(prune::PruneArgs),
     /// Write the record as NDJSON or CSV, for other programs
-    #[command(after_help = export::EXAMPLES)]
+    #[command(after_long_help = export::EXAMPLES)]
     Export(export::ExportArgs),
 }
 

@@ -51,8 +51,19 @@ pub(crate) enum Format {
     Github,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall lint tools.json
+  seawall lint tools.json --fix
+  seawall lint --target azure --deny-warnings requests.jsonl
+  seawall lint --format sarif tools.json > lint.sarif
+
+Exit codes: 0 no error, 1 an error (or a warning with --deny-warnings), 4 a file
+cannot be read.";
+
 /// What `seawall lint` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct LintArgs {
     /// Tool definitions, a request, a log of requests a line, or a printed dump; - is standard input
     #[arg(value_name = "FILE", required = true)]

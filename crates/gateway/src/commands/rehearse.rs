@@ -21,15 +21,19 @@ const SEEDS_MAX: u64 = 1_000;
 /// How many are played where nothing is said: what one seed does is chance.
 const SEEDS: u64 = 5;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall rehearse --list
+  seawall rehearse c e1
+  seawall rehearse c --config seawall.toml --seeds 20 --svg outage.svg
+  seawall rehearse ./friday.story --json
+
+Exit codes: 0 every bar was held, 1 one was not, 2 there is no such story, or it
+cannot be read.";
+
 /// What `rehearse` was told.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "A story is the name of a built-in one, or a file.\n\n\
-    Examples:\n  \
-    seawall rehearse --list\n  \
-    seawall rehearse c e1\n  \
-    seawall rehearse c --config seawall.toml --seeds 20 --svg outage.svg\n  \
-    seawall rehearse ./friday.story --json\n\n\
-    Exit codes: 0 every bar was held, 1 one was not, 2 no such story or one that cannot be read.")]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct RehearseArgs {
     /// The stories to play; without any, all that are built in
     #[arg(value_name = "STORY")]
@@ -106,7 +110,7 @@ pub(crate) fn run(
     }
     if !args.json {
         let of = config.file.as_deref().map_or("the defaults".to_owned(), |path| path.display().to_string());
-        writeln!(err, "\n{} of virtual time, under {of}", plural(stories.len()))?;
+        writeln!(err, "{} of virtual time, under {of}", plural(stories.len()))?;
     }
     Ok(if all_held { exit::OK } else { exit::FOUND })
 }
@@ -140,7 +144,9 @@ fn story(name: &str, env: &Environment) -> Result<Story, (String, String)> {
         Ok(_) => parse(&path.file_stem().unwrap_or_default().to_string_lossy(), &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let why = format!("there is no story \"{name}\", neither built in nor as a file");
-            let hint = "`seawall rehearse --list` prints those that are built in".to_owned();
+            let near = config::nearest(name, BUILT_IN.iter().map(|(known, _)| *known));
+            let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let hint = format!("{meant}`seawall rehearse --list` prints those that are built in");
             Err((why, hint))
         }
         Err(error) => Err((format!("cannot read {name}: {error}"), String::new())),
@@ -204,6 +210,13 @@ mod tests {
     #[test]
     fn a_story_that_is_not_there_is_a_wrong_use() {
         assert_eq!(told(&args(&["no-such-story"])).0, exit::USAGE);
+    }
+
+    #[test]
+    fn a_story_that_is_near_is_named() {
+        let hint = |name| story(name, &Environment::empty()).unwrap_err().1;
+        assert!(hint("c-wiat").starts_with("did you mean `c-wait`? "), "{}", hint("c-wiat"));
+        assert!(hint("friday.story").starts_with("`seawall rehearse --list`"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::commands::failures::no_journal;
+use crate::commands::incidents::show::meant;
 use crate::escalation::{self, Report, Subject};
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::IncidentRow;
@@ -18,19 +19,16 @@ const INCIDENT_MICROS: i64 = 24 * 3_600 * 1_000_000;
 /// How far back failures are, unless `--since` says otherwise and where there is no incident, in microseconds: an hour.
 const PERIOD_MICROS: i64 = 3_600 * 1_000_000;
 
-pub(crate) const EXAMPLES: &str = "\
-Without INCIDENT it is about the newest one of the last 24 hours, an open one
-first; where there is none, about all failures of the last hour.
-
+const EXAMPLES: &str = "\
 Examples:
-  seawall report                                 what is going on, or went on last
-  seawall report inc_4f2a -o report.md           that incident, for a support ticket
-  seawall report --all --since 2h --until 1h     everything that failed in that hour
-  seawall report inc_4f2a --format json | jq .summary
-  seawall report --schema                        the JSON schema";
+  seawall report                               what goes on, or went on last
+  seawall report inc_4f2a -o report.md         that incident, for a ticket
+  seawall report --all --since 2h --until 1h   all that failed in that hour
+  seawall report inc_4f2a --format json | jq .summary";
 
 /// What `seawall report` was asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ReportArgs {
     /// The incident, by its id or the beginning of it
     #[arg(value_name = "INCIDENT", conflicts_with_all = ["since", "until", "all"])]
@@ -122,7 +120,7 @@ pub(crate) fn run(
 /// Why it is not clear what the report is about.
 struct Unclear {
     what: String,
-    hint: &'static str,
+    hint: String,
 }
 
 fn subject(args: &ReportArgs, journals: &Journals, now: i64) -> Result<Result<Subject, Unclear>, ReadError> {
@@ -137,11 +135,12 @@ fn subject(args: &ReportArgs, journals: &Journals, now: i64) -> Result<Result<Su
             (Some(one), []) => of(one),
             (None, _) => Ok(Err(Unclear {
                 what: format!("no incident {id} is on record"),
-                hint: "`seawall incidents` lists them; without one, the report is about the newest",
+                hint: meant(args.incident.as_deref().unwrap_or_default().trim(), journals)?
+                    + "`seawall incidents` lists them; without one, the report is about the newest",
             })),
             (Some(_), _) => Ok(Err(Unclear {
                 what: format!("more than one incident begins with {id}"),
-                hint: "`seawall incidents --all` lists them with their whole ids",
+                hint: "`seawall incidents --all` lists them with their whole ids".to_owned(),
             })),
         };
     }
@@ -150,7 +149,7 @@ fn subject(args: &ReportArgs, journals: &Journals, now: i64) -> Result<Result<Su
     if since(0) > until {
         return Ok(Err(Unclear {
             what: format!("--since {} is after --until {}", rfc3339(since(0)), rfc3339(until)),
-            hint: "the earlier time goes to --since",
+            hint: "the earlier time goes to --since".to_owned(),
         }));
     }
     if !args.all {
@@ -203,6 +202,7 @@ fn keep(file: &Path, text: &str, force: bool, report: &Report, err: &mut impl Wr
     match written {
         Ok(()) => {
             writeln!(err, "{shown}: {}", report.told())?;
+            writeln!(err, "hint: read it once, then attach it to a ticket at the provider's support")?;
             Ok(exit::OK)
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {

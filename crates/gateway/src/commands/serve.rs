@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use seawall_core::plan::policy::Policy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -17,8 +18,16 @@ use crate::gateway::Gateway;
 use crate::observe::journal::plain::JsonLines;
 use crate::observe::journal::{self, Closed, Journal, Opened, when};
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall serve
+  seawall serve --config seawall.toml
+  seawall serve --upstream https://example.openai.azure.com/openai/v1
+  seawall serve --upstream http://127.0.0.1:7599/v1 --data-dir /tmp/try";
+
 /// What `serve` and its like were told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
     /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
     #[arg(long, value_name = "PATH")]
@@ -26,7 +35,7 @@ pub(crate) struct ServeArgs {
     /// Where callers connect [default: 127.0.0.1:7500]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where metrics and health are [default: 127.0.0.1:7501]
+    /// Where operators look: metrics, health, the API [default: 127.0.0.1:7501]
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
     /// The upstream, in place of those in the configuration (env SEAWALL_UPSTREAM)
@@ -38,8 +47,9 @@ pub(crate) struct ServeArgs {
     /// Retries per request at most
     #[arg(long, value_name = "N")]
     max_retries: Option<u32>,
-    /// auto, text or json
-    #[arg(long, value_name = "FORMAT")]
+    /// How log lines are written; auto is text on a terminal, else JSON
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["auto", "text", "json"])
+        .try_map(|name| name.parse::<LogFormat>()))]
     log_format: Option<LogFormat>,
 }
 

@@ -3,24 +3,38 @@
 //! The id may be any that a person has at hand: Seawall's own, from the error message; the
 //! upstream's `x-request-id`, from its support; or the client's.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
 use seawall_core::verdict::usage::Counted;
-use seawall_core::verdict::{Billed, Charge};
+use seawall_core::verdict::{Billed, Charge, Class};
 
 use crate::commands::failures::{decision, no_journal};
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, millis, printable};
-use crate::observe::journal::read::{JournalArgs, Journals, REQUESTS_MAX};
+use crate::observe::journal::read::{Filter, JournalArgs, Journals, REQUESTS_MAX};
 use crate::observe::journal::row::{AttemptRow, Facts, PhasesRow, RequestRow, TokensRow};
 use crate::observe::journal::when::rfc3339;
+
+/// Of so many attempts, the newest ones, are ids read, to say which was probably meant.
+const IDS_ROWS: usize = 10_000;
+/// Fewer characters are the beginning of too many ids.
+const ID_BEGINS_MIN: usize = 8;
 
 /// The width of the labels' column.
 const LABEL: usize = 20;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall show sw_0198f0a1b2c3d4e5f60718293a4b5c6d
+  seawall show req_0123456789abcdef0123            what the provider calls it
+  seawall show req_0123456789abcdef0123 --json";
+
 /// What `seawall show` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
     /// A Seawall id (sw_…), an upstream's x-request-id, or an X-Client-Request-Id
     #[arg(value_name = "ID")]
@@ -54,12 +68,21 @@ pub(crate) fn run(
     };
     if requests.is_empty() {
         writeln!(err, "error: no request on record has the id {}", printable(&args.id))?;
+        if let Some(whole) = whole(args.id.trim(), &journals) {
+            writeln!(err, "hint: did you mean `{}`?", printable(&whole))?;
+            return Ok(exit::FOUND);
+        }
         writeln!(err, "hint: a request that succeeded at once is not kept; `seawall failures` lists what is")?;
         return Ok(exit::FOUND);
     }
     match tell(&requests, args.json, out) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(exit::OK),
         told => told?,
+    }
+    if !args.json
+        && let Some(hint) = requests.first().and_then(next)
+    {
+        writeln!(err, "hint: {hint}")?;
     }
     if more {
         writeln!(
@@ -68,6 +91,36 @@ pub(crate) fn run(
         )?;
     }
     Ok(exit::OK)
+}
+
+/// The one id among the newest attempts that begins as this does, or in which so much is alike.
+fn whole(id: &str, journals: &Journals) -> Option<String> {
+    if id.len() < ID_BEGINS_MIN {
+        return None;
+    }
+    let filter = Filter::default();
+    let mut found = BTreeSet::new();
+    let attempts = journals.attempts(&filter).take(IDS_ROWS).filter_map(Result::ok);
+    for attempt in attempts {
+        let ids = [Some(attempt.request_id), attempt.upstream_request_id, attempt.client_request_id];
+        let near =
+            |known: &String| known.starts_with(id) || config::nearest(id, std::iter::once(known.as_str())).is_some();
+        found.extend(ids.into_iter().flatten().filter(near));
+    }
+    // The client's id of an attempt may be Seawall's with a number behind it: the shorter one is meant.
+    let first = found.first()?.clone();
+    found.iter().all(|other| other.starts_with(&first)).then_some(first)
+}
+
+/// What to do after this, of a request that failed: the incident that it is part of, or what its last failure means.
+fn next(request: &RequestRow) -> Option<String> {
+    let incident = request.attempts.iter().rev().find_map(|attempt| attempt.incident.as_deref());
+    if let Some(incident) = incident {
+        return Some(format!("it is part of an incident: `seawall report {}` writes it down", printable(incident)));
+    }
+    let failed = request.attempts.iter().rev().find(|attempt| attempt.class != Class::Ok.name())?;
+    let about = failed.status.map_or_else(|| printable(&failed.class), |status| status.to_string());
+    Some(format!("`seawall explain {about}` says what that means and what to do"))
 }
 
 fn tell(requests: &[RequestRow], json: bool, out: &mut impl Write) -> io::Result<()> {
@@ -251,7 +304,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path(), 1);
         let (code, out, err) = show(dir.path(), &request(0).id, false);
-        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!((code, err.as_str()), (0, "hint: `seawall explain 503` says what that means and what to do\n"));
+        assert_eq!(show(dir.path(), &request(0).id, true).2, "", "a program needs no hint");
         insta::assert_snapshot!(out, @r"
         request sw_00000000000000000000000000000000
           time                 2026-11-23T06:30:00.000Z
@@ -369,6 +423,21 @@ mod tests {
         error: no request on record has the id req_nobody\u{1b}[2J
         hint: a request that succeeded at once is not kept; `seawall failures` lists what is
         ");
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_and_a_slip_in_it_lead_to_the_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), 1);
+        let whole = request(0).id.clone();
+        let slip = whole.replacen("sw_00", "sw_0O", 1);
+        for id in [&whole[..20], slip.as_str()] {
+            let (code, out, err) = show(dir.path(), id, false);
+            assert_eq!((code, out.as_str()), (1, ""));
+            assert!(err.ends_with(&format!("hint: did you mean `{whole}`?\n")), "{err}");
+        }
+        fill(dir.path(), 2);
+        assert!(!show(dir.path(), &whole[..20], false).2.contains("did you mean"), "two begin so");
     }
 
     #[test]

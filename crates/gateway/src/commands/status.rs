@@ -30,8 +30,16 @@ use telling::{Entry, There};
 /// How far back the record is read, unless `--since` says otherwise, in microseconds.
 const SINCE_MICROS: i64 = 3_600 * 1_000_000;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall status
+  seawall status --since 24h --no-fetch              this side alone
+  seawall status --page https://status.openai.com    that side alone
+  seawall status --json";
+
 /// What `seawall status` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// What failed here since then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z [default: 1h]
     #[arg(long, value_name = "WHEN")]
@@ -84,6 +92,9 @@ pub(crate) async fn run(
     match tell(&entries, args.json, out) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(exit::OK),
         told => told?,
+    }
+    if let Some(hint) = entries.iter().find_map(Entry::next).filter(|_| !args.json) {
+        writeln!(err, "hint: {hint}")?;
     }
     let mut pages = entries.iter().filter(|entry| entry.has_page()).peekable();
     if asked && pages.peek().is_some() && pages.all(|entry| !entry.is_reached()) {

@@ -29,12 +29,13 @@ const RECORD_WITHIN: Duration = Duration::from_secs(6);
 
 /// What `seawall top` was asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct TopArgs {
     /// The admin side of the gateway, HOST:PORT [default: that of the one that runs from the data directory]
     #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
     admin: Option<Address>,
     /// The data directory of the gateway
-    #[arg(long, env = "SEAWALL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "SEAWALL_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The configuration, for `server.admin_token`; else ./seawall.toml, else the one in the user's configuration folder
     #[arg(long, value_name = "PATH")]
@@ -50,22 +51,22 @@ pub(crate) struct TopArgs {
     interval: u64,
 }
 
-/// What stands below the help.
-pub(crate) const EXAMPLES: &str = if cfg!(feature = "tui") { WITH_SCREEN } else { WITHOUT_SCREEN };
+const EXAMPLES: &str = if cfg!(feature = "tui") { WITH_SCREEN } else { WITHOUT_SCREEN };
 
-const WITH_SCREEN: &str = "Keys: 1-5 or tab panes, arrows or j k rows, enter drills down, esc back, u m c s only \
-    this upstream, model, class, status, x all again, / search, p pause, ? help, q quit.\n\n\
-    Examples:\n  seawall top                                 the gateway on this machine\n  \
-    seawall top --admin 127.0.0.1:7601          another one\n  \
-    seawall top --once                          a table, for where there is no terminal\n  \
-    seawall top --once --json | jq -r .headline is it us or them?\n\n\
-    Exit codes: 0 ok, 2 no terminal to show it on, 3 configuration invalid, 4 no gateway answers.";
+const WITH_SCREEN: &str = "\
+Examples:
+  seawall top                                   the gateway on this machine
+  seawall top --admin 127.0.0.1:7601            another one
+  seawall top --once                            a table, where there is no terminal
+  seawall top --once --json | jq -r .headline   is it us or them?";
 
-const WITHOUT_SCREEN: &str = "This seawall was built without the live screen: only --once is there. A build with the \
-    cargo feature `tui`, which is a default one, has it.\n\n\
-    Examples:\n  seawall top --once                          a table\n  \
-    seawall top --once --json | jq -r .headline is it us or them?\n\n\
-    Exit codes: 0 ok, 2 no live screen here, 3 configuration invalid, 4 no gateway answers.";
+const WITHOUT_SCREEN: &str = "\
+Examples:
+  seawall top --once                            a table
+  seawall top --once --json | jq -r .headline   is it us or them?
+
+This seawall was built without the live screen: only --once is there. A build with the
+cargo feature `tui`, which is a default one, has it.";
 
 /// An admin side that somebody named.
 #[derive(Debug, Clone)]

@@ -66,9 +66,11 @@ impl Environment {
         named.or_else(|| home().map(|home| home.join(fallback)))
     }
 
-    /// Whether output may be coloured as far as the user is concerned: `NO_COLOR` is unset or empty.
+    /// Whether output may be coloured as far as the user is concerned: `NO_COLOR` is unset or empty, and
+    /// `CLICOLOR` is not 0.
     pub(crate) fn wants_colour(&self) -> bool {
         self.raw("NO_COLOR").is_none_or(|value| value.is_empty())
+            && self.raw("CLICOLOR").is_none_or(|value| value != "0")
     }
 }
 
@@ -93,5 +95,12 @@ mod tests {
         let wants = |value| Environment::given(Path::new(""), [("NO_COLOR", value)]).wants_colour();
         assert!(wants(""));
         assert!(!wants("1"));
+    }
+
+    #[test]
+    fn clicolor_says_no_with_a_nought() {
+        let wants = |value| Environment::given(Path::new(""), [("CLICOLOR", value)]).wants_colour();
+        assert!(wants("1") && wants(""));
+        assert!(!wants("0"));
     }
 }

@@ -203,7 +203,7 @@ fn header(whole: &Shape, path: &str) -> String {
 }
 
 /// The candidate that `name` was probably meant to be.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // One slip in a short word, two in a long one: beyond that a guess confuses more than it helps.
     let slips = if name.chars().count() < 6 { 1 } else { 2 };
     candidates

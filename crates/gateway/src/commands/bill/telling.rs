@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
 
 use crate::account::By;
 use crate::account::{Amount, Bill, Spent, Tally};
+use crate::commands::table::{self, Column, Fitted};
 use crate::observe::journal::plain::printable;
 use crate::observe::journal::when::rfc3339;
 
@@ -75,49 +74,44 @@ pub(super) fn shown(name: &str) -> String {
     printable(name)
 }
 
-/// Writes the table and the totals.
-pub(super) fn write(by: By, bill: &Bill, currency: Option<&str>, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}\n", table(by, bill, currency).trim_fmt())?;
-    totals(&bill.total, currency, out)
-}
-
-fn table(by: By, bill: &Bill, currency: Option<&str>) -> Table {
-    let mut table = Table::new();
-    let mut header = vec![by.name().to_uppercase()];
+/// A row for each of what it is by.
+pub(super) fn table(by: By, bill: &Bill, currency: Option<&str>, width: Option<usize>) -> Fitted {
+    let mut columns = vec![Column::fixed(by.name().to_uppercase()).cut_to(12)];
+    let mut number = |title: &str, rank: u8| columns.push(Column::fixed(title).number().ranked(rank));
     if by != By::Class {
-        header.extend(["REQUESTS", "SAVED", "LOST"].map(str::to_owned));
+        number("REQUESTS", 3);
+        number("SAVED", 4);
+        number("LOST", 5);
     }
-    header.extend(
-        ["ATTEMPTS", "ANSWERED TOKENS", "UNANSWERED", "FREE", "CERTAIN TOKENS", "POSSIBLE TOKENS"].map(str::to_owned),
-    );
+    number("ATTEMPTS", 9);
+    number("ANSWERED TOKENS", 8);
+    number("UNANSWERED", 6);
+    number("FREE", 10);
+    number("CERTAIN TOKENS", 2);
+    number("POSSIBLE TOKENS", 7);
     if let Some(currency) = currency {
-        header.extend([format!("ANSWERED {currency}"), format!("CERTAIN {currency}"), format!("POSSIBLE {currency}")]);
+        number(&format!("ANSWERED {currency}"), 4);
+        number(&format!("CERTAIN {currency}"), 1);
+        number(&format!("POSSIBLE {currency}"), 1);
     }
-    table.load_style(NOTHING).set_header(header);
-    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    for (key, tally) in &bill.rows {
+    let rows = bill.rows.iter().map(|(key, tally)| {
         let spent = tally.spent();
-        let mut cells = vec![Cell::new(shown(key))];
+        let mut cells = vec![shown(key)];
         if by != By::Class {
-            cells.extend([tally.requests, tally.saved, tally.lost].map(|n| right(grouped(n))));
+            cells.extend([tally.requests, tally.saved, tally.lost].map(grouped));
         }
-        cells.extend([
-            right(grouped(tally.attempts)),
-            right(brief(&tally.answers)),
-            right(grouped(spent.attempts)),
-            right(grouped(spent.free)),
-            right(brief(&spent.certain)),
-            right(brief(&spent.possible)),
-        ]);
+        cells.extend([grouped(tally.attempts), brief(&tally.answers), grouped(spent.attempts), grouped(spent.free)]);
+        cells.extend([brief(&spent.certain), brief(&spent.possible)]);
         if currency.is_some() {
-            cells.extend([&tally.answers, &spent.certain, &spent.possible].map(|amount| right(money(amount))));
+            cells.extend([&tally.answers, &spent.certain, &spent.possible].map(money));
         }
-        table.add_row(cells);
-    }
-    table
+        cells
+    });
+    table::fit(&columns, &rows.collect::<Vec<_>>(), width)
 }
 
-fn totals(total: &Tally, currency: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+/// The sums of all rows, in words.
+pub(super) fn totals(total: &Tally, currency: Option<&str>, out: &mut impl Write) -> io::Result<()> {
     let Tally { requests, attempts, failed_first, saved, hedged, lost, cut, caller_left, .. } = total;
     let mut line = |label: &str, text: String| writeln!(out, "{label:LABEL$} {text}");
     let costs = |amount: &Amount| match currency {
@@ -163,7 +157,13 @@ fn totals(total: &Tally, currency: Option<&str>, out: &mut impl Write) -> io::Re
         if *hedged > 0 { format!("; {} more were answered first by a hedge", grouped(*hedged)) } else { String::new() };
     line(
         "saved by another attempt",
-        format!("{} requests, {}{}{more}", grouped(*saved), full(&total.saved_answers), costs(&total.saved_answers)),
+        format!(
+            "{} {}, {}{}{more}",
+            grouped(*saved),
+            if *saved == 1 { "request" } else { "requests" },
+            full(&total.saved_answers),
+            costs(&total.saved_answers)
+        ),
     )?;
     let ppm = total.share_ppm();
     line("share without an answer", format!("at most {}.{:02} % of all tokens", ppm / 10_000, ppm % 10_000 / 100))

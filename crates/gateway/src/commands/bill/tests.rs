@@ -123,7 +123,8 @@ fn a_person_reads_what_it_cost_and_what_was_saved() {
     let dir = tempfile::tempdir().unwrap();
     fill(&dir.path().join(JOURNAL_FILE));
     let (code, out, err) = bill(dir.path(), &[]);
-    assert_eq!((code, err.as_str()), (0, ""));
+    let hint = "hint: --prices FILE tells it in money too; `seawall help bill` has an example of one\n";
+    assert_eq!((code, err.as_str()), (0, hint));
     insta::assert_snapshot!("by_model", out);
     let (_, out, err) = bill(dir.path(), &["--by", "class", "--prices", &prices(dir.path())]);
     insta::assert_snapshot!("by_class_in_money", format!("{out}\n{err}"));

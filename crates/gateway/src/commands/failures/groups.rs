@@ -2,14 +2,13 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
-
 use super::{FailuresArgs, LIMIT, Stopped};
+use crate::commands::screen::Screen;
+use crate::commands::table::{self, Column, Fitted};
 use crate::observe::journal::groups::{GROUPS_MAX, Group, ROWS_MAX};
 use crate::observe::journal::plain::{json_line, printable};
 use crate::observe::journal::read::{Filter, Journals};
-use crate::observe::journal::when::rfc3339;
+use crate::observe::journal::when::{brief, rfc3339};
 
 /// Without `--since`: the last day.
 const SPAN_MICROS: i64 = 24 * 3600 * 1_000_000;
@@ -26,7 +25,7 @@ pub(super) fn list(
     journals: &Journals,
     filter: &Filter,
     now: i64,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> Result<(), Stopped> {
     // A moment that is just now is in the span.
@@ -47,8 +46,10 @@ pub(super) fn list(
             rfc3339(span.end)
         )?;
     } else {
-        writeln!(out, "{}", table(&found.groups).trim_fmt())?;
+        let table = table(&found.groups, out.width());
+        out.write_all(table.text.as_bytes())?;
         out.flush()?;
+        write!(err, "{}", table.note().unwrap_or_default())?;
     }
     if found.unlisted > 0 {
         writeln!(err, "{} of {} attempts are of groups that are not shown", found.unlisted, found.attempts)?;
@@ -59,36 +60,35 @@ pub(super) fn list(
     Ok(())
 }
 
-fn table(groups: &[Group]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header([
-        "GROUP",
-        "COUNT",
-        "FIRST (UTC)",
-        "LAST (UTC)",
-        "COURSE",
-        "UPSTREAM",
-        "MODEL",
-        "STATUS",
-        "CLASS",
-        "MESSAGE",
-    ]);
-    for group in groups {
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        table.add_row([
-            Cell::new(&group.group),
-            right(group.count.to_string()),
-            Cell::new(rfc3339(group.first.0)),
-            Cell::new(rfc3339(group.last.0)),
-            Cell::new(course(&group.spark)),
-            Cell::new(printable(&group.upstream)),
-            Cell::new(group.model.as_deref().map_or_else(|| "-".to_owned(), printable)),
-            right(group.status.map_or_else(|| "-".to_owned(), |status| status.to_string())),
-            Cell::new(printable(&group.class)),
-            Cell::new(message(group)),
-        ]);
-    }
-    table
+fn table(groups: &[Group], width: Option<usize>) -> Fitted {
+    let columns = [
+        Column::fixed("GROUP"),
+        Column::fixed("COUNT").number(),
+        Column::fixed("FIRST (UTC)").ranked(5),
+        Column::fixed("LAST (UTC)").ranked(2),
+        Column::fixed("COURSE").ranked(6),
+        Column::fixed("UPSTREAM").cut_to(6).ranked(7),
+        Column::fixed("MODEL").cut_to(6).ranked(4),
+        Column::fixed("STATUS").number().ranked(3),
+        Column::fixed("CLASS").ranked(8),
+        Column::fixed("MESSAGE").cut_to(16).ranked(1),
+    ];
+    let when = |at| if width.is_some() { brief(at) } else { rfc3339(at) };
+    let rows = groups.iter().map(|group| {
+        vec![
+            group.group.clone(),
+            group.count.to_string(),
+            when(group.first.0),
+            when(group.last.0),
+            course(&group.spark),
+            printable(&group.upstream),
+            group.model.as_deref().map_or_else(|| "-".to_owned(), printable),
+            group.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            printable(&group.class),
+            message(group),
+        ]
+    });
+    table::fit(&columns, &rows.collect::<Vec<_>>(), width)
 }
 
 /// One character for each part, as high as it is beside the highest.

@@ -6,25 +6,44 @@ use std::path::PathBuf;
 use http::Method;
 
 use crate::commands::running::{Silence, ask};
-use crate::config::{self, Environment, Overrides};
+use crate::config::{self, Config, Environment, Overrides};
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::{json_line, printable};
+use crate::observe::journal::read::{JournalArgs, Journals};
+
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents ack inc_4f2a
+  seawall incidents ack inc_4f2a --data-dir /var/lib/seawall
+
+Exit codes: 0 it is known, 1 no such incident is open, 4 no gateway runs.";
 
 /// Which incident, of which gateway.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct AcknowledgeArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_name = "INCIDENT")]
     id: String,
     /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
     /// The data directory of the gateway
-    #[arg(long, env = "SEAWALL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "SEAWALL_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// A JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+}
+
+/// The whole id, where the journal has one incident alone that begins so; else what was typed.
+fn whole(id: &str, config: &Config) -> String {
+    let found =
+        Journals::open(&JournalArgs::default(), Some(&config.data_dir)).and_then(|journals| journals.incident(id));
+    match found.as_deref() {
+        Ok([one]) => one.id.clone(),
+        _ => id.to_owned(),
+    }
 }
 
 pub(super) async fn run(
@@ -41,14 +60,15 @@ pub(super) async fn run(
             return Ok(exit::CONFIG);
         }
     };
-    let id = printable(&args.id);
+    let whole = whole(&args.id, &config);
+    let id = printable(&whole);
     if !args.id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         writeln!(err, "error: {id} is no incident's id\nhint: `seawall incidents --open` lists them")?;
         return Ok(exit::USAGE);
     }
     let (message, hint, exit) = match ask(&config, Method::POST, &format!("/api/v1/incidents/{id}/acknowledge")).await {
         Ok(_) if args.json => {
-            let told = serde_json::json!({ "acknowledged": args.id });
+            let told = serde_json::json!({ "acknowledged": whole });
             out.write_all(json_line(&told).map_err(io::Error::from)?.as_bytes())?;
             return Ok(exit::OK);
         }

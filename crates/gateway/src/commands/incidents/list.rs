@@ -3,21 +3,26 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
-
 use super::Stopped;
+use crate::commands::screen::Screen;
+use crate::commands::table::{self, Column, Fitted};
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::IncidentRow;
 use crate::observe::journal::plain::{json_line, printable, span};
 use crate::observe::journal::read::{INCIDENTS_MAX, JournalArgs, Journals};
-use crate::observe::journal::when::{When, rfc3339};
+use crate::observe::journal::when::{When, brief, rfc3339};
 
 /// How far back is looked, unless `--since` says otherwise, in microseconds: a week.
 const SINCE_MICROS: i64 = 7 * 86_400 * 1_000_000;
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents list --since 30d --all
+  seawall incidents list --open --json";
+
 /// Which to list.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ListArgs {
     /// Those that were not over by then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z [default: 7d]
     #[arg(long, value_name = "WHEN")]
@@ -39,7 +44,7 @@ pub(super) struct ListArgs {
 pub(super) fn run(
     args: &ListArgs,
     default_dir: Option<&Path>,
-    out: &mut impl Write,
+    out: &mut impl Screen,
     err: &mut impl Write,
 ) -> Result<Exit, Stopped> {
     let journals = Journals::open(&args.place, default_dir)?;
@@ -48,7 +53,9 @@ pub(super) fn run(
     }
     let now = seawall::unix_micros();
     let since = args.since.map_or(now - SINCE_MICROS, |when| when.unix_micros(now));
-    let found = journals.incidents(since, i64::MAX)?;
+    let mut found = journals.incidents(since, i64::MAX)?;
+    // What began in the same moment has one that tells of the others: it comes first.
+    found.sort_by_key(|incident| (std::cmp::Reverse(incident.since), incident.under.is_some()));
     let is_cut = found.len() >= INCIDENTS_MAX;
     let (told, hidden): (Vec<IncidentRow>, Vec<IncidentRow>) = found
         .into_iter()
@@ -62,14 +69,17 @@ pub(super) fn run(
         let which = if args.open { "no incident is open" } else { "no incident is on record" };
         writeln!(err, "{which} since {}", rfc3339(since))?;
     } else {
-        writeln!(out, "{}", table(&told, now).trim_fmt())?;
+        let table = table(&told, now, out.width());
+        out.write_all(table.text.as_bytes())?;
+        write!(err, "{}", table.note().unwrap_or_default())?;
     }
     out.flush()?;
     if is_cut {
         writeln!(err, "only the newest {INCIDENTS_MAX} are read: --since narrows it")?;
     }
     if !hidden.is_empty() {
-        writeln!(err, "{} more are told by one of these: --all shows them too", hidden.len())?;
+        let (more, them) = if hidden.len() == 1 { ("more is", "it") } else { ("more are", "them") };
+        writeln!(err, "{} {more} told by one of these: --all shows {them} too", hidden.len())?;
     }
     if let Some(first) = told.first().filter(|_| !args.json) {
         writeln!(err, "hint: `seawall incidents show {}` shows one", printable(&first.id))?;
@@ -77,25 +87,32 @@ pub(super) fn run(
     Ok(exit::OK)
 }
 
-fn table(incidents: &[IncidentRow], now: i64) -> Table {
-    let mut table = Table::new();
-    let header = ["INCIDENT", "STATE", "SEVERITY", "WHAT", "WHERE", "SINCE (UTC)", "FOR", "FAILED", "RULE"];
-    table.load_style(NOTHING).set_header(header);
-    for row in incidents {
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        table.add_row([
-            Cell::new(printable(&row.id)),
-            Cell::new(state(row)),
-            Cell::new(printable(&row.severity)),
-            Cell::new(printable(&row.kind)),
-            Cell::new(printable(&row.place())),
-            Cell::new(rfc3339(row.since)),
-            right(span(row.closed.unwrap_or(now) - row.since)),
-            right(format!("{} of {}", row.whole.failed, row.whole.of)),
-            Cell::new(printable(&row.rule)),
-        ]);
-    }
-    table
+fn table(incidents: &[IncidentRow], now: i64, width: Option<usize>) -> Fitted {
+    let columns = [
+        Column::fixed("INCIDENT"),
+        Column::fixed("STATE").ranked(1),
+        Column::fixed("SEVERITY").ranked(5),
+        Column::fixed("WHAT").ranked(6),
+        Column::fixed("WHERE").cut_to(12).ranked(2),
+        Column::fixed("SINCE (UTC)").ranked(3),
+        Column::fixed("FOR").number().ranked(4),
+        Column::fixed("FAILED").number().ranked(7),
+        Column::fixed("RULE").ranked(8),
+    ];
+    let rows = incidents.iter().map(|row| {
+        vec![
+            printable(&row.id),
+            state(row),
+            printable(&row.severity),
+            printable(&row.kind),
+            printable(&row.place()),
+            if width.is_some() { brief(row.since) } else { rfc3339(row.since) },
+            span(row.closed.unwrap_or(now) - row.since),
+            format!("{} of {}", row.whole.failed, row.whole.of),
+            printable(&row.rule),
+        ]
+    });
+    table::fit(&columns, &rows.collect::<Vec<_>>(), width)
 }
 
 /// Its state, and whether somebody knows.

@@ -6,14 +6,24 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Stopped;
+use crate::config;
 use crate::exit::{self, Exit};
 use crate::observe::journal::incidents::{EventRow, IncidentRow, Whole};
 use crate::observe::journal::plain::{json_line, printable, span};
-use crate::observe::journal::read::{JournalArgs, Journals};
+use crate::observe::journal::read::{JournalArgs, Journals, ReadError};
 use crate::observe::journal::when::rfc3339;
+
+/// `inc_` and four digits more: fewer are like all others.
+const ID_BEGINS_MIN: usize = 8;
+
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents show inc_4f2a       by the beginning of its id
+  seawall incidents show inc_4f2a --json";
 
 /// Which to show.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ShowArgs {
     /// Its id, or the beginning of it
     #[arg(value_name = "INCIDENT")]
@@ -40,7 +50,8 @@ pub(super) fn run(
     if found.len() != 1 {
         let id = printable(&args.id);
         if found.is_empty() {
-            writeln!(err, "error: no incident {id} is on record\nhint: `seawall incidents` lists them")?;
+            let meant = meant(&args.id, &journals)?;
+            writeln!(err, "error: no incident {id} is on record\nhint: {meant}`seawall incidents` lists them")?;
         } else {
             let ids: Vec<String> = found.iter().map(|incident| printable(&incident.id)).collect();
             writeln!(err, "error: more than one incident begins with {id}: {}", ids.join(", "))?;
@@ -58,6 +69,19 @@ pub(super) fn run(
     Ok(exit::OK)
 }
 
+/// The id on record that was probably meant, as the beginning of a hint; nothing if none is near.
+pub(crate) fn meant(id: &str, journals: &Journals) -> Result<String, ReadError> {
+    let known: Vec<String> = journals.incidents(i64::MIN, i64::MAX)?.into_iter().map(|incident| incident.id).collect();
+    // What was typed may be the beginning of it, and that may be misspelt as well.
+    let near = config::nearest(id, known.iter().map(String::as_str)).or_else(|| {
+        let length = id.len().max(ID_BEGINS_MIN);
+        let begins = known.iter().filter_map(|known| Some((known.get(..length)?, known)));
+        let near = config::nearest(id, begins.clone().map(|(begin, _)| begin))?;
+        begins.into_iter().find(|(begin, _)| *begin == near).map(|(_, known)| known.as_str())
+    });
+    Ok(near.map(|near| format!("did you mean `{}`? ", printable(near))).unwrap_or_default())
+}
+
 fn tell(incident: &IncidentRow, events: &[EventRow], now: i64, out: &mut impl Write) -> io::Result<()> {
     let IncidentRow { since, opened, closed, .. } = *incident;
     let severity = printable(&incident.severity);
@@ -69,7 +93,7 @@ fn tell(incident: &IncidentRow, events: &[EventRow], now: i64, out: &mut impl Wr
         printable(&incident.state),
         what(incident)
     )?;
-    let mut line = |name: &str, text: String| writeln!(out, "  {name:<12}{text}");
+    let mut line = |name: &str, text: String| writeln!(out, "  {name:<13}{text}");
     let found =
         if opened - since >= 1_000_000 { format!(", found {} later", span(opened - since)) } else { String::new() };
     line("since", format!("{}{found}, for {}", rfc3339(since), span(closed.unwrap_or(now) - since)))?;

@@ -28,12 +28,17 @@ const INCIDENT: &str = "inc_test";
 /// What a configuration looks like that has a receiver.
 const EXAMPLE: &str = "  [[alert]]\n  kind = \"slack\"\n  url = \"${SLACK_URL}\"";
 
+const EXAMPLES: &str = "\
+Examples:
+  seawall incidents test-alert
+  seawall incidents test-alert --sink on-call --resolve
+
+Exit codes: 0 all took it, 5 one did not, 2 no such receiver, 3 the
+configuration is invalid or has no [[alert]].";
+
 /// What `seawall incidents test-alert` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(
-    after_help = "Examples:\n  seawall incidents test-alert\n  seawall incidents test-alert --sink on-call --resolve\n\n\
-                        Exit codes: 0 all took it, 5 one did not, 2 no such receiver, 3 configuration invalid or without an [[alert]]."
-)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct TestAlertArgs {
     /// Only this receiver, by its name
     #[arg(long, value_name = "NAME")]
@@ -82,7 +87,13 @@ pub(crate) async fn run(
         return Ok(exit::CONFIG);
     }
     if let Some(name) = args.sink.as_deref().filter(|name| !names.contains(name)) {
-        writeln!(err, "error: no alert is called \"{}\"\nhint: there are {}", printable(name), names.join(", "))?;
+        let meant = config::nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+        let (name, all) = (printable(name), names.join(", "));
+        writeln!(
+            err,
+            "error: no alert is called \"{name}\"\nhint: {}the receivers are: {all}",
+            meant.unwrap_or_default()
+        )?;
         return Ok(exit::USAGE);
     }
     let told = send(args, &config).await;

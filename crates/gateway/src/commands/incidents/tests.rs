@@ -71,18 +71,18 @@ fn one_is_shown_with_all_that_is_known_of_it() {
     assert_eq!((exit, err.as_str()), (exit::OK, ""));
     insta::assert_snapshot!(out, @r"
     inc_000000000000000a  resolved, critical: first attempts fail, gpt-4o at openai
-      since       2026-11-23T06:30:00.000Z, found 4 s later, for 12 min
-      over        2026-11-23T06:42:34.000Z: recovered
-      rule        consecutive: too many in a row
-      counts      41 of 60 requests failed at first since it was found; 14 of 20 lately
-      different   97 % of failures have stream=true, baseline 3 %
-      status page https://status.example says Partial System Degradation; “Elevated error rates” (read 2026-11-23T06:31:00.000Z)
-      requests    sw_1
-                  sw_2
-      told        2026-11-23T06:30:04.000Z  opened    critical  41 of 60 failed
-                  2026-11-23T06:42:34.000Z  resolved  critical  41 of 60 failed
-      next        seawall report inc_000000000000000a
-                  seawall failures --since 2026-11-23T06:30:00.000Z --upstream openai --model gpt-4o
+      since        2026-11-23T06:30:00.000Z, found 4 s later, for 12 min
+      over         2026-11-23T06:42:34.000Z: recovered
+      rule         consecutive: too many in a row
+      counts       41 of 60 requests failed at first since it was found; 14 of 20 lately
+      different    97 % of failures have stream=true, baseline 3 %
+      status page  https://status.example says Partial System Degradation; “Elevated error rates” (read 2026-11-23T06:31:00.000Z)
+      requests     sw_1
+                   sw_2
+      told         2026-11-23T06:30:04.000Z  opened    critical  41 of 60 failed
+                   2026-11-23T06:42:34.000Z  resolved  critical  41 of 60 failed
+      next         seawall report inc_000000000000000a
+                   seawall failures --since 2026-11-23T06:30:00.000Z --upstream openai --model gpt-4o
     ");
 }
 
@@ -96,7 +96,7 @@ fn a_list_has_a_line_for_each_and_leaves_out_what_another_one_tells() {
     assert_eq!(exit, exit::OK);
     assert_eq!(out.lines().count(), 3, "{out}");
     insta::assert_snapshot!(out.lines().find(|line| line.contains("resolved")).unwrap().trim(), @"inc_000000000000000a  resolved  critical  failures  gpt-4o at openai  2026-11-23T06:30:00.000Z    12 min  41 of 60  consecutive");
-    assert!(err.contains("1 more are told by one of these: --all shows them too"), "{err}");
+    assert!(err.contains("1 more is told by one of these: --all shows it too"), "{err}");
     let (_, out, _) = list(&ListArgs { open: true, all: true, ..ListArgs::default() }, &place);
     assert_eq!(out.lines().count(), 3, "{out}");
     assert!(!out.contains("resolved"), "{out}");
@@ -120,9 +120,23 @@ fn an_id_that_is_none_or_two_says_so() {
     let (exit, out, err) = show("inc_1", false, &place);
     assert_eq!((exit, out.as_str()), (exit::FOUND, ""));
     assert!(err.contains("no incident inc_1 is on record\nhint: "), "{err}");
+    assert_eq!(show("inc_00a1x", false, &place).2, near("inc_00a1x", "did you mean `inc_00a1`? "));
     let (exit, _, err) = show("inc_00a", false, &place);
     assert_eq!(exit, exit::FOUND);
     assert!(err.contains("more than one incident begins with inc_00a"), "{err}");
+}
+
+fn near(id: &str, meant: &str) -> String {
+    format!("error: no incident {id} is on record\nhint: {meant}`seawall incidents` lists them\n")
+}
+
+#[test]
+fn the_beginning_of_an_id_may_be_misspelt_too() {
+    let (_dir, place) = journal([note(event("inc_4f2a90b1c2d3e4f5", "incident.opened", 4))]);
+    let said = |id: &str| show(id, false, &place).2;
+    assert_eq!(said("inc_4f3a"), near("inc_4f3a", "did you mean `inc_4f2a90b1c2d3e4f5`? "));
+    assert_eq!(said("inc_4f2a90b1c2d3e4f6"), near("inc_4f2a90b1c2d3e4f6", "did you mean `inc_4f2a90b1c2d3e4f5`? "));
+    assert_eq!(said("inc_9999"), near("inc_9999", ""), "nothing is near");
 }
 
 #[test]

@@ -13,15 +13,15 @@ use crate::observe::journal::read::{JournalArgs, Journals};
 use crate::observe::journal::when::{When, rfc3339};
 
 pub(super) const EXAMPLES: &str = "\
-The oldest come first, file by file: the gateway's, then those of `seawall exec`.
+The oldest come first, file by file: the gateway's, then those of exec.
 Attempts are the objects of `seawall failures --json`. In CSV a text that begins
 like a formula gets an apostrophe before it. Files are for their owner only.
 
 Examples:
   seawall journal export > failures.ndjson
   seawall journal export --format csv --since 7d -o week.csv
-  seawall journal export --table requests --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z
-  seawall journal export --table minutes | duckdb -c \"select model, sum(requests) from read_json('/dev/stdin') group by 1\"";
+  seawall journal export --table requests --since 30d --until 7d
+  seawall journal export --table minutes | jq -s 'map(.requests) | add'";
 
 /// What `seawall journal export` was asked.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) struct ExportArgs {
     pub(super) table: Table,
     /// The form of it
     #[arg(long, value_enum, default_value_t = Format::Ndjson, hide_possible_values = true)]
-    #[arg(help = "ndjson, a JSON object a line, or csv, with a line of names first")]
+    #[arg(help = "NDJSON, a JSON object a line, or CSV, with a line of names first")]
     pub(super) format: Format,
     /// Only what began since then: 30m, 1h, 7d, or 2026-11-23T06:30:00Z
     #[arg(long, value_name = "WHEN")]

@@ -15,16 +15,16 @@ use crate::observe::journal::read::{Files, JournalArgs, Reader};
 use crate::observe::journal::when::When;
 
 pub(super) const EXAMPLES: &str = "\
-The gateway keeps to `journal.keep` and `journal.size_max` by itself; this is for
-less than that. It wants the data directory for itself: a gateway that uses it is
-in the way (exit 4), but not of --dry-run. Journals of `seawall exec` are pruned
-one by one, with --journal.
+The gateway keeps to `journal.keep` and `journal.size_max` by itself; this is
+for less than that. It wants the data directory for itself: a gateway that uses
+it is in the way (exit 4), but not of --dry-run. Journals of `seawall exec` are
+pruned one by one, with --journal.
 
 Examples:
   seawall journal prune --older-than 30d --dry-run   what would go
   seawall journal prune --older-than 30d
-  seawall journal prune --size-max 500MiB            the oldest, until it is that small
-  seawall journal prune --older-than 7d --journal ~/.local/state/seawall/exec/1.db";
+  seawall journal prune --size-max 500MiB            the oldest, until it fits
+  seawall journal prune --older-than 7d --journal state/exec/1.db";
 
 /// What `seawall journal prune` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -16,7 +16,7 @@ It changes nothing, and may run while the gateway does: then rather in a quiet
 hour, for the write-ahead log grows meanwhile. Exit 0 if all is sound, else 1.
 
 Examples:
-  seawall journal verify                         the gateway's journal, and those of `seawall exec`
+  seawall journal verify                         those of serve and of exec
   seawall journal verify --journal copy.db       one file
   seawall journal verify --json | jq .problems   for a script";
 

@@ -55,6 +55,17 @@ enum Who {
 }
 
 impl Entry {
+    /// What to do next, where something fails here.
+    pub(super) fn next(&self) -> Option<String> {
+        let here = self.here.as_ref()?;
+        let open = here.incidents.iter().find(|incident| incident.closed.is_none());
+        if let Some(IncidentRow { id, .. }) = open {
+            let id = printable(id);
+            return Some(format!("`seawall report {id}` writes it down for the provider's support"));
+        }
+        (here.failures > 0).then(|| format!("`seawall failures --since {}` lists what failed", rfc3339(here.since)))
+    }
+
     /// Whether there is a page that was asked.
     pub(super) fn has_page(&self) -> bool {
         matches!(self.there, There::Asked { .. })

@@ -42,7 +42,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct JournalArgs {
     /// The data directory whose journal to read
-    #[arg(long, env = "SEAWALL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "SEAWALL_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Read this journal file alone
     #[arg(long, value_name = "FILE")]

@@ -70,6 +70,15 @@ impl std::str::FromStr for When {
     }
 }
 
+/// A moment in few columns, for a table on a screen: `11-23 06:30:02`.
+pub(crate) fn brief(micros: i64) -> String {
+    let text = rfc3339(micros);
+    match (text.get(5..10), text.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => text,
+    }
+}
+
 /// Whole numbers, each with its unit: `1h30m`.
 fn parse_span(text: &str) -> Option<Duration> {
     let mut seconds = 0u64;

@@ -94,7 +94,8 @@ async fn only_the_one_that_is_named_is_told() {
     assert!(err.contains("--resolve ends it"), "{err}");
     let (exit, out, err) = asked(TWO, named("oncall\u{1b}"), &variables).await;
     assert_eq!((exit, out.as_str()), (exit::USAGE, ""));
-    assert_eq!(err, "error: no alert is called \"oncall\\u{1b}\"\nhint: there are slack, on-call\n");
+    let hint = "did you mean `on-call`? the receivers are: slack, on-call";
+    assert_eq!(err, format!("error: no alert is called \"oncall\\u{{1b}}\"\nhint: {hint}\n"));
 }
 
 #[tokio::test]
