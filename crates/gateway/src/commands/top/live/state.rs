@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::super::said::{Failure, Incident, Summary, Text, Upstream};
+use super::super::said::{Failure, Incident, Summary, Upstream};
 use super::detail::{Detail, Wanted};
 use super::filter::{Filter, has};
 use super::rows;

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::super::super::said::Text;
 use super::super::super::samples::{NOW, failures, summary, upstreams};
 use super::super::detail::Line;
 use super::super::lists::{Failures, Upstreams};
