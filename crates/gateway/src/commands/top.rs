@@ -46,7 +46,7 @@ pub(crate) struct TopArgs {
     /// One JSON object
     #[arg(long, requires = "once")]
     json: bool,
-    /// How often upstreams and incidents are asked for, 1 to 60 s; numbers and failures come as they are
+    /// How often upstreams and incidents are asked for, 1 to 60 s; numbers and failures come as they happen
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60), conflicts_with = "once")]
     interval: u64,
 }

@@ -88,8 +88,8 @@ impl Show {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if screen.draw(|frame| draw::draw(&self.state, self.paint, frame)).is_err() {
-                // It is gone, and with it whoever could be told.
-                return exit::CANNOT_START;
+                // It is gone, as after a hangup, and with it whoever could be told.
+                return exit::OK;
             }
             let first = tokio::select! {
                 event = events.recv() => event,

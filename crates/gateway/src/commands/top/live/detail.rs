@@ -69,7 +69,7 @@ const REQUEST: [(&str, &str, Form); 13] = [
     ("diagnosis", "diagnosis", Plain),
 ];
 
-const ATTEMPT: [(&str, &str, Form); 16] = [
+const ATTEMPT: [(&str, &str, Form); 21] = [
     ("time", "time", Plain),
     ("status", "status", Plain),
     ("class", "class", Plain),
@@ -81,6 +81,11 @@ const ATTEMPT: [(&str, &str, Form); 16] = [
     ("message", "message", Plain),
     ("upstream_request_id", "x-request-id", Plain),
     ("client_request_id", "x-client-request-id", Plain),
+    ("connection", "connection", Plain),
+    ("connected_ms", "connected after", Millis),
+    ("secured_ms", "TLS after", Millis),
+    ("sent_ms", "sent after", Millis),
+    ("first_byte_ms", "first byte after", Millis),
     ("elapsed_ms", "elapsed", Millis),
     ("first_content_ms", "first content", Millis),
     ("decision", "decision", Plain),

@@ -5,6 +5,7 @@
 //! hung up crossterm reads for ever, and whoever joined it would stay behind, at full speed, when an ssh session breaks.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -22,14 +23,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The terminal, taken.
 pub(super) struct Screen {
-    terminal: DefaultTerminal,
+    /// Left to the end of the process: dropped, it would complain to a terminal that may be gone, and panic over that.
+    terminal: ManuallyDrop<DefaultTerminal>,
 }
 
 impl Screen {
     /// Takes it: another page, no echo, no cursor.
     pub(super) fn open() -> io::Result<Screen> {
         match ratatui::try_init() {
-            Ok(terminal) => Ok(Screen { terminal }),
+            Ok(terminal) => Ok(Screen { terminal: ManuallyDrop::new(terminal) }),
             Err(error) => {
                 // Some of it may have been done.
                 let _ = ratatui::try_restore();
@@ -41,17 +43,13 @@ impl Screen {
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw).map(|_| ()).map_err(|error| no_terminal(&error))
     }
-
-    fn restore(&mut self) -> io::Result<()> {
-        self.terminal.show_cursor()?;
-        ratatui::try_restore()
-    }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
         // Of a terminal that is gone nothing can be given back.
-        let _ = self.restore();
+        let _ = self.terminal.show_cursor();
+        let _ = ratatui::try_restore();
     }
 }
 

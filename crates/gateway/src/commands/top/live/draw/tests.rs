@@ -45,7 +45,8 @@ fn request(id: &str) -> Value {
         json!({
             "time": format!("2026-11-23T06:34:0{n}.000Z"), "attempt": n, "upstream": "openai", "status": 503, "class": class,
             "whose": "provider", "billed": "no", "error_code": "overloaded", "message": "The engine is currently overloaded",
-            "upstream_request_id": format!("req_{n}"), "elapsed_ms": 81.0, "decision": if n == 1 { "retry" } else { "stop" },
+            "upstream_request_id": format!("req_{n}"), "connection": "new", "connected_ms": 12.0, "secured_ms": 31.0, "sent_ms": 31.2, "first_byte_ms": 80.0,
+            "elapsed_ms": 81.0, "decision": if n == 1 { "retry" } else { "stop" },
             "reason": "attempts", "wait_ms": if n == 1 { json!(750.0) } else { Value::Null }, "tools": 0,
         })
     };
@@ -91,7 +92,7 @@ fn a_request_is_shown_attempt_by_attempt() {
     press(&mut state, "4\n");
     let id = format!("sw_{:032x}", 0);
     state.on(Event::Detail(Wanted::Request(id.clone()), Ok(request(&id))));
-    insta::assert_snapshot!("detail_request", shown(&state, 100, 46));
+    insta::assert_snapshot!("detail_request", shown(&state, 100, 57));
 }
 
 #[test]
