@@ -203,8 +203,9 @@ fn command_lines_of_the_guides_exist() {
     let mut count = 0;
     for (page, text) in guides() {
         for line in commands(&text) {
-            // A line of the journal is no command; neither is one with several verbs in it.
-            if line.starts_with("seawall is ready") || line.contains("\\|") || line.contains('…') {
+            // What the program says is no command, as its first line or the head of `top`; neither is one with several verbs in it.
+            let is_said = line.starts_with("seawall is ready") || line.starts_with("seawall 0.");
+            if is_said || line.contains("\\|") || line.contains('…') {
                 continue;
             }
             let words: Vec<String> =

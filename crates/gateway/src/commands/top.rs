@@ -57,7 +57,7 @@ const WITH_SCREEN: &str = "\
 Examples:
   seawall top                                   the gateway on this machine
   seawall top --admin 127.0.0.1:7601            another one
-  seawall top --once                            a table, where there is no terminal
+  seawall top --once                            a table: no terminal is needed
   seawall top --once --json | jq -r .headline   is it us or them?";
 
 const WITHOUT_SCREEN: &str = "\
