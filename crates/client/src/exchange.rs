@@ -181,31 +181,34 @@ pub(crate) type Failed = (Fault, String);
 
 async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdict, Reply), Failed> {
     let Try { upstream, mut request, facts, memory, connect, until, is_last_moment, whole, .. } = attempt;
-    let mut connection = upstream.pool.take((began + connect).min(until), began, &mut seen.phases).await?;
-    let (read, written) = (connection.meter.read(), connection.meter.written());
-    request.body_mut().begin(&connection.meter);
-    seen.meter = Some(Arc::clone(&connection.meter));
-    let sent = match whole {
-        // On the heap, as below.
-        Some(_) => timeout_at(until, Box::pin(connection.sender.send_request(request)))
-            .await
-            .map_err(|_| late(is_last_moment))?,
-        None => connection.sender.send_request(request).await,
-    };
-    let response = match sent {
-        Ok(response) => response,
-        Err(error) => {
-            let silent = connection.meter.read() == read;
-            let unsent = connection.meter.written() == written;
-            let quick = instant().saturating_duration_since(began) <= STALE_WITHIN;
-            let fault = match () {
-                () if error.is_parse() => Fault::Garbage,
-                () if unsent => Fault::NotSent,
-                () if connection.is_reused && silent && quick => Fault::Stale,
-                () if silent => Fault::Reset,
-                () => Fault::Garbage,
-            };
-            return Err((fault, error.to_string()));
+    let by = (began + connect).min(until);
+    let (connection, response) = loop {
+        let mut connection = upstream.pool.take(by, began, &mut seen.phases).await?;
+        let before = (connection.meter.read(), connection.meter.written());
+        request.body_mut().begin(&connection.meter);
+        seen.meter = Some(Arc::clone(&connection.meter));
+        let sent = match whole {
+            // On the heap, as below.
+            Some(_) => timeout_at(until, Box::pin(connection.sender.try_send_request(request)))
+                .await
+                .map_err(|_| late(is_last_moment))?,
+            None => connection.sender.try_send_request(request).await,
+        };
+        let mut failed = match sent {
+            Ok(response) => break (connection, response),
+            Err(failed) => failed,
+        };
+        match failed.take_message() {
+            // A kept connection that had ended gives back what it never began to write. That says nothing about the
+            // upstream and costs it nothing: another one takes the request. It ends with a new one, at the latest.
+            Some(unsent) if connection.is_reused => {
+                request = unsent;
+                (seen.phases, seen.meter) = (Phases::default(), None);
+            }
+            _ => {
+                let error = failed.into_error();
+                return Err((lost(&error, &connection, before, began), error.to_string()));
+            }
         }
     };
     seen.status = Some(response.status());
@@ -233,6 +236,21 @@ async fn go(attempt: Try<'_>, began: Instant, seen: &mut Seen) -> Result<(Verdic
         Kind::Stream(dialect) => reading.stream(head, Watch::new(dialect, facts.choices)).await,
         Kind::Json => reading.json(head).await,
         Kind::Opaque => reading.opaque(head).await,
+    }
+}
+
+/// What it is called when no reply came. Before the request, so many bytes had been read and written.
+fn lost(error: &hyper::Error, connection: &Connection, before: (u64, u64), began: Instant) -> Fault {
+    let (read, written) = before;
+    let silent = connection.meter.read() == read;
+    let unsent = connection.meter.written() == written;
+    let quick = instant().saturating_duration_since(began) <= STALE_WITHIN;
+    match () {
+        () if error.is_parse() => Fault::Garbage,
+        () if unsent => Fault::NotSent,
+        () if connection.is_reused && silent && quick => Fault::Stale,
+        () if silent => Fault::Reset,
+        () => Fault::Garbage,
     }
 }
 

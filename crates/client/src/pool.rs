@@ -4,7 +4,8 @@
 //! written at all, and whether its connection had been used before (rulings 3). It keeps the most
 //! recently used connections on top, so that surplus ones grow old at the bottom and go.
 //!
-//! Nothing is retried in here: a request is given to one connection, once.
+//! Nothing is retried in here: a request is given to one connection, once. Whoever gets it back unsent may ask for
+//! another connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Every fault that an upstream can commit on a socket, met by the real client: what it is taken
 //! for, and whether the caller notices.
 
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
@@ -93,6 +94,60 @@ async fn a_connection_that_died_unused_costs_nobody_anything() {
         taken_for.iter().all(|(class, _)| matches!(class, Class::StaleConnection | Class::NotSent)),
         "{taken_for:?}"
     );
+}
+
+/// Answers `rounds` requests, each on a connection of its own, which it ends when it is told to.
+fn closes_when_told(rounds: usize) -> (u16, mpsc::Sender<()>, mpsc::Receiver<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ((tell, told), (done, is_done)) = (mpsc::channel(), mpsc::channel());
+    std::thread::spawn(move || {
+        for _ in 0..rounds {
+            let (mut one, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}") {
+                let mut bytes = [0; 4096];
+                let count = one.read(&mut bytes).unwrap();
+                assert_ne!(count, 0, "it ends before the request does");
+                asked.extend_from_slice(&bytes[..count]);
+            }
+            let body =
+                r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+            one.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+            told.recv().unwrap();
+            drop(one);
+            done.send(()).unwrap();
+        }
+    });
+    (port, tell, is_done)
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_ended_before_it_took_the_request_is_no_attempt() {
+    const ROUNDS: usize = 20;
+    let mut bench = bench(policy()).await;
+    let (port, tell, is_done) = closes_when_told(ROUNDS);
+    let settings = Settings::new("closes", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
+    bench.client =
+        Client::builder(vec![settings]).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
+    let mut at_once = 0;
+    for _ in 0..ROUNDS {
+        let Conclusion::Answer(answer) = bench.client.run(bench.plain_call(false)).await else { panic!("failed") };
+        at_once += usize::from(found(&answer).1 == 1);
+        // Nothing else runs until the upstream has closed. Then the system tells of it, and this task is the first to go on: the
+        // next request is given to a connection that has ended and does not know it yet.
+        tell.send(()).unwrap();
+        is_done.recv().unwrap();
+        tokio::task::yield_now().await;
+    }
+    // A system that is late with its news makes it a stale connection.
+    let taken_for = bench.notes.taken_for();
+    assert!(
+        taken_for.iter().all(|taken_for| *taken_for == (Class::StaleConnection, Some(Fault::Stale))),
+        "{taken_for:?}"
+    );
+    assert!(at_once > 1, "{at_once} of {ROUNDS} by one attempt: {taken_for:?}");
 }
 
 #[tokio::test]

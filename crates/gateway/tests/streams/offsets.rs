@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use seawall_chaos::{Running, Server, Settings};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::program::Gateway;
 use crate::recorded::{Recorded, events, spelled};
@@ -17,7 +18,9 @@ use crate::wire::{Got, ask};
 
 /// Callers at a time. Those whose upstream stalls do little but wait.
 const CALLERS: usize = 32;
-const CALLERS_WAITING: usize = 96;
+const CALLERS_WAITING: usize = 192;
+/// All callers of all tests: each is two sockets of this process, and a shell usually allows 1,024.
+static CALLERS_MAX: Semaphore = Semaphore::const_new(2 * (CALLERS + CALLERS_WAITING));
 /// Models that take turns, so that none of them fails too often for its breaker.
 const MODELS: usize = 1_000;
 /// Of so many failures the test says what they were.
@@ -26,7 +29,9 @@ const TOLD_MAX: usize = 10;
 const PIECE: usize = 7;
 
 /// Short waits, and neither a budget nor a breaker: both have tests of their own.
-const CONFIG: &str = r#"
+fn config(first_content: &str, byte_idle: &str) -> String {
+    format!(
+        r#"
 [retry]
 cap = "1ms"
 [budget]
@@ -37,12 +42,20 @@ open_alt = 100
 open_solo = 100
 window_min = 10000
 [timeout]
-first_content = "500ms"
-byte_idle = "500ms"
+first_content = "{first_content}"
+byte_idle = "{byte_idle}"
 [[route]]
 models = ["again-*"]
 repeatable = true
-"#;
+"#
+    )
+}
+
+/// Limits that are never reached: who does not stall is not late either, however busy the machine is.
+const NO_LIMITS: [&str; 2] = ["20s", "20s"];
+/// The second attempt has no more time for its first content than the first, which stalls: so long that a busy machine is
+/// not taken for a stall. Behind the content nothing more is to come in time.
+const LIMITS: [&str; 2] = ["3s", "300ms"];
 
 /// How an upstream stops in the middle of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +166,7 @@ impl Cuts {
     async fn caller(self: Arc<Cuts>) -> Vec<String> {
         let mut failures = Vec::new();
         loop {
+            let _permit = CALLERS_MAX.acquire().await.unwrap();
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some((way, cut)) = self.cases.get(number) else { return failures };
             if let Err(what) = self.one(&format!("again-{}", number % MODELS), *way, *cut).await {
@@ -162,22 +176,20 @@ impl Cuts {
     }
 }
 
-async fn run(
-    stream: Recorded,
-    chaos: Running,
-    gateway: Gateway,
-    ways: &[Way],
-    callers: usize,
-) -> (Running, Gateway, Vec<String>) {
-    let cases = (0..=stream.bytes.len()).flat_map(|cut| ways.iter().map(move |way| (*way, cut))).collect();
-    let cuts = Arc::new(Cuts { stream, chaos, gateway, cases, next: AtomicUsize::new(0) });
+/// Cuts `stream` at every byte in each of `ways`; what was not as it must be.
+async fn run(stream: &Recorded, ways: &[Way], [first_content, byte_idle]: [&str; 2], callers: usize) -> Vec<String> {
+    let chaos = Server::start(Settings::default()).await.unwrap();
+    let gateway = Gateway::configured(&config(first_content, byte_idle), &format!("{}/v1", chaos.url()));
+    // From the end: what takes longest comes last, so that a model whose turn it is again has nothing under way.
+    let cuts = (0..=stream.bytes.len()).rev();
+    let cases = cuts.flat_map(|cut| ways.iter().map(move |way| (*way, cut))).collect();
+    let cuts = Arc::new(Cuts { stream: stream.clone(), chaos, gateway, cases, next: AtomicUsize::new(0) });
     let callers: Vec<_> = (0..callers).map(|_| tokio::spawn(Arc::clone(&cuts).caller())).collect();
     let mut failures = Vec::new();
     for caller in callers {
         failures.extend(caller.await.unwrap());
     }
-    let Cuts { chaos, gateway, .. } = Arc::into_inner(cuts).unwrap();
-    (chaos, gateway, failures)
+    failures
 }
 
 fn cut_everywhere(name: &str) {
@@ -185,11 +197,10 @@ fn cut_everywhere(name: &str) {
     assert!(stream.content < stream.terminal, "{name} is over with its first content");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let chaos = Server::start(Settings::default()).await.unwrap();
-        let gateway = Gateway::configured(CONFIG, &format!("{}/v1", chaos.url()));
         let (quick, stall) = Way::ALL.split_at(4);
-        let (chaos, gateway, mut failures) = run(stream.clone(), chaos, gateway, quick, CALLERS).await;
-        let (_chaos, _gateway, more) = run(stream, chaos, gateway, stall, CALLERS_WAITING).await;
+        let quick = run(&stream, quick, NO_LIMITS, CALLERS);
+        let stall = run(&stream, stall, LIMITS, CALLERS_WAITING);
+        let (mut failures, more) = tokio::join!(quick, stall);
         failures.extend(more);
         let told = failures.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join("\n");
         assert!(failures.is_empty(), "{} cuts of {name} were not as they must be:\n{told}", failures.len());
@@ -237,7 +248,8 @@ fn what_may_not_be_sent_again_fails_at_once_where_it_was_cut_before_content() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let chaos = Server::start(Settings::default()).await.unwrap();
-        let gateway = Gateway::configured(CONFIG, &format!("{}/v1", chaos.url()));
+        // There is no second attempt that could be late.
+        let gateway = Gateway::configured(&config("500ms", "500ms"), &format!("{}/v1", chaos.url()));
         for stream in Recorded::all().into_iter().filter(|stream| !stream.again) {
             for (way, cut) in Way::ALL.into_iter().flat_map(|way| [0, 1, stream.content - 1].map(|cut| (way, cut))) {
                 let script = json!({"for_model": "once", "steps": [way.step(&stream.bytes[..cut])]});
