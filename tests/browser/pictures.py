@@ -13,7 +13,9 @@ PICTURES = pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "pic
 #: How long it goes on before the outage, and how long that is looked at, in seconds.
 BEFORE_S = 150
 WITHIN_S = 100
-WIDTH = 1200
+WIDTH, HEIGHT = 1200, 1240
+#: Before the outage hardly anything fails.
+CALM = ("--fault", "500:0.01", "--latency", "20ms..60ms")
 
 
 def take():
@@ -22,7 +24,7 @@ def take():
     door.begin("pictures", claims.Report(quiet=True))
     PICTURES.mkdir(parents=True, exist_ok=True)
     try:
-        scene = Scene(door)
+        scene = Scene(door, noise=CALM, beside=CALM)
         with Traffic(scene.gateway), sync_playwright() as playwright:
             time.sleep(BEFORE_S)
             scene.break_down()
@@ -30,7 +32,7 @@ def take():
             browser = Browser(playwright)
             shots = [("dashboard", "/", "light"), ("dashboard-dark", "/", "dark"), ("request", f"/requests/{scene.request()}", "light")]
             for name, path, scheme in shots:
-                with browser.page(scene.base, width=WIDTH, height=900, scheme=scheme) as page:
+                with browser.page(scene.base, width=WIDTH, height=HEIGHT, scheme=scheme) as page:
                     page.goto(path)
                     page.screenshot(path=str(PICTURES / f"{name}.png"))
             browser.close()

@@ -19,6 +19,8 @@ RATE = 30
 SEEN_S = 30
 #: One attempt in seven fails, and an answer takes its time.
 NOISE = ("--fault", "500:0.14", "--latency", "20ms..60ms")
+#: The second upstream has some of its own.
+BESIDE = ("--fault", "500:0.2", "--latency", "30ms..90ms")
 OVERLOADED = [
     {
         "status": 503,
@@ -70,10 +72,10 @@ class Traffic:
 class Scene:
     """Two upstreams: the second serves what the first does not, and helps out where it fails."""
 
-    def __init__(self, door):
+    def __init__(self, door, noise=NOISE, beside=BESIDE):
         self.door = door
-        self.openai = door.chaos(*NOISE, name="openai")
-        self.azure = door.chaos("--fault", "500:0.2", "--latency", "30ms..90ms", name="azure")
+        self.openai = door.chaos(*noise, name="openai")
+        self.azure = door.chaos(*beside, name="azure")
         config = SERVER + upstream(self.openai, name="openai", extra='models = ["gpt-4o"]', key="sk-browser-canary-1") + upstream(
             self.azure, name="azure-eu", extra='models = ["gpt-4o*"]\npriority = 2', key="sk-browser-canary-2"
         )
