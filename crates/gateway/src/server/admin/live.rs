@@ -20,7 +20,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::super::Server;
 use super::reply::{self, Reply, failed};
@@ -36,6 +36,9 @@ pub(super) const LISTEN_MAX: Duration = Duration::from_secs(3_600);
 const SUMMARY_EVERY: Duration = Duration::from_secs(1);
 /// After a silence this long a comment comes: what is on the way keeps the connection.
 const COMMENT_AFTER: Duration = Duration::from_secs(15);
+/// A listener whose connection takes nothing for this long has gone without a word, as a computer does that is put to
+/// sleep: its place is for others.
+const STUCK_MAX: Duration = Duration::from_secs(60);
 /// Events that wait for one listener's connection: what is behind them waits in the feed, and is counted there.
 const WAITING_MAX: usize = 8;
 
@@ -113,7 +116,7 @@ impl Listener {
             };
             let Some(event) = event else { return };
             let sent = tokio::select! {
-                sent = to.send(event) => sent.is_ok(),
+                sent = timeout(STUCK_MAX, to.send(event)) => matches!(sent, Ok(Ok(()))),
                 _ = self.shutdown.wait_for(|down| *down) => false,
                 () = sleep_until(end) => false,
             };
@@ -156,15 +159,18 @@ fn event(name: &str, line: &str) -> Bytes {
 struct Heard {
     events: mpsc::Receiver<Bytes>,
     _task: JoinSet<()>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Heard {
     fn by(listener: Listener, place: OwnedSemaphorePermit) -> Heard {
         let (to, events) = mpsc::channel(WAITING_MAX);
         let mut task = JoinSet::new();
-        task.spawn(listener.run(to));
-        Heard { events, _task: task, _place: place }
+        task.spawn(async move {
+            // What is not read may stay in the connection for long: the place goes with the task.
+            let _place = place;
+            listener.run(to).await;
+        });
+        Heard { events, _task: task }
     }
 }
 
@@ -179,7 +185,7 @@ impl Body for Heard {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use tokio::time::{advance, sleep};
 
     use super::*;
     use crate::observe::feed::{Feed, KEPT_MAX};
@@ -247,6 +253,19 @@ mod tests {
         drop(first);
         let _ = desk.end.send(true);
         while next(&mut second).await.is_some() {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_takes_nothing_loses_its_place_after_a_minute() {
+        let desk = desk();
+        let heard = desk.listener();
+        // The first word and comments fill its connection: then the next comment waits.
+        let full = COMMENT_AFTER * u32::try_from(WAITING_MAX).unwrap();
+        sleep(full + STUCK_MAX - Duration::from_secs(1)).await;
+        assert_eq!(desk.live.places.available_permits(), LISTENERS_MAX - 1);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(desk.live.places.available_permits(), LISTENERS_MAX);
+        drop(heard);
     }
 
     #[tokio::test(start_paused = true)]
