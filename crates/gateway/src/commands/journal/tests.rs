@@ -142,7 +142,7 @@ fn without_a_journal_each_of_them_is_exit_4() {
 #[test]
 fn pruning_says_what_would_go_and_then_what_went() {
     let (dir, _) = filled(40);
-    let flags = ["prune", "--older-than", "2026-12-03T06:30:00Z"];
+    let flags = ["prune", "--older-than", "2226-12-03T06:30:00Z"];
     let (code, out, _) = run_in(dir.path(), &[&flags[..], &["--dry-run"]].concat());
     assert_eq!(code, exit::USAGE, "it lies ahead: {out}");
     let flags = ["prune", "--older-than", "2026-11-25T06:30:00Z"];
