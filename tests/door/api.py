@@ -159,3 +159,31 @@ def nobody_without_the_token_from_elsewhere_or_by_another_name_sees_the_api(door
         for elsewhere in ({"host": "evil.example"}, {"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
             hold("error" in told(gateway, f"/api/v1/{path}", expected=403, headers={**bearer, **elsewhere}), f"{path} is shown to {elsewhere}")
     same(ask(gateway.admin, "GET", "/livez")[0], 200, "/livez is open")
+
+
+@claim
+def a_gateway_is_named_by_its_admin_side_where_its_data_directory_is_somewhere_else(door):
+    chaos = door.chaos()
+    gateway = door.gateway("[server]\n" + QUICK + upstream(chaos))
+    chaos.script(OUTAGE, MODEL)
+    for number in range(FAILING):
+        same(call(gateway, MODEL, f"question {number}")[0], 500, "in the outage")
+    [incident] = wait_for("the incident", HEARD_S, lambda: [row for row in told(gateway, "/api/v1/incidents")["incidents"] if row["upstream"]])
+    there = ("--admin", f"127.0.0.1:{gateway.admin}", "--data-dir", door.folder / "nothing-here")
+    code, out, err = door.run("incidents", "ack", incident["id"], *there)
+    same(code, 0, f"seawall incidents ack: {err}")
+    hold("is known" in out, out)
+    hold(told(gateway, f"/api/v1/incidents/{incident['id']}")["acknowledged"], "the gateway does not know of it")
+    same(door.run("incidents", "ack", "inc_0", *there)[0], 1, "an incident that is not open")
+    code, out, err = door.run("status", "--no-fetch", "--json", *there, "--config", gateway.config)
+    same(code, 0, f"seawall status: {err}")
+    states = [breaker["state"] for line in out.splitlines() for breaker in json.loads(line)["breakers"]]
+    hold(states and "closed" not in states, f"breakers of that gateway: {out}")
+    code, out, err = door.run("top", "--once", "--json", *there)
+    same(code, 0, f"seawall top: {err}")
+    hold("has been failing" in json.loads(out)["headline"], out)
+    nobody = ("--admin", "127.0.0.1:1", "--data-dir", door.folder / "nothing-here")
+    code, _, err = door.run("incidents", "ack", incident["id"], *nobody)
+    same(code, 4, "where nobody listens")
+    hold("no gateway answers at 127.0.0.1:1" in err, err)
+    hold("warning: no gateway tells" in door.run("status", "--no-fetch", *nobody)[2], "a warning, and the rest all the same")

@@ -19,6 +19,8 @@ COMMANDS = {
     "node": [TEST / "node" / "node_modules" / ".bin" / "node", TEST / "node" / "driver.mjs"],
     "rust": [TEST / "rust-target" / "debug" / "seawall-door-sdk"],
 }
+#: What reads telemetry by OpenTelemetry's own definitions.
+OTLP = [TEST / "otlp" / "bin" / "python", ROOT / "tests" / "sdk" / "otlp" / "read.py"]
 DRIVER_OF = {PYTHON: "python", NODE: "node", NODE_6: "node", RUST: "rust"}
 
 

@@ -1,19 +1,22 @@
 """Standard telemetry: what a collector gets of requests, and what it and the upstreams never get.
 
 The collector is a receiver that writes down what is posted to it. Protobuf is read here by its wire format
-alone, with the field numbers of OTLP: what the gateway writes is not read by what wrote it.
+alone, with the field numbers of OTLP: what the gateway writes is not read by what wrote it. What the official SDKs
+cause is read a second time, by OpenTelemetry's own definitions (`tests/sdk/otlp/read.py`).
 """
 
+import base64
 import contextlib
 import json
 import struct
+import subprocess
 import time
 
 import canaries
 from claims import claim, hold, same
-from programs import ask, upstream, wait_for
+from programs import ask, clean_environment, upstream, wait_for
 from receivers import Receiver
-from sdks import NODE, PYTHON
+from sdks import NODE, OTLP, PYTHON
 
 CHAT = "/v1/chat/completions"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -22,6 +25,8 @@ PARENT = f"00-{TRACE}-{SPAN}-01"
 COLLECTOR_KEY = "Rf5Vb2Nk8Wd6Tq1Mx9Zc4Jh7"
 #: A batch waits a second; the rest is for a machine that is busy.
 HEARD_S = 20
+#: To read all of it by other definitions, once for each fault that is put into it.
+READ_S = 60
 #: Of two seconds that a collector has at the end, and as many for everything else.
 ENDED_S = 8
 
@@ -191,6 +196,18 @@ class Collector(Receiver):
             return [post.path.encode() + b"\n" + repr(post.headers).encode() + b"\n" + post.body for post in self.tried]
 
 
+def read_officially(posts, remote):
+    """What OpenTelemetry's own definitions make of it: nothing against it, and each fault put into it is noticed."""
+    hold(OTLP[0].exists(), f"no {OTLP[0]}\nhint: ./test door installs it")
+    given = {"posts": [{"path": post.path, "body": base64.b64encode(post.body).decode()} for post in posts], "remote": remote}
+    done = subprocess.run(list(map(str, OTLP)), input=json.dumps(given), capture_output=True, text=True, timeout=READ_S, env=clean_environment(), check=False)
+    hold(done.returncode == 0, f"{OTLP[1].name}: {done.stderr[-3000:]}")
+    found = json.loads(done.stdout)
+    hold(not found["problems"], "\n".join(found["problems"][:20]))
+    same(found["unnoticed"], [], "faults that were not noticed")
+    return found
+
+
 def body(**more):
     return json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], **more})
 
@@ -252,6 +269,16 @@ def a_collector_gets_the_request_and_each_attempt_in_the_callers_trace(door):
         with collector.lock:
             for post in collector.taken:
                 same((post.headers["content-type"], post.headers["x-collector-key"]), ("application/x-protobuf", COLLECTOR_KEY), "its headers")
+        names = {"gen_ai.client.operation.duration", "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.token.usage", "seawall.requests", "seawall.attempts", "seawall.streams.open", "seawall.requests.in_flight"}
+        wait_for("its metrics", HEARD_S, lambda: names <= {name for name, _ in collector.metrics()})
+        posts = collector.posts()
+        found = read_officially(posts, [[TRACE, SPAN]])
+        same(set(found["metrics"]), names, "metrics")
+        own = [span for post in posts if post.path == "/v1/traces" for span in spans(post)]
+        same((len(own), len(found["spans"])), (16, 16), "spans")
+        for ours, theirs in zip(own, found["spans"]):
+            told = (theirs[name] for name in ("trace", "id", "parent", "state", "name", "kind", "status", "start", "end", "said"))
+            same((ours.trace, ours.id, ours.parent, ours.state, ours.name, ours.kind, ours.status, ours.start, ours.end, ours.said), tuple(told), "a span, read twice")
 
 
 @claim

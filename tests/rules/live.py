@@ -51,14 +51,15 @@ secret = "${ALERT_SECRET}"
 
 
 class Prometheus(programs.Program):
-    """Debian's, with the deployed rules, in a folder of its own."""
+    """Debian's, with the deployed rules, in a folder of its own. It looks at a gateway for each job."""
 
-    def __init__(self, folder, gateway, name="prometheus", *flags):
+    def __init__(self, folder, jobs, name="prometheus", *flags, every="500ms"):
         self.port = free_port()
+        looked_at = ", ".join(f"{{job_name: {job}, static_configs: [{{targets: ['127.0.0.1:{gateway.admin}']}}]}}" for job, gateway in jobs.items())
         config = folder / f"{name}.yml"
         config.write_text(
-            f"global: {{scrape_interval: 500ms, evaluation_interval: 500ms}}\nrule_files: ['{deployed.RULES}']\n"
-            f"scrape_configs: [{{job_name: seawall, static_configs: [{{targets: ['127.0.0.1:{gateway.admin}']}}]}}]\n"
+            f"global: {{scrape_interval: {every}, evaluation_interval: {every}}}\nrule_files: ['{deployed.RULES}']\n"
+            f"scrape_configs: [{looked_at}]\n"
         )
         listen = f"127.0.0.1:{self.port}"
         super().__init__(folder, name, ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / f'{name}-tsdb'}", f"--web.listen-address={listen}", *flags])
@@ -111,7 +112,7 @@ def prometheus_has_looked_at_a_gateway(folder):
             chaos = door.chaos()
             gateway = door.gateway(CONFIG + upstream(chaos, f'status_page = "{page.url}"'), environment={"ALERT_SECRET": SIGNING_KEY})
             trouble(gateway, 0)
-            prometheus = door._ready(lambda: Prometheus(folder, gateway))  # noqa: SLF001
+            prometheus = door._ready(lambda: Prometheus(folder, {"seawall": gateway}))  # noqa: SLF001
             began = time.monotonic()
             # The trouble goes on, so that counters move between scrapes.
             while time.monotonic() - began < SCRAPED_S:
@@ -153,7 +154,7 @@ def both_forms_say_the_same(scene):
 def a_prometheus_with_native_histograms_gets_them(scene):
     """It asks for protobuf, and keeps of a histogram the native buckets; everything else is as it was."""
     folder, gateway = scene.door.folder, scene.gateway
-    native = scene.door._ready(lambda: Prometheus(folder, gateway, "prometheus-native", "--enable-feature=native-histograms"))  # noqa: SLF001
+    native = scene.door._ready(lambda: Prometheus(folder, {"seawall": gateway}, "prometheus-native", "--enable-feature=native-histograms"))  # noqa: SLF001
     median = 'histogram_quantile(0.5, seawall_first_content_seconds{job="seawall",endpoint="chat_completions"})'
     (found,) = wait_for("a native histogram", SCRAPED_S, lambda: native.query(median))
     hold(0 < float(found["value"][1]) < 10, f"the median: {found}")

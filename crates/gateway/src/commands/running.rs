@@ -42,14 +42,43 @@ pub(super) struct Admin {
     token: Option<HeaderValue>,
 }
 
-/// Asks the gateway that announced itself in the data directory; what it says, as JSON.
-pub(super) async fn ask(config: &Config, method: Method, path: &str) -> Result<Bytes, Silence> {
-    Admin::announced(config)?.ask(method, path, ANSWER_WITHIN).await
+/// An admin side that somebody named.
+#[derive(Debug, Clone)]
+pub(super) struct Address {
+    base: Uri,
+    /// As it was typed.
+    pub(super) typed: String,
+}
+
+impl Address {
+    /// `HOST:PORT`, or such a one behind `http://` or `https://`.
+    pub(super) fn parse(typed: &str) -> Result<Address, String> {
+        let base = base(typed).ok_or("a host and a port are wanted, such as 127.0.0.1:7501")?;
+        Ok(Address { base, typed: typed.to_owned() })
+    }
+}
+
+/// Asks the gateway that was named or, without one, that announced itself in the data directory; what it says, as JSON.
+pub(super) async fn ask(
+    named: Option<&Address>,
+    config: &Config,
+    method: Method,
+    path: &str,
+) -> Result<Bytes, Silence> {
+    Admin::of(named, config)?.ask(method, path, ANSWER_WITHIN).await
 }
 
 impl Admin {
+    /// The one that was named or, without one, that announced itself in the data directory.
+    pub(super) fn of(named: Option<&Address>, config: &Config) -> Result<Admin, Silence> {
+        match named {
+            Some(address) => Admin::at(address.base.clone(), address.typed.clone(), config),
+            None => Admin::announced(config),
+        }
+    }
+
     /// The one that announced itself in the data directory.
-    pub(super) fn announced(config: &Config) -> Result<Admin, Silence> {
+    fn announced(config: &Config) -> Result<Admin, Silence> {
         let announced = data_dir::announced(&config.data_dir).and_then(|serve| serve.admin);
         let address = announced.ok_or(Silence::NoGateway)?;
         let base = base(&address).ok_or_else(|| trouble(&"it announced no address that can be asked"))?;
@@ -57,7 +86,7 @@ impl Admin {
     }
 
     /// The one at an address that [`base`] took.
-    pub(super) fn at(base: Uri, address: String, config: &Config) -> Result<Admin, Silence> {
+    fn at(base: Uri, address: String, config: &Config) -> Result<Admin, Silence> {
         let dialer = Dialer::to(&Settings::new("admin", base)).map_err(|error| trouble(&error))?;
         let token = config.server.admin_token.as_ref().and_then(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
@@ -81,7 +110,7 @@ impl Admin {
 }
 
 /// `HOST:PORT`, or such a one behind `http://` or `https://`, as an address to ask.
-pub(super) fn base(address: &str) -> Option<Uri> {
+fn base(address: &str) -> Option<Uri> {
     let uri: Uri = if address.contains("://") { address.parse() } else { format!("http://{address}").parse() }.ok()?;
     let is_http = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     let has_port = uri.authority().and_then(Authority::port_u16).is_some();

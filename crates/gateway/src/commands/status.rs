@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use crate::commands::running::Address;
 use crate::config::{self, Config, Environment, Overrides, StatusPage};
 use crate::exit::{self, Exit};
 use crate::gateway;
@@ -35,7 +36,7 @@ Examples:
   seawall status
   seawall status --since 24h --no-fetch              this side alone
   seawall status --page https://status.openai.com    that side alone
-  seawall status --json";
+  seawall status --admin 127.0.0.1:7601 --json       another gateway's breakers";
 
 /// What `seawall status` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -47,8 +48,11 @@ pub(crate) struct StatusArgs {
     /// The configuration; else ./seawall.toml, else the one in the user's configuration folder
     #[arg(long, value_name = "PATH")]
     pub(crate) config: Option<std::path::PathBuf>,
+    /// The admin side of the gateway whose breakers are told, HOST:PORT [default: that of the one that runs from the data directory]
+    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
+    admin: Option<Address>,
     /// Only this status page, and nothing of the record
-    #[arg(long, value_name = "URL", conflicts_with_all = ["no_fetch", "since"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["no_fetch", "since", "admin"])]
     pub(crate) page: Option<String>,
     /// Ask no status page
     #[arg(long)]
@@ -128,7 +132,10 @@ async fn all(args: &StatusArgs, config: &Config, err: &mut impl Write) -> io::Re
         }
     };
     let asked = async { if args.no_fetch { Vec::new() } else { ask(config, now).await } };
-    let (snapshots, running) = tokio::join!(asked, running::breakers(config));
+    let (snapshots, running) = tokio::join!(asked, running::breakers(args.admin.as_ref(), config));
+    if let (Some(address), None) = (&args.admin, &running) {
+        writeln!(err, "warning: no gateway tells of its breakers at {}", printable(&address.typed))?;
+    }
     let mut entries = Vec::new();
     for upstream in &config.upstreams {
         let there = match &upstream.status_page {

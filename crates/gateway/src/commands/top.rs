@@ -9,9 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
-
-use crate::commands::running::{Admin, Silence, base};
+use crate::commands::running::{Address, Admin, Silence};
 use crate::config::{self, Config, Environment, Overrides};
 use crate::exit::{self, Exit};
 use crate::observe::journal::plain::printable;
@@ -68,21 +66,6 @@ Examples:
 This seawall was built without the live screen: only --once is there. A build with the
 cargo feature `tui`, which is a default one, has it.";
 
-/// An admin side that somebody named.
-#[derive(Debug, Clone)]
-struct Address {
-    base: Uri,
-    /// As it was typed.
-    typed: String,
-}
-
-impl Address {
-    fn parse(typed: &str) -> Result<Address, String> {
-        let base = base(typed).ok_or("a host and a port are wanted, such as 127.0.0.1:7501")?;
-        Ok(Address { base, typed: typed.to_owned() })
-    }
-}
-
 /// Where the gateway is to be found, again and again: it may come back at another address.
 struct Place {
     named: Option<Address>,
@@ -91,10 +74,7 @@ struct Place {
 
 impl Place {
     fn find(&self) -> Result<Admin, Silence> {
-        match &self.named {
-            Some(address) => Admin::at(address.base.clone(), address.typed.clone(), &self.config),
-            None => Admin::announced(&self.config),
-        }
+        Admin::of(self.named.as_ref(), &self.config)
     }
 
     /// What is wrong, and what to do about it.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::super::running::ask;
+use super::super::running::{Address, ask};
 use crate::config::Config;
 
 /// The breakers of each upstream, by its name.
@@ -34,9 +34,9 @@ struct OfUpstream {
     breakers: Vec<Breaker>,
 }
 
-/// Asks the gateway that announced itself in the data directory; `None` if there is none that answers.
-pub(super) async fn breakers(config: &Config) -> Option<Breakers> {
-    let said = ask(config, Method::GET, "/api/v1/status").await.ok()?;
+/// Asks the gateway that was named, or that announced itself in the data directory; `None` if there is none that answers.
+pub(super) async fn breakers(named: Option<&Address>, config: &Config) -> Option<Breakers> {
+    let said = ask(named, config, Method::GET, "/api/v1/status").await.ok()?;
     let said: Said = serde_json::from_slice(&said).ok()?;
     Some(said.upstreams.into_iter().map(|of| (of.upstream, of.breakers)).collect())
 }
