@@ -1,8 +1,9 @@
 //! What can be typed: every verb and flag, with its help.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use clap::{Parser, Subcommand};
+use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::bill::BillArgs;
 use crate::commands::chaos::ChaosArgs;
@@ -36,6 +37,28 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl Cli {
+    /// What the program was told.
+    ///
+    /// # Errors
+    /// Help, the version, or what is wrong with it: all of them are to be shown.
+    pub(crate) fn of(words: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+        let words: Vec<OsString> = words.collect();
+        // A gateway stays for weeks: it does not carry along what the help of the other verbs is made of. What its own
+        // flags cannot make sense of goes the long way, and is told there.
+        if let [_, verb, flags @ ..] = words.as_slice()
+            && verb == "serve"
+        {
+            let serve = ServeArgs::augment_args(clap::Command::new("serve")).no_binary_name(true);
+            let told = serve.try_get_matches_from(flags).and_then(|found| ServeArgs::from_arg_matches(&found));
+            if let Ok(args) = told {
+                return Ok(Cli { verb: Verb::Serve(args) });
+            }
+        }
+        Cli::try_parse_from(words)
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -465,17 +465,26 @@ pub(crate) fn from_text(
     env: &Environment,
 ) -> Result<Config, Problems> {
     let origin = file.map_or_else(|| NO_FILE.to_owned(), |path| path.display().to_string());
-    let (mut document, errors) = DeTable::parse_recoverable(text);
+    let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(Problems::new(origin, text, errors.iter().map(syntax).collect()));
     }
-    let mut problems = unknown::remove(document.get_mut());
+    let mut problems = Vec::new();
     let written = match Written::deserialize(toml::de::Deserializer::from(document)) {
         Ok(written) => written,
-        // Every value is accepted at first and every unknown key is gone, so only oddities end here.
-        Err(error) => {
-            problems.push(syntax(&error));
-            return Err(Problems::new(origin, text, problems));
+        Err(_) => {
+            // Every value is accepted at first, so a key is unknown, or a table of another form: the schema says which
+            // there are. It is made for that alone; most configurations are right.
+            let (mut document, _) = DeTable::parse_recoverable(text);
+            problems = unknown::remove(document.get_mut());
+            match Written::deserialize(toml::de::Deserializer::from(document)) {
+                Ok(written) => written,
+                // Every unknown key is gone, so only oddities end here.
+                Err(error) => {
+                    problems.push(syntax(&error));
+                    return Err(Problems::new(origin, text, problems));
+                }
+            }
         }
     };
     let folder = env.path(file.and_then(Path::parent).unwrap_or(Path::new("")));

@@ -225,3 +225,20 @@ fn command_lines_of_the_guides_exist() {
     }
     assert!(count > 80, "{count} command lines: are they still found?");
 }
+
+#[test]
+fn serve_is_told_the_same_by_the_short_way_and_the_long_one() {
+    let both = |flags: &[&str]| {
+        let words: Vec<OsString> = ["seawall", "serve"].iter().chain(flags).map(OsString::from).collect();
+        (Cli::of(words.clone().into_iter()), <Cli as clap::Parser>::try_parse_from(words))
+    };
+    for flags in [&[][..], &["--listen", "127.0.0.1:0", "--max-retries", "2"], &["--config=x", "--log-format", "json"]]
+    {
+        let (short, long) = both(flags);
+        assert_eq!(format!("{:?}", short.unwrap()), format!("{:?}", long.unwrap()), "{flags:?}");
+    }
+    for flags in [["--help"], ["-h"], ["--version"], ["--lisen"], ["--listen=x"], ["more"]] {
+        let (short, long) = both(&flags);
+        assert_eq!(short.unwrap_err().to_string(), long.unwrap_err().to_string(), "{flags:?}");
+    }
+}
