@@ -8,7 +8,7 @@ from browser import Browser, accessible, fits, shot, stopped
 from claims import claim, hold, same
 from playwright.sync_api import expect, sync_playwright
 from programs import ask, upstream, wait_for
-from scene import HOSTILE, MODEL, SEEN_S, SERVER, TOKEN, Scene, Traffic, call
+from scene import HOSTILE, MODEL, SEEN_S, SERVER, TOKEN, Scene, call, traffic
 
 #: Windows: a telephone's, and a desk's.
 WIDTHS = (360, 1440)
@@ -23,7 +23,7 @@ TRIES = 10
 def at_work(door, browse):
     """A scene with trouble, looked at by `browse(browser, scene)` while it goes on."""
     scene = Scene(door)
-    with Traffic(scene.gateway), sync_playwright() as playwright:
+    with traffic(scene.gateway), sync_playwright() as playwright:
         browser = Browser(playwright)
         try:
             scene.request()

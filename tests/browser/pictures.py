@@ -7,7 +7,7 @@ import claims
 import programs
 from browser import Browser
 from playwright.sync_api import sync_playwright
-from scene import Scene, Traffic
+from scene import Scene, traffic
 
 PICTURES = pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "pictures"
 #: How long it goes on before the outage, and how long that is looked at, in seconds.
@@ -25,7 +25,7 @@ def take():
     PICTURES.mkdir(parents=True, exist_ok=True)
     try:
         scene = Scene(door, noise=CALM, beside=CALM)
-        with Traffic(scene.gateway), sync_playwright() as playwright:
+        with traffic(scene.gateway), sync_playwright() as playwright:
             time.sleep(BEFORE_S)
             scene.break_down()
             time.sleep(WITHIN_S)

@@ -1,15 +1,11 @@
 """What the pages are about: a gateway with two upstreams and traffic, that had some trouble, an outage, and names from an
 enemy."""
 
-import concurrent.futures
-import contextlib
-import itertools
 import json
-import threading
-import time
 
 import programs
 from programs import ask, upstream, wait_for
+from traffic import Traffic
 
 CHAT = "/v1/chat/completions"
 MODEL = "gpt-4o"
@@ -40,33 +36,9 @@ def call(gateway, model, content, fault=None):
     return ask(gateway.port, "POST", CHAT, body, headers, timeout=60)
 
 
-class Traffic:
-    """Requests at a steady rate, each with a body of its own, until the end."""
-
-    def __init__(self, gateway, rate=RATE):
-        self.gateway, self.rate = gateway, rate
-        self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        self.thread.join()
-
-    def _run(self):
-        began = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(32) as callers:
-            for number in itertools.count():
-                if self.is_over.wait(max(0, began + number / self.rate - time.monotonic())):
-                    return
-                callers.submit(self._one, number)
-
-    def _one(self, number):
-        with contextlib.suppress(OSError):
-            call(self.gateway, MODEL, f"question {number}")
+def traffic(gateway):
+    """Requests, each with a body of its own."""
+    return Traffic(lambda number: call(gateway, MODEL, f"question {number}")[0], RATE, callers=32)
 
 
 class Scene:
@@ -111,4 +83,4 @@ class Scene:
         self.openai.reset()
 
 
-__all__ = ["CHAT", "HOSTILE", "MODEL", "SEEN_S", "SERVER", "TOKEN", "Scene", "Traffic", "call", "programs"]
+__all__ = ["CHAT", "HOSTILE", "MODEL", "SEEN_S", "SERVER", "TOKEN", "Scene", "call", "programs", "traffic"]

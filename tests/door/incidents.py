@@ -6,16 +6,15 @@ the same time.
 
 import concurrent.futures
 import contextlib
-import itertools
 import json
 import re
-import threading
 import time
 import traceback
 
 from claims import Broken, claim, hold, same
 from programs import ask, upstream, wait_for
 from receivers import ROUTING_KEY, SIGNING_KEY, SLACK_PATH, Alertmanager, Receiver, notified, pagerduty, slack, telling, webhook
+from traffic import Traffic
 
 CHAT = "/v1/chat/completions"
 OUTAGE = [{"status": 500, "body": {"error": {"message": "The server had an error", "type": "server_error"}}}]
@@ -43,41 +42,9 @@ ENVIRONMENT = {"ALERT_SECRET": SIGNING_KEY, "PAGERDUTY_KEY": ROUTING_KEY}
 CREDENTIALS = (SIGNING_KEY, ROUTING_KEY, SLACK_PATH, "sk-incident-canary")
 
 
-class Traffic:
-    """Requests at a steady rate, each with a body of its own; what came of them."""
-
-    def __init__(self, gateway, model=MODEL, rate=RATE):
-        self.gateway, self.model, self.rate = gateway, model, rate
-        self.heard = []
-        self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        self.thread.join()
-
-    def _run(self):
-        began = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(64) as callers:
-            for number in itertools.count():
-                if self.is_over.wait(max(0, began + number / self.rate - time.monotonic())):
-                    return
-                callers.submit(self._one, number)
-
-    def _one(self, number):
-        at = time.monotonic()
-        try:
-            status = call(self.gateway, self.model, f"question {number}")
-        except OSError:
-            status = None
-        self.heard.append((at, status, time.monotonic() - at))
-
-    def since(self, moment):
-        return [(status, took) for at, status, took in list(self.heard) if at >= moment]
+def traffic(gateway):
+    """Requests, each with a body of its own."""
+    return Traffic(lambda number: call(gateway, MODEL, f"question {number}"), RATE)
 
 
 def call(gateway, model, content, fault=None):
@@ -191,9 +158,9 @@ def an_outage_is_one_alert_to_everybody_and_one_end(door):
     chaos = door.chaos()
     with Everybody(door) as everybody:
         gateway = started(door, chaos, everybody)
-        with Traffic(gateway) as traffic:
+        with traffic(gateway) as running:
             time.sleep(BEFORE_S)
-            scene = Scene(door, chaos, gateway, everybody, traffic)
+            scene = Scene(door, chaos, gateway, everybody, running)
             scene.play()
         failed = [check.__name__ for check in CASES if not report(door, check, scene)]
         hold(not failed, f"{len(failed)} of {len(CASES)} cases do not hold: {', '.join(failed)}")
@@ -357,14 +324,14 @@ def kill_9_in_an_incident_neither_tells_it_again_nor_forgets_its_end(door):
     chaos = door.chaos()
     with Everybody(door) as everybody:
         gateway = started(door, chaos, everybody)
-        with Traffic(gateway):
+        with traffic(gateway):
             time.sleep(BEFORE_S)
             chaos.script(OUTAGE)
             wait_for("the outage is told", HEARD_S, lambda: opened(everybody.webhook) and everybody.slack.posts() and everybody.pagerduty.posts())
             time.sleep(3)
             gateway.kill()
         again = started(door, chaos, everybody, name="gateway-again", data=gateway.data)
-        with Traffic(again):
+        with traffic(again):
             # It fails for so long that an incident that was forgotten would be found again.
             time.sleep(5)
             same(ask(chaos.port, "DELETE", "/chaos/script")[0], 200, "the end of the outage")
@@ -388,12 +355,12 @@ def kill_9_at_the_first_word_of_an_incident_loses_and_invents_nothing(door):
     with Everybody(door, with_alertmanager=False) as everybody:
         gateway = started(door, chaos, everybody)
         everybody.at_first_word = gateway.kill
-        with Traffic(gateway):
+        with traffic(gateway):
             time.sleep(BEFORE_S)
             chaos.script(OUTAGE)
             wait_for("the outage is told", HEARD_S, everybody.webhook.posts)
         again = started(door, chaos, everybody, name="gateway-again", data=gateway.data)
-        with Traffic(again):
+        with traffic(again):
             time.sleep(5)
             same(ask(chaos.port, "DELETE", "/chaos/script")[0], 200, "the end of the outage")
             wait_for("the end is told", OPEN_MIN_S + RESOLVED_WITHIN_S + HEARD_S, lambda: resolved(everybody.webhook))
