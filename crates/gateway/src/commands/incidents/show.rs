@@ -91,7 +91,7 @@ fn tell(incident: &IncidentRow, events: &[EventRow], now: i64, out: &mut impl Wr
         "{}  {}, {severity}: {}, {place}",
         printable(&incident.id),
         printable(&incident.state),
-        what(incident)
+        incident.what()
     )?;
     let mut line = |name: &str, text: String| writeln!(out, "  {name:<13}{text}");
     let found =
@@ -140,23 +140,9 @@ fn tell(incident: &IncidentRow, events: &[EventRow], now: i64, out: &mut impl Wr
     line("", next(incident))
 }
 
-fn what(incident: &IncidentRow) -> &'static str {
-    match incident.kind.as_str() {
-        "masked" => "more first attempts fail than usual, and retries save the callers",
-        "latency" => "first contents come far later than usual",
-        _ => "first attempts fail",
-    }
-}
-
 fn rule(incident: &IncidentRow) -> String {
-    let meaning = match incident.rule.as_str() {
-        "consecutive" => "too many in a row",
-        "rate" => "too many over five minutes, and surely so",
-        "rising" => "three times as many as usual, over half an hour",
-        "slow" => "one in five later than 95 of 100 usually come",
-        _ => return printable(&incident.rule),
-    };
-    format!("{}: {meaning}", printable(&incident.rule))
+    let rule = printable(&incident.rule);
+    incident.rule_says().map_or(rule.clone(), |meaning| format!("{rule}: {meaning}"))
 }
 
 /// What the status page said, in a line.

@@ -348,6 +348,22 @@ impl IncidentRow {
         }
     }
 
+    /// What happens, in words.
+    pub(crate) fn what(&self) -> &'static str {
+        what(&self.kind)
+    }
+
+    /// What the rule that found it means; `None` of one that another release has.
+    pub(crate) fn rule_says(&self) -> Option<&'static str> {
+        Some(match self.rule.as_str() {
+            "consecutive" => "too many in a row",
+            "rate" => "too many over five minutes, and surely so",
+            "rising" => "three times as many as usual, over half an hour",
+            "slow" => "one in five later than 95 of 100 usually come",
+            _ => return None,
+        })
+    }
+
     /// What it is said of, in words.
     pub(crate) fn place(&self) -> String {
         match (&self.route, self.upstream.as_deref(), self.model.as_deref()) {
@@ -355,6 +371,15 @@ impl IncidentRow {
             (None, Some(upstream), None | Some("-")) => upstream.to_owned(),
             (None, upstream, model) => format!("{} at {}", model.unwrap_or("-"), upstream.unwrap_or("-")),
         }
+    }
+}
+
+/// What happens in an incident of this kind, in words.
+pub(crate) fn what(kind: &str) -> &'static str {
+    match kind {
+        "masked" => "more first attempts fail than usual, and retries save the callers",
+        "latency" => "first contents come far later than usual",
+        _ => "first attempts fail",
     }
 }
 

@@ -12,6 +12,7 @@ use super::words::{self, clock, count, millis, percent, plural, rate, segment, t
 use super::{Frame, page};
 use crate::chart::course::{self, Stretch};
 use crate::headline::{self, Mood, Situation};
+use crate::observe::journal::incidents::what;
 use crate::observe::recent::{Counts, Recent, SECONDS_MAX};
 
 /// Seconds of a stretch of the chart.
@@ -143,11 +144,7 @@ impl Row {
 
 impl Card {
     pub(super) fn of(brief: &Brief, now: i64) -> Card {
-        let what = match brief.kind {
-            "masked" => "more first attempts fail than usual, and retries save the callers",
-            "latency" => "first contents come far later than usual",
-            _ => "first attempts fail",
-        };
+        let what = what(brief.kind);
         Card {
             id: brief.id.clone(),
             severity: brief.severity,
