@@ -178,11 +178,13 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
         first: None,
         upstream: None,
         upstream_ids: Vec::new(),
+        words: None,
     };
     let mut course = Course { engine, facts: Some(&facts), plan };
     let mut last: Option<FailedAttempt> = None;
     let mut informative: Option<(u32, response::Parts, Bytes, Option<Box<Said>>)> = None;
     let (mut class, mut fault, mut wait, mut upstream_name) = (None, None, None, None);
+    let (mut whose, mut again) = (None, None);
     let mut live = Live::default();
     let mut key = 0;
     loop {
@@ -254,6 +256,8 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
                     outcome: tale::outcome(reason, class),
                     reason,
                     class,
+                    whose,
+                    again,
                     fault,
                     said,
                     wait,
@@ -308,6 +312,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call) -> Conclusion {
             return Conclusion::Answer(Box::new(answer));
         }
         (class, fault, wait) = (Some(verdict.class), verdict.fault, verdict.wait);
+        (whose, again) = (Some(verdict.whose), Some(verdict.again));
         if let Some(Reply { head, body: ReplyBody::Whole(body, _) }) = reply {
             informative = Some((begun.number, head, body, verdict.said.clone()));
         }

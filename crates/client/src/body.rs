@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 
 use crate::connect::Meter;
 
@@ -13,7 +13,7 @@ use crate::connect::Meter;
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body that flows through once, however large.
-pub type Flow = Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>;
+pub type Flow = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
 
 /// A request's body, as it was received.
 pub enum Payload {
@@ -72,7 +72,7 @@ impl SendBody {
     }
 }
 
-impl Body for SendBody {
+impl http_body::Body for SendBody {
     type Data = Bytes;
     type Error = BodyError;
 

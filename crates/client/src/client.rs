@@ -1,27 +1,49 @@
 //! A client: built once, shared by every request.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
 
 use seawall_core::plan::breaker::State;
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::route::{Route, Routes, UPSTREAMS_MAX};
 use seawall_core::upstream as routes;
 
+use serde::Serialize;
+
 use crate::adopted;
 use crate::attempt::{self, Call, Conclusion};
+use crate::body::BodyError;
+use crate::build_error::BuildError;
+use crate::content::Body;
 use crate::engine::Engine;
-use crate::error::BuildError;
+use crate::error::Error;
 use crate::held;
 use crate::memory::Memory;
 use crate::observer::{Nobody, Observer};
 use crate::orphans::Orphans;
-use crate::shared::Shared;
-use crate::upstream::{Settings, Upstream};
+use crate::peer::Peer;
+use crate::response::Response;
+use crate::send;
+use crate::shared::{Shared, unix_micros};
+use crate::upstream::Upstream;
 
 /// Sends requests to the upstreams it was built with, and tries again where that helps.
 ///
-/// Cheap to clone; clones share connections, budget and observer.
+/// Cheap to clone; clones share connections, retry budget, breakers and observer. Build one for a whole program.
+///
+/// ```
+/// use seawall::{Client, Upstream};
+///
+/// # fn main() -> Result<(), seawall::BuildError> {
+/// let client = Client::builder().upstream(Upstream::openai().key("sk-example")?).build()?;
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     engine: Arc<Engine>,
@@ -31,9 +53,9 @@ pub struct Client {
 /// The room for held bytes where nothing else is said.
 const MEMORY_MAX: usize = 512 * 1024 * 1024;
 
-/// What a [`Client`] is made of.
+/// What a [`Client`] is made of. Only an upstream must be named.
 pub struct Builder {
-    upstreams: Vec<Settings>,
+    upstreams: Vec<Upstream>,
     routes: Vec<Route>,
     policy: Policy,
     observer: Arc<dyn Observer>,
@@ -42,11 +64,11 @@ pub struct Builder {
 }
 
 impl Client {
-    /// A client of `upstreams`, in the order in which ties are broken.
+    /// The beginning of a client, with no upstream yet.
     #[must_use]
-    pub fn builder(upstreams: Vec<Settings>) -> Builder {
+    pub fn builder() -> Builder {
         Builder {
-            upstreams,
+            upstreams: Vec::new(),
             routes: Vec::new(),
             policy: Policy::default(),
             observer: Arc::new(Nobody),
@@ -55,7 +77,73 @@ impl Client {
         }
     }
 
-    /// Sends `call`, as often as the policy allows. Dropping the future stops the attempt under way.
+    /// Sends `request` to one of the upstreams, as often as it helps and the policy allows, and gives its answer.
+    ///
+    /// Of its address, the path and the query count: `/v1/chat/completions`, or the same without `/v1`. Scheme and host are
+    /// not looked at, because the upstreams say where it goes. Of its headers, those of a connection stay here
+    /// (`connection`, `upgrade`, …). Its extensions may hold [`Overrides`](crate::Overrides).
+    ///
+    /// The body may be a [`Body`], or whatever else is a body of bytes. Up to 32 MiB it is read before the first attempt, so
+    /// that another one can send it; what is larger, up to 1 GiB, flows, and is sent once.
+    ///
+    /// Dropping the future stops the attempt under way, and the spending with it.
+    ///
+    /// # Errors
+    /// Everything that is no answer: what the provider refused or failed at, whatever its status; an empty 200, or one with
+    /// an error inside; what never arrived. [`Error`] tells whose fault it is.
+    ///
+    /// ```
+    /// use seawall::{Body, Client};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = http::Request::post("/v1/embeddings")
+    ///     .body(Body::json(&serde_json::json!({"model": "text-embedding-3-small", "input": "a wave"}))?)?;
+    /// let answer: serde_json::Value = client.send(request).await?.json().await?;
+    /// # let _ = answer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn send<B>(&self, request: http::Request<B>) -> Result<Response, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        send::send(&self.engine, request, self.new_id(unix_micros())).await
+    }
+
+    /// Sends `value` as JSON to `path`: [`Client::send`] for most requests.
+    ///
+    /// # Errors
+    /// As of [`Client::send`], and when `value` cannot be written as JSON or `path` is none.
+    ///
+    /// ```
+    /// # async fn example(client: seawall::Client) -> Result<(), seawall::Error> {
+    /// #[derive(serde::Serialize)]
+    /// struct Question<'a> {
+    ///     model: &'a str,
+    ///     input: &'a str,
+    /// }
+    /// let answer = client.post("/v1/responses", &Question { model: "gpt-4o", input: "Say hello." }).await?;
+    /// # let _ = answer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn post<T: Serialize + ?Sized>(&self, path: &str, value: &T) -> Result<Response, Error> {
+        let request = send::request(Method::POST, path, Body::json(value)?)?;
+        self.send(request).await
+    }
+
+    /// Asks for `path`.
+    ///
+    /// # Errors
+    /// As of [`Client::send`], and when `path` is none.
+    pub async fn get(&self, path: &str) -> Result<Response, Error> {
+        let request = send::request(Method::GET, path, Body::empty())?;
+        self.send(request).await
+    }
+
+    /// Sends `call`, as often as the policy allows: what a gateway does with the request of somebody else
+    /// ([`proxy`](crate::proxy)). Dropping the future stops the attempt under way.
     pub async fn run(&self, call: Call) -> Conclusion {
         if let Some(key) = adopted::key(&self.engine, &self.orphans, &call) {
             return adopted::run(&self.engine, &self.orphans, call, key).await;
@@ -64,6 +152,11 @@ impl Client {
             Some(silence) => held::run(&self.engine, call, silence).await,
             None => attempt::run(Arc::clone(&self.engine), call).await,
         }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// A new id for a request: `sw_` and 32 hex digits, the first twelve its time in milliseconds.
@@ -147,8 +240,35 @@ fn hex(nibble: u64) -> char {
     char::from(b"0123456789abcdef"[(nibble & 0xf) as usize])
 }
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("upstreams", &self.upstream_names()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("upstreams", &self.upstreams).finish_non_exhaustive()
+    }
+}
+
 impl Builder {
-    /// Retries, budget, timeouts.
+    /// Adds an upstream. Of several, the one of the lowest priority number is asked first; ties are broken by weight, and
+    /// then by this order.
+    #[must_use]
+    pub fn upstream(mut self, upstream: Upstream) -> Builder {
+        self.upstreams.push(upstream);
+        self
+    }
+
+    /// Adds several, in this order.
+    #[must_use]
+    pub fn upstreams(mut self, upstreams: impl IntoIterator<Item = Upstream>) -> Builder {
+        self.upstreams.extend(upstreams);
+        self
+    }
+
+    /// Retries, retry budget, timeouts, breakers, hedges: [`policy`](crate::policy).
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Builder {
         self.policy = policy;
@@ -157,12 +277,12 @@ impl Builder {
 
     /// Where requests for some models go; others go wherever their model is served.
     #[must_use]
-    pub fn routes(mut self, routes: Vec<Route>) -> Builder {
-        self.routes = routes;
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Builder {
+        self.routes.extend(routes);
         self
     }
 
-    /// Who is told what happens.
+    /// Who is told what happens; nobody where nothing is said.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
         self.observer = observer;
@@ -192,7 +312,7 @@ impl Builder {
         if self.upstreams.is_empty() || self.upstreams.len() > UPSTREAMS_MAX {
             return Err(BuildError::new(format!("{} upstreams, allowed 1 to {UPSTREAMS_MAX}", self.upstreams.len())));
         }
-        let placed = |u: &Settings| routes::Upstream {
+        let placed = |u: &Upstream| routes::Upstream {
             name: u.name.clone(),
             priority: u.priority,
             models: u.models.clone(),
@@ -202,7 +322,7 @@ impl Builder {
         };
         let routes = Arc::new(Routes::new(self.upstreams.iter().map(placed).collect(), self.routes));
         let shared = Shared::new(Arc::clone(&routes), &self.policy, self.seed);
-        let upstreams = self.upstreams.into_iter().map(Upstream::build).collect::<Result<_, _>>()?;
+        let upstreams = self.upstreams.into_iter().map(Peer::build).collect::<Result<_, _>>()?;
         let memory = self.memory.unwrap_or_else(|| Memory::new(MEMORY_MAX));
         let engine = Engine { policy: self.policy, routes, shared, observer: self.observer, memory, upstreams };
         Ok(Client { engine: Arc::new(engine), orphans: Arc::default() })

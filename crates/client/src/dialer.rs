@@ -11,9 +11,10 @@ use seawall_core::event::Phases;
 use seawall_core::verdict::Fault;
 use tokio::time::Instant;
 
+use crate::build_error::BuildError;
 use crate::connect::{Target, Wire};
-use crate::error::BuildError;
-use crate::upstream::{Settings, tls_config};
+use crate::peer::tls_config;
+use crate::upstream::Upstream;
 
 /// How to get to one address.
 #[derive(Clone)]
@@ -30,7 +31,7 @@ impl Dialer {
     ///
     /// # Errors
     /// When it has no usable address or certificates.
-    pub fn to(settings: &Settings) -> Result<Dialer, BuildError> {
+    pub fn to(settings: &Upstream) -> Result<Dialer, BuildError> {
         let wrong = |why: &str| BuildError::new(format!("\"{}\": {why}", settings.name));
         let authority = settings.base.authority().ok_or_else(|| wrong("its address names no host"))?;
         let is_tls = match settings.base.scheme() {
@@ -80,7 +81,7 @@ mod tests {
     use crate::upstream::Key;
 
     fn headers(base: &str, proxy: Option<Proxy>) -> (String, HeaderMap) {
-        let mut settings = Settings::new("page", base.parse().unwrap());
+        let mut settings = Upstream::named("page", base.parse().unwrap());
         settings.keys.push(Key::new(header::AUTHORIZATION, HeaderValue::from_static("Bearer own")));
         settings.proxy = proxy;
         let (uri, headers) = Dialer::to(&settings).unwrap().aimed(&PathAndQuery::from_static("/api?a=1"));

@@ -8,8 +8,8 @@ use seawall_core::upstream::UpstreamId;
 
 use crate::memory::Memory;
 use crate::observer::Observer;
+use crate::peer::Peer;
 use crate::shared::Shared;
-use crate::upstream::Upstream;
 
 pub(crate) struct Engine {
     pub(crate) policy: Policy,
@@ -18,11 +18,18 @@ pub(crate) struct Engine {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) memory: Arc<Memory>,
     /// In the order of the configuration.
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Vec<Peer>,
 }
 
 impl Engine {
-    pub(crate) fn upstream(&self, id: UpstreamId) -> &Upstream {
+    /// Whether a request's own credentials may be passed on: every upstream without a key of its own is the same host.
+    pub(crate) fn may_pass_credentials(&self) -> bool {
+        let mut hosts = self.upstreams.iter().filter(|upstream| !upstream.has_key()).map(Peer::place);
+        let first = hosts.next();
+        hosts.all(|host| Some(host) == first)
+    }
+
+    pub(crate) fn upstream(&self, id: UpstreamId) -> &Peer {
         &self.upstreams[id.index()]
     }
 }

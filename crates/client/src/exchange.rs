@@ -28,9 +28,9 @@ use crate::connect::Meter;
 use crate::decode;
 use crate::handshake::{self, Switched};
 use crate::memory::{Hold, Memory};
+use crate::peer::Peer;
 use crate::pool::Connection;
 use crate::shared::{instant, unix_micros};
-use crate::upstream::Upstream;
 
 pub(crate) use assembled::Whole;
 
@@ -47,7 +47,7 @@ pub(crate) const STALE_WITHIN: Duration = Duration::from_millis(250);
 
 /// One attempt, about to be made.
 pub(crate) struct Try<'a> {
-    pub(crate) upstream: &'a Upstream,
+    pub(crate) upstream: &'a Peer,
     pub(crate) request: http::Request<SendBody>,
     pub(crate) facts: &'a Request,
     pub(crate) memory: &'a Arc<Memory>,
@@ -297,7 +297,7 @@ const fn promises_json(endpoint: Endpoint) -> bool {
 }
 
 struct Reading<'a> {
-    upstream: &'a Upstream,
+    upstream: &'a Peer,
     facts: &'a Request,
     connection: Connection,
     body: Incoming,

@@ -30,20 +30,42 @@ pub struct Answered<'a> {
 
 /// Whoever wants to know what happens: metrics, a log, a journal.
 ///
-/// Every method is called on the request's own task and must return at once.
+/// Every method is called on the request's own task and must return at once: what takes time belongs behind a bounded
+/// queue. What an observer is told holds no prompt, no reply and no key.
+///
+/// ```
+/// use std::sync::Arc;
+/// use seawall::event::{Attempt, Request};
+/// use seawall::{Client, Observer, Upstream};
+///
+/// struct Log;
+///
+/// impl Observer for Log {
+///     fn failed(&self, request: &Arc<Request>, attempt: Attempt) {
+///         let id = attempt.upstream_request_id.as_deref().unwrap_or("-");
+///         eprintln!("{} attempt {}: {} at {}, {id}; {}", request.id, attempt.number, attempt.class, attempt.upstream, attempt.reason);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), seawall::BuildError> {
+/// let client = Client::builder().upstream(Upstream::openai()).observer(Arc::new(Log)).build()?;
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Observer: Send + Sync + 'static {
     /// An attempt failed, and what comes next is decided.
-    fn failed(&self, request: &Arc<event::Request>, attempt: event::Attempt);
+    fn failed(&self, _request: &Arc<event::Request>, _attempt: event::Attempt) {}
 
     /// An attempt was answered.
-    fn answered(&self, facts: &Request, answered: &Answered<'_>);
+    fn answered(&self, _facts: &Request, _answered: &Answered<'_>) {}
 
     /// A request ended. `record` is there if an attempt failed, or if [`Observer::samples`] said so.
-    fn ended(&self, facts: &Request, record: Option<&Arc<event::Request>>, ended: event::Ended);
+    fn ended(&self, _facts: &Request, _record: Option<&Arc<event::Request>>, _ended: event::Ended) {}
 
     /// The caller left before the answer: `attempts` had been begun, the last of which may have been
     /// broken off with it; 0 if there were none, or what was begun goes on.
-    fn left(&self, facts: &Request, attempts: u32);
+    fn left(&self, _facts: &Request, _attempts: u32) {}
 
     /// The caller retries by itself, and was not asked to: two layers of retries multiply.
     fn stacked(&self, _facts: &Request) {}
@@ -60,9 +82,4 @@ pub trait Observer: Send + Sync + 'static {
 /// An observer that does not care.
 pub(crate) struct Nobody;
 
-impl Observer for Nobody {
-    fn failed(&self, _: &Arc<event::Request>, _: event::Attempt) {}
-    fn answered(&self, _: &Request, _: &Answered<'_>) {}
-    fn ended(&self, _: &Request, _: Option<&Arc<event::Request>>, _: event::Ended) {}
-    fn left(&self, _: &Request, _: u32) {}
-}
+impl Observer for Nobody {}

@@ -75,6 +75,12 @@ impl Pool {
         Ok(Connection { sender, meter, is_reused: false })
     }
 
+    /// Whether these are connections to `host` and `port`.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_of(&self, host: &str, port: u16) -> bool {
+        self.target.host.eq_ignore_ascii_case(host) && self.target.port == port
+    }
+
     /// Keeps a connection whose reply has been read to its end.
     pub(crate) fn put_back(&self, mut connection: Connection, now: Instant) {
         if connection.sender.is_closed() {

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use seawall_core::event::{self, Outcome, Reason};
 use seawall_core::plan::fleet::Served;
 use seawall_core::request::Dialect;
+use seawall_core::verdict::code::provider;
 use seawall_core::verdict::stream::{End, ErrorForm, Signal, Watch};
 use seawall_core::verdict::usage::Evidence;
 use seawall_core::verdict::{self, Fault};
@@ -95,6 +96,12 @@ pub struct Broken {
     pub sequence: Option<u64>,
     /// The upstream's id of the request.
     pub upstream_request_id: Option<String>,
+    /// The code that the upstream's own error event names, where it is a known word.
+    pub code: Option<String>,
+    /// The name of the upstream.
+    pub upstream: String,
+    /// Attempts made.
+    pub attempts: u32,
     /// The request, as it is on record.
     pub record: Arc<event::Request>,
 }
@@ -178,6 +185,12 @@ impl Relay {
             State::Waiting(_) => true,
             State::Whole(..) | State::Done => false,
         }
+    }
+
+    /// Whether the last piece ended in the upstream's own word that it failed; what follows is [`Piece::Broken`].
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(&self.state, State::Flowing(flow) if flow.has_failed)
     }
 
     pub(crate) fn waiting(later: Later, every: Duration) -> Relay {
@@ -442,8 +455,11 @@ impl Flow {
         let upstream_request_id = verdict::request_id(&self.headers).map(ToString::to_string);
         let sequence = self.watch.as_ref().and_then(Watch::sequence_number);
         let dialect = self.tale.facts.endpoint.dialect().filter(|_| self.watch.is_some());
-        let told = self.watch.as_ref().and_then(Watch::error).map(|error| error.form);
-        let was_told = told == Some(ErrorForm::Object);
+        let told = self.watch.as_ref().and_then(Watch::error);
+        let was_told = told.is_some_and(|error| error.form == ErrorForm::Object);
+        let said =
+            told.and_then(|error| verdict::judge_event(error.name, &error.data)).and_then(|verdict| verdict.said);
+        let code = said.and_then(|said| said.code.or(said.kind)).filter(|code| provider::of_word(code).is_some());
         let broke = Broke {
             begun: self.begun,
             fault,
@@ -457,7 +473,11 @@ impl Flow {
         self.tale.broke(broke, Reason::Committed);
         self.tale.unanswered(Outcome::Interrupted, Reason::Committed, STATUS, None);
         let record = Arc::clone(self.tale.record());
-        Piece::Broken(Broken { fault, dialect, was_told, sequence, record, upstream_request_id })
+        let upstream = self.tale.engine.upstream(self.begun.upstream).name.clone();
+        let attempts = self.tale.attempts;
+        let broken =
+            Broken { fault, dialect, was_told, sequence, upstream_request_id, code, upstream, attempts, record };
+        Piece::Broken(broken)
     }
 }
 

@@ -57,6 +57,17 @@ pub(crate) struct Tale {
     pub(crate) upstream: Option<UpstreamId>,
     /// The upstream's ids of the attempts so far.
     pub(crate) upstream_ids: Vec<String>,
+    /// What the last failed reply said, as it may be written down.
+    pub(crate) words: Option<Box<Words>>,
+}
+
+/// What a reply said about itself, as it may be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// `error.code` or, without one, `error.type`.
+    pub code: Option<String>,
+    /// `error.message`.
+    pub message: Option<String>,
 }
 
 /// A failed attempt, before it is known what comes next.
@@ -166,6 +177,10 @@ impl Tale {
             reason,
             wait,
         };
+        if said.is_some() {
+            let code = attempt.error_code.as_ref().or(attempt.error_type.as_ref()).cloned();
+            self.words = Some(Box::new(Words { code, message: attempt.message.clone() }));
+        }
         if begun.number == 1 {
             self.first = Some((upstream, Vote::of(&attempt, None)));
         }

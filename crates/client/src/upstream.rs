@@ -1,53 +1,82 @@
-//! One upstream, as it is spoken to: its address, its key, its connections.
-//!
-//! The host, the key and the path's beginning come from here alone. A request can choose none of
-//! them: not by a header, not by its body, not by its path.
+//! An upstream, as a program or a configuration names it: where it is, and what it may be asked for.
 
-use std::sync::Arc;
-
-use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{self, HeaderName};
-use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Uri};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::Verifier;
+use http::{HeaderValue, Uri};
 
-use crate::connect::{Proxy, Target};
-use crate::error::BuildError;
-use crate::handshake;
-use crate::pool::Pool;
+use crate::build_error::BuildError;
+use crate::connect::Proxy;
 
-/// An upstream, as it is configured.
+/// Where OpenAI's own API is.
+const OPENAI: &str = "https://api.openai.com/v1";
+
+/// A place that requests can be sent to.
+///
+/// ```
+/// use seawall::Upstream;
+///
+/// # fn main() -> Result<(), seawall::BuildError> {
+/// let openai = Upstream::openai().key("sk-example")?;
+/// let azure = Upstream::new("https://example.openai.azure.com/openai/v1")?
+///     .name("azure")
+///     .key_in("api-key", "example")?
+///     .priority(2)
+///     .model("gpt-4o", "my-deployment");
+/// assert_eq!((openai.name.as_str(), azure.name.as_str()), ("api.openai.com", "azure"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without a key of its own it is sent the credentials that a request carries.
 #[derive(Clone)]
-pub struct Settings {
-    /// A name for metrics and records.
+#[non_exhaustive]
+pub struct Upstream {
+    /// A name for events, metrics and errors.
     pub name: String,
     /// Scheme, host, port, the beginning of every path, and what every query must hold.
     pub base: Uri,
     /// The keys to send, in turn; without one the caller's own credentials pass through.
     pub keys: Vec<Key>,
-    /// The forward proxy to go through.
+    /// The forward proxy to go through. The environment is not asked for one.
     pub proxy: Option<Proxy>,
     /// Certificate authorities to trust instead of the system's, in PEM.
     pub roots_pem: Option<Vec<u8>>,
     /// Models it may serve; empty means all.
     pub models: Vec<String>,
-    /// Lower is asked first.
+    /// Lower is asked first. 1.
     pub priority: u32,
-    /// Its share among upstreams of the same priority. At least 1.
+    /// Its share among upstreams of the same priority. At least 1, which it is.
     pub weight: u32,
     /// What a model is called here: pairs of the name asked for and the name sent.
     pub model_map: Vec<(String, String)>,
 }
 
-impl Settings {
-    /// An upstream for every model, with the caller's own credentials, reached directly.
+impl Upstream {
+    /// The upstream at `base_url`, such as `https://api.openai.com/v1`: for every model, with the caller's own
+    /// credentials, reached directly, named after its host.
+    ///
+    /// # Errors
+    /// When it is not an address with `http` or `https` and a host.
+    pub fn new(base_url: &str) -> Result<Upstream, BuildError> {
+        let base: Uri = base_url.parse().map_err(|_| BuildError::new(wrong_address()))?;
+        let is_http = base.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"));
+        let has_password = base.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        match base.host() {
+            Some(host) if is_http && !has_password => Ok(Upstream::named(host.to_owned(), base.clone())),
+            _ => Err(BuildError::new(wrong_address())),
+        }
+    }
+
+    /// OpenAI's own API, `https://api.openai.com/v1`.
     #[must_use]
-    pub fn new(name: impl Into<String>, base: Uri) -> Settings {
-        Settings {
+    pub fn openai() -> Upstream {
+        Upstream::new(OPENAI).expect("a constant with a scheme and a host")
+    }
+
+    /// The same as [`Upstream::new`], of an address that is parsed already; what is wrong with it, building the client
+    /// tells.
+    #[must_use]
+    pub fn named(name: impl Into<String>, base: Uri) -> Upstream {
+        Upstream {
             name: name.into(),
             base,
             keys: Vec::new(),
@@ -58,6 +87,94 @@ impl Settings {
             weight: 1,
             model_map: Vec::new(),
         }
+    }
+
+    /// A name for events, metrics and errors, in place of the host.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Upstream {
+        self.name = name.into();
+        self
+    }
+
+    /// Adds a key, sent as `authorization: Bearer KEY`. With several, requests take turns, and one that is refused or
+    /// limited rests.
+    ///
+    /// # Errors
+    /// When no header can carry it. The key is not in the error.
+    pub fn key(self, key: &str) -> Result<Upstream, BuildError> {
+        self.key_in(header::AUTHORIZATION.as_str(), &format!("Bearer {key}"))
+    }
+
+    /// Adds a key, sent as it is in the header `name`: `api-key` for Azure, `x-api-key` for Anthropic.
+    ///
+    /// # Errors
+    /// When it is no header's name, or no header can carry the key. The key is not in the error.
+    pub fn key_in(mut self, name: &str, key: &str) -> Result<Upstream, BuildError> {
+        let wrong = |what: &str| BuildError::new(format!("upstream \"{}\": {what}", self.name));
+        let name: HeaderName = name.parse().map_err(|_| wrong("the name of its key's header is none"))?;
+        let value = HeaderValue::from_str(key).map_err(|_| wrong("its key holds what no header can carry"))?;
+        self.keys.push(Key::new(name, value));
+        Ok(self)
+    }
+
+    /// Serves `models` alone. `*` at an end stands for any ending.
+    #[must_use]
+    pub fn models<M: Into<String>>(mut self, models: impl IntoIterator<Item = M>) -> Upstream {
+        self.models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Lower is asked first; 1 where nothing is said.
+    #[must_use]
+    pub fn priority(mut self, priority: u32) -> Upstream {
+        self.priority = priority;
+        self
+    }
+
+    /// Its share among upstreams of the same priority; 1 where nothing is said.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Upstream {
+        self.weight = weight.max(1);
+        self
+    }
+
+    /// Asked for `model`, it is sent `here` in its place: the model's name, and nothing else of the request, is replaced.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>, here: impl Into<String>) -> Upstream {
+        self.model_map.push((model.into(), here.into()));
+        self
+    }
+
+    /// Trusts the certificate authorities in `pem` instead of the system's.
+    #[must_use]
+    pub fn roots_pem(mut self, pem: impl Into<Vec<u8>>) -> Upstream {
+        self.roots_pem = Some(pem.into());
+        self
+    }
+
+    /// Goes through a forward proxy.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Upstream {
+        self.proxy = Some(proxy);
+        self
+    }
+}
+
+/// An address may hold a password, so it is not repeated.
+fn wrong_address() -> String {
+    "an upstream's address is http:// or https://, a host, perhaps a path, and no password: https://api.openai.com/v1"
+        .to_owned()
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = self.base.host().unwrap_or_default();
+        let keys = self.keys.len();
+        f.debug_struct("Upstream")
+            .field("name", &self.name)
+            .field("host", &host)
+            .field("keys", &keys)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,218 +194,39 @@ impl Key {
         value.set_sensitive(true);
         Key { header, value }
     }
-}
 
-/// What a caller's credentials may come in: all of it goes when the upstream has its own key.
-const CREDENTIALS: [HeaderName; 6] = [
-    header::AUTHORIZATION,
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-api-key"),
-    header::COOKIE,
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-];
-
-/// An upstream, ready to be spoken to.
-pub(crate) struct Upstream {
-    pub(crate) name: String,
-    pub(crate) name_value: HeaderValue,
-    pub(crate) pool: Pool,
-    host: HeaderValue,
-    /// `http://host:port`, where a forward proxy needs the whole address.
-    origin: Option<String>,
-    /// The path's beginning, without a slash at its end.
-    prefix: String,
-    query: Option<String>,
-    keys: Vec<Key>,
-    proxy_authorization: Option<HeaderValue>,
-}
-
-impl Upstream {
-    pub(crate) fn build(settings: Settings) -> Result<Upstream, BuildError> {
-        let wrong = |why: &str| BuildError::new(format!("upstream \"{}\": {why}", settings.name));
-        let base = settings.base.clone().into_parts();
-        let authority = base.authority.ok_or_else(|| wrong("its base_url names no host"))?;
-        let is_tls = match base.scheme {
-            Some(scheme) if scheme == Scheme::HTTPS => true,
-            Some(scheme) if scheme == Scheme::HTTP => false,
-            _ => return Err(wrong("its base_url is neither http nor https")),
-        };
-        let tls = if is_tls { Some(tls_config(&settings)?) } else { None };
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("its host is not a valid header"))?;
-        let path = base.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let target = Target {
-            host: authority.host().trim_matches(['[', ']']).to_string(),
-            port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
-            tls,
-            proxy: settings.proxy.clone(),
-        };
-        let is_absolute = settings.proxy.is_some() && !is_tls;
-        Ok(Upstream {
-            name_value: HeaderValue::from_str(&settings.name).map_err(|_| wrong("its name is not a valid header"))?,
-            name: settings.name,
-            pool: Pool::new(target),
-            host,
-            origin: is_absolute.then(|| format!("http://{authority}")),
-            prefix: path.path().trim_end_matches('/').to_string(),
-            query: path.query().map(ToString::to_string),
-            keys: settings.keys,
-            proxy_authorization: if is_absolute { settings.proxy.and_then(|p| p.authorization) } else { None },
-        })
+    pub(crate) fn value(&self) -> &HeaderValue {
+        &self.value
     }
-
-    /// The address of the caller's `path` here. `/v1` at its beginning stands for the base path.
-    pub(crate) fn uri(&self, asked: &PathAndQuery) -> Option<Uri> {
-        let path = asked.path();
-        let rest = match path.strip_prefix("/v1") {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-            _ => path,
-        };
-        let unchanged = self.origin.is_none() && self.query.is_none() && self.keys.is_empty();
-        if unchanged && self.prefix == "/v1" && rest.len() != path.len() {
-            return Some(Uri::from(asked.clone()));
-        }
-        let query = merge(self.query.as_deref(), asked.query(), !self.keys.is_empty());
-        let mut whole = BytesMut::with_capacity(self.prefix.len() + asked.as_str().len() + 64);
-        whole.put_slice(self.origin.as_deref().unwrap_or_default().as_bytes());
-        whole.put_slice(self.prefix.as_bytes());
-        whole.put_slice(rest.as_bytes());
-        if self.prefix.is_empty() && rest.is_empty() {
-            whole.put_u8(b'/');
-        }
-        if !query.is_empty() {
-            whole.put_u8(b'?');
-            whole.put_slice(query.as_bytes());
-        }
-        Uri::from_maybe_shared(Bytes::from(whole)).ok()
-    }
-
-    /// Its keys, as they go over the wire: never to be written down.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        self.keys.iter().filter_map(|key| key.value.to_str().ok()).collect()
-    }
-
-    /// Makes `headers`, already freed of what concerns the caller's connection, fit for here, with
-    /// the key of this number.
-    pub(crate) fn sign(&self, headers: &mut HeaderMap, key: usize) {
-        headers.insert(header::HOST, self.host.clone());
-        if let Some(key) = self.keys.get(key).or(self.keys.first()) {
-            for name in &CREDENTIALS {
-                headers.remove(name);
-            }
-            handshake::strip_credentials(headers);
-            headers.insert(key.header.clone(), key.value.clone());
-        }
-        if let Some(authorization) = &self.proxy_authorization {
-            headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
-        }
-    }
-}
-
-/// The upstream's query and the caller's, whose parameters of the same name give way; with a key
-/// of the upstream's own, the caller's `key` and `api-key` parameters are left out.
-fn merge(own: Option<&str>, asked: Option<&str>, strips_keys: bool) -> String {
-    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_string();
-    let own_names: Vec<String> = own.iter().flat_map(|q| q.split('&')).map(name).collect();
-    let mut pairs: Vec<&str> = own.iter().flat_map(|q| q.split('&')).filter(|p| !p.is_empty()).collect();
-    for pair in asked.iter().flat_map(|q| q.split('&')).filter(|p| !p.is_empty()) {
-        let name = name(pair);
-        let is_key = strips_keys && (name.eq_ignore_ascii_case("key") || name.eq_ignore_ascii_case("api-key"));
-        if !is_key && !own_names.contains(&name) {
-            pairs.push(pair);
-        }
-    }
-    pairs.join("&")
-}
-
-/// TLS with the system's trust, or with the upstream's own; HTTP/1.1 only.
-pub(crate) fn tls_config(settings: &Settings) -> Result<Arc<ClientConfig>, BuildError> {
-    let wrong = |why: String| BuildError::new(format!("upstream \"{}\": {why}", settings.name));
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| wrong(format!("TLS: {e}")))?;
-    let mut config = match &settings.roots_pem {
-        Some(pem) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|e| wrong(format!("its certificate authorities: {e}")))?;
-                roots.add(certificate).map_err(|e| wrong(format!("its certificate authorities: {e}")))?;
-            }
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
-        None => {
-            let verifier = Verifier::new(provider).map_err(|e| wrong(format!("no trusted certificates: {e}")))?;
-            // "Dangerous" is rustls' word for any verifier but its own; this is the system's.
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-        }
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn upstream(base: &str, key: Option<&str>) -> Upstream {
-        Upstream::build(Settings {
-            name: "u".into(),
-            base: base.parse().unwrap(),
-            keys: key.iter().map(|k| Key::new(header::AUTHORIZATION, HeaderValue::from_str(k).unwrap())).collect(),
-            proxy: None,
-            roots_pem: None,
-            models: vec![],
-            priority: 1,
-            weight: 1,
-            model_map: vec![],
-        })
-        .unwrap()
-    }
-
-    fn uri(upstream: &Upstream, asked: &'static str) -> String {
-        upstream.uri(&PathAndQuery::from_static(asked)).unwrap().to_string()
-    }
-
     #[test]
-    fn a_path_with_or_without_v1_lands_under_the_base() {
-        for base in ["http://h/v1", "http://h/v1/"] {
-            let upstream = upstream(base, None);
-            assert_eq!(uri(&upstream, "/v1/chat/completions?a=1"), "/v1/chat/completions?a=1");
-            assert_eq!(uri(&upstream, "/chat/completions"), "/v1/chat/completions");
-            assert_eq!(uri(&upstream, "/v1"), "/v1");
-            assert_eq!(uri(&upstream, "/v1beta/x"), "/v1/v1beta/x");
+    fn an_address_needs_a_scheme_and_a_host() {
+        for address in ["", "api.openai.com", "/v1", "ftp://h/v1", "https://", "http:/v1", "ht tp://h", "unix:/run/x"] {
+            let error = Upstream::new(address).expect_err(address).to_string();
+            assert!(error.contains("https://api.openai.com/v1"), "{error}");
         }
-        assert_eq!(uri(&upstream("http://h", None), "/v1/models"), "/models");
-        assert_eq!(uri(&upstream("http://h", None), "/v1"), "/");
-        assert_eq!(uri(&upstream("http://h/openai", None), "/v1/models"), "/openai/models");
-    }
-
-    #[test]
-    fn the_upstreams_query_wins_over_the_callers() {
-        let azure = upstream("http://h/openai?api-version=2025", None);
-        assert_eq!(uri(&azure, "/v1/models?api-version=1999&x=2"), "/openai/models?api-version=2025&x=2");
-    }
-
-    #[test]
-    fn a_callers_key_in_the_query_does_not_reach_an_upstream_with_its_own() {
-        let own = upstream("http://h/v1", Some("Bearer own"));
-        assert_eq!(uri(&own, "/v1/models?key=stolen&api-key=too&x=2"), "/v1/models?x=2");
-        assert_eq!(uri(&upstream("http://h/v1", None), "/v1/models?key=mine"), "/v1/models?key=mine");
-    }
-
-    #[test]
-    fn a_callers_credentials_do_not_reach_an_upstream_with_its_own() {
-        let mut headers = HeaderMap::new();
-        for name in &CREDENTIALS {
-            headers.insert(name.clone(), HeaderValue::from_static("the caller's"));
+        for address in ["http://h", "https://h:8443/v1?api-version=1", "http://[::1]:80/v1"] {
+            Upstream::new(address).expect(address);
         }
-        let offered = HeaderValue::from_static("openai-insecure-api-key.the-callers");
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offered);
-        upstream("http://h/v1", Some("Bearer own")).sign(&mut headers, 0);
-        assert_eq!(headers.len(), 2);
-        assert_eq!(headers[header::AUTHORIZATION], "Bearer own");
-        assert!(headers[header::AUTHORIZATION].is_sensitive());
-        assert_eq!(headers[header::HOST], "h");
+    }
+
+    #[test]
+    fn neither_a_key_nor_a_password_is_shown() {
+        let secret = "sk-very-secret";
+        let upstream = Upstream::new("https://h/v1").unwrap().key(secret).unwrap();
+        assert!(!format!("{upstream:?}").contains(secret));
+        let refused = upstream.clone().key("sk-very-secret\n").unwrap_err();
+        assert!(!format!("{refused} {refused:?}").contains(secret));
+        for address in [secret, "https://user:sk-very-secret@h/v1"] {
+            let refused = Upstream::new(address).unwrap_err();
+            assert!(!format!("{refused} {refused:?}").contains(secret));
+        }
+        assert!(upstream.clone().key_in("not a name", "x").is_err());
+        assert!(upstream.keys[0].value().is_sensitive());
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, header};
-use seawall::{BuildError, Client, Key, Memory, Proxy, Settings};
+use seawall::{BuildError, Client, Key, Memory, Proxy, Upstream};
 use seawall_core::upstream::Upstream as Placed;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,9 +26,9 @@ use crate::observe::alert::Alerts;
 use crate::observe::incidents::{LOOK_EVERY, Names};
 use crate::observe::journal::{Closed, Journal};
 use crate::observe::rollup;
-use crate::server::admit::Limits as BodyLimits;
 use crate::server::door::Door;
 use crate::server::{self, Limits, Server, admin};
+use seawall::proxy::Limits as BodyLimits;
 
 pub(crate) use pages::site;
 
@@ -114,7 +114,8 @@ impl Gateway {
             telemetry::settings(config),
         )?);
         let memory = Memory::new(usize::try_from(config.server.memory_max).unwrap_or(usize::MAX));
-        let client = Client::builder(config.upstreams.iter().map(upstream).collect())
+        let client = Client::builder()
+            .upstreams(config.upstreams.iter().map(upstream))
             .policy(config.policy.clone())
             .routes(config.routes.clone())
             .observer(Arc::clone(&observe) as Arc<dyn seawall::Observer>)
@@ -203,18 +204,15 @@ fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// An upstream, as it is spoken to.
-pub(crate) fn upstream(config: &UpstreamConfig) -> Settings {
-    Settings {
-        name: config.name.clone(),
-        base: config.base.clone(),
-        keys: config.api_keys.iter().filter_map(|key| own_key(config.auth, key)).collect(),
-        proxy: config.proxy.as_ref().map(through),
-        roots_pem: config.roots.as_ref().map(|roots| roots.pem.clone()),
-        models: config.models.clone(),
-        priority: config.priority,
-        weight: config.weight,
-        model_map: config.model_map.clone(),
-    }
+pub(crate) fn upstream(config: &UpstreamConfig) -> Upstream {
+    let mut upstream = Upstream::named(config.name.clone(), config.base.clone());
+    upstream.keys = config.api_keys.iter().filter_map(|key| own_key(config.auth, key)).collect();
+    upstream.proxy = config.proxy.as_ref().map(through);
+    upstream.roots_pem = config.roots.as_ref().map(|roots| roots.pem.clone());
+    upstream.models = config.models.clone();
+    (upstream.priority, upstream.weight) = (config.priority, config.weight);
+    upstream.model_map = config.model_map.clone();
+    upstream
 }
 
 /// An upstream, as far as it matters whether it serves a model.
@@ -249,7 +247,7 @@ fn own_key(auth: UpstreamAuth, key: &Secret) -> Option<Key> {
 
 fn door(config: &Config, listen: SocketAddr, client: &Client) -> Door {
     // The id of this process in `Via`: the end of a request id is as unlike others as can be.
-    let id = client.new_id(seawall::unix_micros());
+    let id = client.new_id(seawall::proxy::unix_micros());
     let has_a_key = config.upstreams.iter().any(|u| !u.api_keys.is_empty());
     Door {
         via: HeaderValue::try_from(format!("1.1 seawall-{}", &id[id.len() - 8..])).expect("hex digits"),

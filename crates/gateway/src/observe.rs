@@ -145,7 +145,7 @@ impl Observe {
     /// One line for each kind of request that is found to fail every time.
     fn diagnosed(&self, facts: &Request, record: Option<&Arc<Record>>, cause: Cause, text: &str) {
         let shape = Shape::of(facts).to_string();
-        if self.metrics.diagnoses.is_news(seawall::unix_micros(), cause, &shape) {
+        if self.metrics.diagnoses.is_news(seawall::proxy::unix_micros(), cause, &shape) {
             tracing::warn!(
                 target: "seawall::diagnosis",
                 request = record.map_or("-", |record| &record.id),
@@ -164,7 +164,7 @@ impl Observer for Observe {
     fn failed(&self, request: &Arc<Record>, attempt: Attempt) {
         let at = self.upstreams.iter().position(|name| *name == attempt.upstream);
         let upstream = at.and_then(|at| u16::try_from(at).ok()).map(UpstreamId);
-        self.rollup.failed(seawall::unix_micros(), &Facts::on_record(request), upstream, &attempt);
+        self.rollup.failed(seawall::proxy::unix_micros(), &Facts::on_record(request), upstream, &attempt);
         self.recent.failed(upstream, request, &attempt);
         if let Some(upstream) = upstream {
             let model = request.model.as_deref();
@@ -222,7 +222,7 @@ impl Observer for Observe {
         self.incidents.ended(record.map(|record| record.id.as_str()), facts, &ended);
         self.metrics.tokens(facts.model.as_deref(), &ended.tokens);
         self.telemetry.request(facts, || self.metrics.model_name(facts.model.as_deref()), &ended);
-        self.rollup.ended(seawall::unix_micros(), facts, &ended);
+        self.rollup.ended(seawall::proxy::unix_micros(), facts, &ended);
         self.recent.ended(&ended);
         if let Some((cause, text)) = &ended.diagnosis {
             self.diagnosed(facts, record, *cause, text);
@@ -241,7 +241,7 @@ impl Observer for Observe {
     }
 
     fn left(&self, facts: &Request, attempts: u32) {
-        self.rollup.left(seawall::unix_micros(), facts, attempts);
+        self.rollup.left(seawall::proxy::unix_micros(), facts, attempts);
         self.recent.left();
         self.refused(facts.endpoint, facts.model.as_deref(), Outcome::Interrupted);
     }
@@ -249,7 +249,7 @@ impl Observer for Observe {
     fn samples(&self) -> bool {
         self.sample_ppm > 0 && {
             // The low bits of the clock are chance enough to pick one success in many.
-            let chance = u32::try_from(seawall::unix_micros().rem_euclid(1_000_000)).unwrap_or_default();
+            let chance = u32::try_from(seawall::proxy::unix_micros().rem_euclid(1_000_000)).unwrap_or_default();
             chance < self.sample_ppm
         }
     }

@@ -5,7 +5,6 @@
 //! another, but for the limits that all share.
 
 pub(crate) mod admin;
-pub(crate) mod admit;
 mod amend;
 pub(crate) mod answer;
 pub(crate) mod body;
@@ -40,10 +39,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
 use crate::observe::Observe;
-use admit::Limits as BodyLimits;
 use door::Door;
 use head::IDLE_MAX;
 use loud::{Conn, Wire};
+use seawall::proxy::Limits as BodyLimits;
 
 /// hyper's own bounds, above ours so that ours can answer: fields, and bytes of buffer.
 const HYPER_FIELDS_MAX: usize = 256;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
-use seawall::{Answer, Answered, Call, Client, Labels, Observer, Payload, Settings};
+use seawall::proxy::{Answer, Call, Labels, Payload};
+use seawall::{Answered, Client, Observer, Upstream};
 use seawall_chaos::{Running, Server};
 use seawall_core::event::{self, Outcome};
 use seawall_core::plan::policy::{FirstContent, Policy, RETRIED};
@@ -70,10 +71,10 @@ pub(crate) async fn bench(policy: Policy) -> Bench {
 
 pub(crate) async fn bench_with(policy: Policy, chaos: seawall_chaos::Settings) -> Bench {
     let chaos = Server::start(chaos).await.unwrap();
-    let settings = Settings::new("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
+    let settings = Upstream::named("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
     let notes = Arc::new(Notes::default());
     let client =
-        Client::builder(vec![settings]).policy(policy).observer(Arc::clone(&notes) as _).seed(1).build().unwrap();
+        Client::builder().upstream(settings).policy(policy).observer(Arc::clone(&notes) as _).seed(1).build().unwrap();
     Bench { chaos, client, notes }
 }
 
@@ -95,7 +96,7 @@ impl Bench {
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
             ("x-chaos".parse().unwrap(), HeaderValue::from_str(chaos).unwrap()),
         ]);
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         Call {
             facts: Request::of(&Method::POST, path, &headers, Some(&body), body.len() as u64),
             target: PathAndQuery::from_static(path),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
-use seawall::{Client, Conclusion, Interrupted, Settings};
+use seawall::proxy::{Conclusion, Interrupted};
+use seawall::{Client, Upstream};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::verdict::{Class, Fault};
 
@@ -128,9 +129,9 @@ async fn a_kept_connection_that_ended_before_it_took_the_request_is_no_attempt()
     const ROUNDS: usize = 20;
     let mut bench = bench(policy()).await;
     let (port, tell, is_done) = closes_when_told(ROUNDS);
-    let settings = Settings::new("closes", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
+    let settings = Upstream::named("closes", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
     bench.client =
-        Client::builder(vec![settings]).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
+        Client::builder().upstream(settings).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
     let mut at_once = 0;
     for _ in 0..ROUNDS {
         let Conclusion::Answer(answer) = bench.client.run(bench.plain_call(false)).await else { panic!("failed") };
@@ -154,9 +155,9 @@ async fn a_kept_connection_that_ended_before_it_took_the_request_is_no_attempt()
 async fn nobody_listening_is_never_sent() {
     let mut bench = bench(policy()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let settings = Settings::new("nobody", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
+    let settings = Upstream::named("nobody", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
     bench.client =
-        Client::builder(vec![settings]).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
+        Client::builder().upstream(settings).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
     let Conclusion::Failure(failure) = bench.client.run(bench.call("ok", false)).await else { panic!("answered") };
     assert_eq!((failure.reason, failure.class), (Reason::Attempts, Some(Class::NotSent)));
     assert_eq!(bench.notes.taken_for(), [(Class::NotSent, Some(Fault::Refused)); 4]);

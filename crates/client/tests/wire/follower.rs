@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
-use seawall::{Call, Conclusion, FollowedReply, Follower, Sending};
+use seawall::proxy::{Call, Conclusion, FollowedReply, Follower, Sending};
 use seawall_core::event::{Attempt, Ended};
 use seawall_core::verdict::about::Finish;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use seawall::{Call, Conclusion};
+use seawall::proxy::{Call, Conclusion};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::policy::{FirstContent, Policy};
 use seawall_core::verdict::{Billed, Class};

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::HeaderValue;
-use seawall::Conclusion;
+use seawall::proxy::Conclusion;
 use seawall_core::event::Reason;
 use seawall_core::plan::breaker::State;
 use seawall_core::plan::policy::{FirstContent, Policy};
@@ -114,7 +114,7 @@ async fn a_probe_whose_caller_leaves_at_any_await_is_released() {
         // Evidence from one moment is none.
         call.headers.insert("x-chaos-latency", HeaderValue::from_static("300ms"));
         let body = format!(r#"{{"model":"m","messages":[],"n":{failures}}}"#);
-        call.payload = seawall::Payload::Kept(body.into());
+        call.payload = seawall::proxy::Payload::Kept(body.into());
         bench.client.run(call).await;
     }
     let mut left = 0;

@@ -9,6 +9,7 @@ mod hedges;
 mod leaving;
 mod orphans;
 mod phases;
+mod public;
 mod reframing;
 mod sockets;
 mod streams;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use seawall::{Call, Conclusion};
+use seawall::proxy::{Call, Conclusion};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::policy::Policy;
 use seawall_core::request::Patience;
@@ -59,7 +59,7 @@ async fn nobody_else_gets_it() {
     leaves(&bench, call(&bench, "Bearer one", 0)).await;
     let other_words = || {
         let mut call = call(&bench, "Bearer one", 1);
-        call.payload = seawall::Payload::Kept(r#"{"model":"m","messages":[]}"#.into());
+        call.payload = seawall::proxy::Payload::Kept(r#"{"model":"m","messages":[]}"#.into());
         call
     };
     let other_client = || {
@@ -118,7 +118,7 @@ async fn no_more_than_so_many_are_kept() {
     let bench = bench(adopting()).await;
     for number in 0..=ORPHANS_MAX {
         let mut call = bench.call("slow=60s", false);
-        call.payload = seawall::Payload::Kept(format!(r#"{{"model":"m","n":{number}}}"#).into());
+        call.payload = seawall::proxy::Payload::Kept(format!(r#"{{"model":"m","n":{number}}}"#).into());
         leaves(&bench, call).await;
     }
     assert_eq!(bench.client.orphans(), ORPHANS_MAX);

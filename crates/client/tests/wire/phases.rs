@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
-use seawall::{Client, Conclusion, Payload, Settings};
+use seawall::proxy::{Conclusion, Payload};
+use seawall::{Client, Upstream};
 use seawall_core::event::{Attempt, Connection, Phases, Reason};
 use seawall_core::plan::policy::{FirstContent, OnBreak};
 use seawall_core::verdict::{Class, Fault};
@@ -47,10 +48,10 @@ fn failed(notes: &Notes) -> Vec<Attempt> {
 
 /// A client of one upstream at `base`, which nothing is told of but what `notes` hear.
 fn client_of(base: &str, roots_pem: Option<Vec<u8>>) -> (Client, Arc<Notes>) {
-    let mut settings = Settings::new("u", base.parse().unwrap());
+    let mut settings = Upstream::named("u", base.parse().unwrap());
     settings.roots_pem = roots_pem;
     let notes = Arc::new(Notes::default());
-    let builder = Client::builder(vec![settings]).policy(policy()).observer(Arc::clone(&notes) as _);
+    let builder = Client::builder().upstream(settings).policy(policy()).observer(Arc::clone(&notes) as _);
     (builder.build().unwrap(), notes)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
-use seawall::{Answer, Call, Conclusion, Payload};
+use seawall::proxy::{Answer, Call, Conclusion, Payload};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::policy::Policy;
 use seawall_core::plan::upgrade::Upgrade;

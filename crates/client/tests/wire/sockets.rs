@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use seawall::{Call, Conclusion, HANDSHAKE_WITHIN, Payload, Tunnel};
+use seawall::proxy::{Call, Conclusion, HANDSHAKE_WITHIN, Payload, Tunnel};
 use seawall_core::event::Outcome;
 use seawall_core::request::Request;
 use seawall_core::verdict::{Class, Fault};

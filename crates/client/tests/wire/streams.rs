@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use seawall::{Conclusion, Interrupted, Relay};
+use seawall::proxy::{Conclusion, Interrupted, Relay};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::plan::policy::{Commit, FirstContent, OnBreak, Policy};
 use seawall_core::verdict::{Billed, Class, Fault};
@@ -185,7 +185,7 @@ fn responses(words: &[&str]) -> Vec<String> {
     events
 }
 
-fn background(bench: &Bench) -> seawall::Call {
+fn background(bench: &Bench) -> seawall::proxy::Call {
     let mut call = bench.plain_call(true);
     let body =
         bytes::Bytes::from_static(br#"{"model":"m","stream":true,"background":true,"store":true,"input":"hello"}"#);
@@ -193,7 +193,7 @@ fn background(bench: &Bench) -> seawall::Call {
     call.facts =
         seawall_core::request::Request::of(&http::Method::POST, path, &call.headers, Some(&body), body.len() as u64);
     call.target = http::uri::PathAndQuery::from_static(path);
-    call.payload = seawall::Payload::Kept(body);
+    call.payload = seawall::proxy::Payload::Kept(body);
     call
 }
 

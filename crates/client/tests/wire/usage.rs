@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use seawall::{Call, Conclusion, Payload, Relay};
+use seawall::proxy::{Call, Conclusion, Payload, Relay};
 use seawall_core::event::{Attempt, Ended, Outcome, Reason};
 use seawall_core::upstream::UpstreamId;
 use seawall_core::verdict::usage::{BYTES_PER_TOKEN, Counted, Tokens};

@@ -109,7 +109,7 @@ fn look(
     for warning in &journals.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let minute = |micros: i64| micros.div_euclid(MINUTE_MICROS);
     let since = minute(args.since.unix_micros(now));
     // Whole minutes, the one under way included: what is counted and what failed are of the same time.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
-use seawall::{Call, Client, Conclusion, Labels, Payload, Settings};
+use seawall::proxy::{Call, Conclusion, Labels, Payload};
+use seawall::{Client, Upstream};
 use seawall_chaos::{FaultShare, Running, Server as Chaos, Settings as ChaosSettings};
 use seawall_core::plan::policy::Policy;
 use seawall_core::request::Request;
@@ -202,8 +203,8 @@ async fn load(url: &str, args: &DemoArgs, chaos: &Running, err: &mut impl Write)
     let base: Uri = format!("{url}/v1").parse().map_err(io::Error::other)?;
     let mut policy = Policy::default();
     policy.retry.max_attempts = 1;
-    let settings = Settings::new("demo", base);
-    let client = Client::builder(vec![settings]).policy(policy).build().map_err(io::Error::other)?;
+    let settings = Upstream::named("demo", base);
+    let client = Client::builder().upstream(settings).policy(policy).build().map_err(io::Error::other)?;
     let total = RATE * args.seconds;
     let mut tick = interval(Duration::from_micros(1_000_000 / RATE));
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -243,7 +244,7 @@ async fn ask(client: Client, n: u64) -> (bool, Duration) {
     let body = Bytes::from(body.to_string());
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     let facts = Request::of(&Method::POST, PATH, &headers, Some(&body), body.len() as u64);
-    let unix_micros = seawall::unix_micros();
+    let unix_micros = seawall::proxy::unix_micros();
     let call = Call {
         facts,
         target: PathAndQuery::from_static(PATH),

@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use http::{HeaderValue, header};
-use seawall::{Key, Settings};
+use seawall::{Key, Upstream};
 use tokio::task::JoinSet;
 
 use crate::config::{self, Config, Environment, Overrides, UpstreamConfig};
@@ -235,7 +235,7 @@ fn choose<'c>(config: &'c Config, named: Option<&str>, model: Option<&str>) -> O
 
 /// How to reach an upstream, and the secrets that this takes. Its own key goes there, or else the one of
 /// the environment, which no wire carries that others can read.
-fn settings(upstream: &UpstreamConfig, env: &Environment) -> (Settings, Vec<String>) {
+fn settings(upstream: &UpstreamConfig, env: &Environment) -> (Upstream, Vec<String>) {
     let mut settings = gateway::upstream(upstream);
     // Whoever names an upstream for this request means it, whatever models it is configured for.
     settings.models.clear();

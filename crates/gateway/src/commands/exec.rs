@@ -86,7 +86,7 @@ fn start(config: &Config) -> Result<Gateway, Exit> {
     if let Err(error) = data_dir::private_dir(&folder) {
         eprintln!("warning: {}: {error}; failures are kept in memory only", folder.display());
     }
-    let file = folder.join(format!("{}-{}.db", seawall::unix_micros() / 1_000, std::process::id()));
+    let file = folder.join(format!("{}-{}.db", seawall::proxy::unix_micros() / 1_000, std::process::id()));
     let journal = serve::open_journal(&file, config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
     Gateway::start(config, journal).map_err(|e| exit::fail(exit::CANNOT_START, &e, e.hint()))
 }

@@ -132,7 +132,7 @@ fn list(
     for warning in &journals.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let filter = args.filter(now);
     if args.groups {
         return groups::list(args, &journals, &filter, now, out, err);

@@ -89,7 +89,7 @@ pub(crate) fn run(
     for warning in &journals.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let subject = match subject(args, &journals, now) {
         Ok(Ok(subject)) => subject,
         Ok(Err(Unclear { what, hint })) => {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri, header};
-use seawall::{Dialer, Settings};
+use seawall::Upstream;
+use seawall::proxy::Dialer;
 use tokio::time::timeout;
 
 use crate::config::Config;
@@ -87,7 +88,7 @@ impl Admin {
 
     /// The one at an address that [`base`] took.
     fn at(base: Uri, address: String, config: &Config) -> Result<Admin, Silence> {
-        let dialer = Dialer::to(&Settings::new("admin", base)).map_err(|error| trouble(&error))?;
+        let dialer = Dialer::to(&Upstream::named("admin", base)).map_err(|error| trouble(&error))?;
         let token = config.server.admin_token.as_ref().and_then(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
             value.set_sensitive(true);

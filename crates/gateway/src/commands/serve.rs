@@ -151,7 +151,7 @@ fn announce(data_dir: &DataDir, gateway: &Gateway, journal: &Path) {
         pid: std::process::id(),
         listen: gateway.listen.to_string(),
         admin: Some(gateway.admin.to_string()),
-        started: when::rfc3339(seawall::unix_micros()),
+        started: when::rfc3339(seawall::proxy::unix_micros()),
         journal: Some(journal.to_path_buf()),
     };
     if let Err(error) = data_dir.announce(&serve) {

@@ -115,14 +115,14 @@ pub(crate) async fn run(
 async fn one_page(url: &str, env: &Environment) -> Result<Entry, String> {
     let page = StatusPage::at(url, env)?;
     let site = gateway::site(&page, None).map_err(|error| error.to_string())?;
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let there = There::Asked { url: page.shown(), snapshot: snapshot(now, site.look(Memory::default()).await.1) };
     Ok(Entry { upstream: None, there, here: None, breakers: None, now })
 }
 
 /// Every upstream of the configuration, and after them those that only the record knows.
 async fn all(args: &StatusArgs, config: &Config, err: &mut impl Write) -> io::Result<Vec<Entry>> {
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let since = args.since.map_or(now - SINCE_MICROS, |when| when.unix_micros(now));
     let mut record = match record(args, config, since, err)? {
         Ok(record) => Some(record),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use seawall::Settings as Way;
+use seawall::Upstream as Way;
 use zeroize::Zeroizing;
 
 use super::through;
@@ -18,7 +18,7 @@ pub(crate) fn receivers(config: &Config) -> Vec<Settings> {
 
 /// `None` for an address that is none, which the configuration rules out.
 fn receiver(alert: &AlertConfig, remind_every: Duration) -> Option<Settings> {
-    let mut way = Way::new(alert.name.clone(), alert.url.expose().parse().ok()?);
+    let mut way = Way::named(alert.name.clone(), alert.url.expose().parse().ok()?);
     way.proxy = alert.proxy.as_ref().map(through);
     way.roots_pem = alert.roots.as_ref().map(|Roots { pem, .. }| pem.clone());
     let first = alert.secrets.first();

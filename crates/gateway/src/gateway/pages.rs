@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seawall::{BuildError, Settings};
+use seawall::{BuildError, Upstream};
 use seawall_core::dice::Dice;
 use seawall_core::time::micros;
 use tokio::task::JoinSet;
@@ -20,7 +20,7 @@ const FRESH_POLLS: i64 = 3;
 /// page is on the same host; elsewhere the system's are.
 pub(crate) fn site(page: &StatusPage, upstream: Option<&UpstreamConfig>) -> Result<Site, BuildError> {
     let roots = upstream.filter(|upstream| upstream.base.host() == page.url.host()).and_then(|u| u.roots.as_ref());
-    let mut settings = Settings::new(page.shown(), page.url.clone());
+    let mut settings = Upstream::named(page.shown(), page.url.clone());
     settings.proxy = page.proxy.as_ref().map(through);
     settings.roots_pem = roots.map(|Roots { pem, .. }| pem.clone());
     Site::new(&settings)
@@ -43,7 +43,8 @@ pub(super) fn pollers(config: &Config, board: &Arc<Board>) -> Result<JoinSet<()>
         let mut of_upstreams = config.upstreams.iter().filter_map(|u| Some((u, u.status_page.as_ref()?)));
         let Some((upstream, page)) = of_upstreams.find(|(_, page)| page.shown() == url) else { continue };
         let site = Arc::new(site(page, Some(upstream))?);
-        let seed = u64::try_from(seawall::unix_micros()).unwrap_or_default() ^ (u64::from(std::process::id()) << 32);
+        let seed =
+            u64::try_from(seawall::proxy::unix_micros()).unwrap_or_default() ^ (u64::from(std::process::id()) << 32);
         let look = move |memory| {
             let site = Arc::clone(&site);
             async move { site.look(memory).await }

@@ -29,7 +29,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use schemars::JsonSchema;
-use seawall::{BuildError, Dialer};
+use seawall::BuildError;
+use seawall::proxy::Dialer;
 use seawall_core::dice::Dice;
 use seawall_core::incident::{Id, Severity};
 use serde::Serialize;
@@ -53,7 +54,7 @@ pub(crate) struct Settings {
     /// What matters less is not told.
     pub(crate) min_severity: Severity,
     /// Its address, proxy and certificate authorities. Keys in it are left aside.
-    pub(crate) way: seawall::Settings,
+    pub(crate) way: seawall::Upstream,
 }
 
 /// The form that a receiver wants to be told in. It holds credentials, so it cannot be printed.
@@ -164,8 +165,8 @@ impl Alerts {
                 async move { receiver.post(&item).await }
             };
             // Replicas that lose the same receiver must not come back in step.
-            let seed =
-                u64::try_from(seawall::unix_micros()).unwrap_or_default() ^ (u64::from(std::process::id()) << 32);
+            let seed = u64::try_from(seawall::proxy::unix_micros()).unwrap_or_default()
+                ^ (u64::from(std::process::id()) << 32);
             let dice = Dice::new(seed ^ alerts.sinks.len() as u64);
             let tasks = alerts.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
             tasks.spawn(courier::run(Arc::clone(&sink), alerts.closing.subscribe(), dice, post));
@@ -265,7 +266,7 @@ impl Receiver {
     }
 
     async fn post(&self, item: &Item) -> Result<StatusCode, Refused> {
-        post::send(&self.dialer, self.written(item, seawall::unix_micros())).await
+        post::send(&self.dialer, self.written(item, seawall::proxy::unix_micros())).await
     }
 
     /// What is sent at `now`, in microseconds since the Unix epoch.

@@ -116,7 +116,7 @@ impl Watch {
         alerts: Arc<Alerts>,
     ) -> Watch {
         let (is_on, limits) = (limits.is_some(), limits.unwrap_or_default());
-        let start = (Time::from_micros(u64::try_from(seawall::unix_micros()).unwrap_or(0)), Instant::now());
+        let start = (Time::from_micros(u64::try_from(seawall::proxy::unix_micros()).unwrap_or(0)), Instant::now());
         let state = Mutex::new(State { incidents: Incidents::new(limits), ..State::default() });
         let (feed, bell) = (Feed::new(), Notify::new());
         let watch = Watch { names, is_on, journal, pages, alerts, feed, bell, start, state };
@@ -127,7 +127,7 @@ impl Watch {
         }
         match saved {
             Some(Ok(saved)) => watch.resume(saved, limits, open),
-            Some(Err(_)) | None => watch.journal.forget(seawall::unix_micros()),
+            Some(Err(_)) | None => watch.journal.forget(seawall::proxy::unix_micros()),
         }
         watch.forget(limits);
         watch.want_pages(&watch.lock());
@@ -332,7 +332,7 @@ impl Watch {
             return false;
         };
         state.acknowledged.insert(known.id, known.severity);
-        self.journal.acknowledged(id, seawall::unix_micros());
+        self.journal.acknowledged(id, seawall::proxy::unix_micros());
         true
     }
 
@@ -360,7 +360,7 @@ impl Watch {
         let is_known = |row: &IncidentRow| state.acknowledged.keys().any(|id| id.as_str() == row.id);
         for row in rows.iter_mut().filter(|row| row.acknowledged.is_none() && is_known(row)) {
             // The journal has the very moment once it has written it down, a moment from now.
-            row.acknowledged = Some(seawall::unix_micros());
+            row.acknowledged = Some(seawall::proxy::unix_micros());
         }
     }
 

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use seawall::Dialer;
+use seawall::proxy::Dialer;
 use seawall_core::incident::inert;
 use seawall_core::verdict::retry_after;
 use tokio::time::Instant;
@@ -134,7 +134,7 @@ pub(super) async fn send(dialer: &Dialer, post: Post) -> Result<StatusCode, Refu
         http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(wire)).await.map_err(broken)?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(broken)?;
-        answer(response, seawall::unix_micros().div_euclid(1_000_000)).await
+        answer(response, seawall::proxy::unix_micros().div_euclid(1_000_000)).await
     };
     tokio::pin!(exchange, connection);
     // The connection ends with its last byte, which the exchange may still have to read.

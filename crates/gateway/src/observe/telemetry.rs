@@ -27,7 +27,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use prost::Message;
-use seawall::{Answered, BuildError, Dialer};
+use seawall::proxy::Dialer;
+use seawall::{Answered, BuildError};
 use seawall_core::dice::Dice;
 use seawall_core::event::{Ended, Outcome};
 use seawall_core::request::{Endpoint, Request};
@@ -68,7 +69,7 @@ pub(crate) struct Settings {
 /// Where to send, and what.
 pub(crate) struct Collector {
     /// Its address, proxy and certificate authorities. The paths of the signals are put behind the address.
-    pub(crate) way: seawall::Settings,
+    pub(crate) way: seawall::Upstream,
     /// For every post, credentials among them.
     pub(crate) headers: HeaderMap,
     /// Whether traces are sent.
@@ -151,8 +152,9 @@ impl Telemetry {
             let (health, sender, places, closed) =
                 (health("traces"), Arc::clone(&sender), Arc::clone(&places), closed.clone());
             // Replicas that lose the same collector must not come back in step.
-            let dice =
-                Dice::new(u64::try_from(seawall::unix_micros()).unwrap_or_default() ^ u64::from(std::process::id()));
+            let dice = Dice::new(
+                u64::try_from(seawall::proxy::unix_micros()).unwrap_or_default() ^ u64::from(std::process::id()),
+            );
             tasks.spawn(async move {
                 let written = |stories: &[Story]| sender.traces(stories, &places);
                 export::traces(&stories, closed, dice, &health, written, |body| sender.send(&sender.traces_at, body))
@@ -160,7 +162,7 @@ impl Telemetry {
             });
         }
         if let Some(every) = collector.metrics_every {
-            let measures = Arc::new(Measures::new(places, readings, seawall::unix_micros()));
+            let measures = Arc::new(Measures::new(places, readings, seawall::proxy::unix_micros()));
             telemetry.measures = Some(Arc::clone(&measures));
             let health = health("metrics");
             tasks.spawn(async move {
@@ -291,7 +293,7 @@ impl Sender {
     }
 
     fn metrics(&self, measures: &Measures) -> Bytes {
-        let metrics = measures.told(seawall::unix_micros());
+        let metrics = measures.told(seawall::proxy::unix_micros());
         let scope_metrics = vec![otlp::ScopeMetrics { scope: Some(scope()), metrics }];
         let resource_metrics = vec![otlp::ResourceMetrics { resource: Some(self.resource.clone()), scope_metrics }];
         otlp::Metrics { resource_metrics }.encode_to_vec().into()

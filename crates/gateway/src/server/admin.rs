@@ -217,7 +217,7 @@ impl Admin {
 
 impl Admin {
     async fn failures(&self, query: Option<&str>) -> Reply {
-        let asked = match failures::Asked::of(query, seawall::unix_micros()) {
+        let asked = match failures::Asked::of(query, seawall::proxy::unix_micros()) {
             Ok(asked) => asked,
             Err(bad) => return reply::bad(bad.parameter, bad.why),
         };
@@ -226,7 +226,7 @@ impl Admin {
     }
 
     async fn groups(&self, query: Option<&str>) -> Reply {
-        let asked = match groups::Asked::of(query, seawall::unix_micros()) {
+        let asked = match groups::Asked::of(query, seawall::proxy::unix_micros()) {
             Ok(asked) => asked,
             Err(bad) => return reply::bad(bad.parameter, bad.why),
         };
@@ -328,7 +328,7 @@ fn metrics(server: &Server, asked: &HeaderMap) -> Reply {
     let journal = server.observe.journal.stats();
     let readings = Readings {
         breakers: server.client.breakers(),
-        pages: server.observe.pages.indicators(seawall::unix_micros()),
+        pages: server.observe.pages.indicators(seawall::proxy::unix_micros()),
         waiting: server.client.waiting(),
         budget_tokens: server.client.budget_tokens(),
         journal_rows: journal.rows,

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use seawall::Failure;
+use seawall::proxy::Failure;
 use seawall_core::json;
 use seawall_core::verdict::Class;
 

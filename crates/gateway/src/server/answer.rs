@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use seawall::headers::strip;
-use seawall::{Answer, Failure};
+use seawall::proxy::{Answer, Failure};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::verdict::code::Code;
-use seawall_core::verdict::{self, Class, Fault};
+use seawall_core::verdict::{self, Fault};
 use serde_json::json;
 
 use super::amend::{addition, amended, extended};
@@ -50,9 +50,10 @@ pub(crate) fn success(answer: &mut Answer, id: &str, overhead_us: u64) {
 
 /// The answer to a request that no upstream answered well.
 pub(crate) fn failure(failure: &mut Failure, id: &str) -> Response<Bytes> {
+    let status = failure.status();
     let mut response = match failure.reply.take() {
-        Some((head, body)) => forwarded(failure, head, body, id),
-        None => own(code(failure), &says(failure), id),
+        Some((head, body)) => forwarded(failure, status, head, body, id),
+        None => own(failure.code(), &failure.says(), id),
     };
     let headers = response.headers_mut();
     headers.insert(ATTEMPTS, number(failure.attempts));
@@ -104,13 +105,14 @@ pub(crate) fn mark_late(headers: &mut HeaderMap) {
 }
 
 /// An upstream's error, on its way to the caller.
-fn forwarded(failure: &Failure, mut head: response::Parts, body: Bytes, id: &str) -> Response<Bytes> {
+fn forwarded(
+    failure: &Failure,
+    status: StatusCode,
+    mut head: response::Parts,
+    body: Bytes,
+    id: &str,
+) -> Response<Bytes> {
     let said = failure.said.as_deref();
-    let status = match said.and_then(|s| s.status).map(StatusCode::from_u16) {
-        Some(Ok(meant)) if head.status.is_success() => meant,
-        _ if head.status.is_success() => StatusCode::BAD_GATEWAY,
-        _ => head.status,
-    };
     let headers = &mut head.headers;
     pass(headers, id);
     for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::ETAG] {
@@ -155,71 +157,6 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
     let kind = said.and_then(|s| s.kind.clone()).unwrap_or_else(|| kind_of(status).to_string());
     let code = said.and_then(|s| s.code.clone()).unwrap_or_else(|| Code::UpstreamError.name().to_string());
     object(&message, &kind, &code, request_id)
-}
-
-/// The code of a failure that no upstream worded.
-pub(super) fn code(failure: &Failure) -> Code {
-    match (failure.fault, failure.class) {
-        (None, _) => Code::Unavailable,
-        (Some(Fault::Deadline), _) => Code::Deadline,
-        (Some(Fault::FirstContentTimeout | Fault::Stall), _) => Code::Timeout,
-        (Some(Fault::Tls), _) => Code::Tls,
-        (_, Some(Class::NotSent)) => Code::Connect,
-        (Some(Fault::StreamEmpty | Fault::StreamCut), _) => Code::BadReply,
-        _ => Code::UpstreamProtocol,
-    }
-}
-
-/// What happened to a request that no upstream worded an answer to.
-pub(super) fn says(failure: &Failure) -> String {
-    let upstream = failure.upstream.as_ref().and_then(|v| v.to_str().ok()).unwrap_or(if failure.attempts > 0 {
-        "the upstream"
-    } else {
-        "no upstream"
-    });
-    if failure.attempts == 0 && matches!(failure.reason, Reason::Breaker | Reason::Queue) {
-        let wait = failure.retry_in.unwrap_or_default().as_secs_f64();
-        return format!("its upstreams have failed again and again, and are asked again in {wait:.1} s");
-    }
-    let Some(fault) = failure.fault else {
-        return "no upstream serves this model".to_string();
-    };
-    let attempts = failure.attempts;
-    let times = if attempts == 1 { "1 attempt".to_string() } else { format!("{attempts} attempts") };
-    let mut says = format!("{upstream}: {} ({times}", plainly(fault));
-    if fault == Fault::Deadline {
-        says.push_str(&format!(", deadline {:.1} s", failure.patience.as_secs_f64()));
-    }
-    says.push(')');
-    if let Some(found) = &failure.diagnosis {
-        says.push_str("; ");
-        says.push_str(&found.text);
-    }
-    says
-}
-
-/// A fault, for a person.
-pub(super) fn plainly(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Resolve => "its name does not resolve",
-        Fault::Refused => "the connection was refused",
-        Fault::ConnectTimeout => "no connection in time",
-        Fault::Tls => "no secure connection: certificate, name or protocol",
-        Fault::NotSent => "the connection ended before the request was sent",
-        Fault::Stale => "a kept connection had been closed",
-        Fault::Reset => "the connection ended before any answer",
-        Fault::Garbage => "the answer was not HTTP",
-        Fault::FirstContentTimeout => "no content in time",
-        Fault::Deadline => "no answer before the deadline",
-        Fault::Truncated => "the answer was cut short",
-        Fault::BodyReset => "the connection was reset half-way",
-        Fault::Stall => "it stopped sending",
-        Fault::Undecodable => "the answer could not be decoded",
-        Fault::StreamCut => "the stream ended without its last event",
-        Fault::StreamEmpty => "the stream ended without any content",
-        Fault::StreamError => "the stream reported an error",
-        _ => "the answer was no answer",
-    }
 }
 
 /// What stood where an error object should have been.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use seawall::{Broken, Failure, Hold, Piece, Relay};
+use seawall::proxy::{Broken, Failure, Hold, Piece, Relay};
 use seawall_core::event;
 use seawall_core::request::Dialect;
 

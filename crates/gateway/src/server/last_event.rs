@@ -5,13 +5,13 @@
 //! connection then ends uncleanly (`loud`), for readers that pass error events over.
 
 use bytes::Bytes;
-use seawall::{Broken, Failure};
+use seawall::proxy::{Broken, Failure, plainly};
 use seawall_core::request::Dialect;
 use seawall_core::verdict::code::Code;
 use serde_json::{Value, json};
 
 use super::amend::extended;
-use super::answer::{code, message, plainly, says};
+use super::answer::message;
 
 /// The last event of a broken stream: the form that every official SDK raises. Where the upstream's
 /// own has said it already, a comment in its place, which like the event must reach the wire before
@@ -40,7 +40,7 @@ pub(crate) fn broken(broken: &Broken, id: &str, is_recorded: bool) -> Option<Byt
 /// The only event of a stream whose head was sent while no answer had come, when none came after all.
 /// `None` where no event can be understood.
 pub(crate) fn failed(failure: &Failure, dialect: Option<Dialect>, id: &str, is_recorded: bool) -> Option<Bytes> {
-    let code = code(failure);
+    let code = failure.code();
     let said = failure.said.as_deref();
     let request_id = failure.upstream_ids.last().map_or(id, String::as_str);
     // The upstream's own words are the caller's, as they would be in an answer with a status.
@@ -48,7 +48,7 @@ pub(crate) fn failed(failure: &Failure, dialect: Option<Dialect>, id: &str, is_r
     let mut error = json!({
         "message": match said.and_then(|s| s.message.as_deref()) {
             Some(said) => extended(failure, said),
-            None => message(code, &says(failure), id),
+            None => message(code, &failure.says(), id),
         },
         "type": words(said.and_then(|s| s.kind.as_deref()), code.kind().into()),
         "param": null,

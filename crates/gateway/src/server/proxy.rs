@@ -9,13 +9,12 @@ use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use seawall::{Call, Conclusion, Follower, Labels, Payload, headers};
+use seawall::Overrides;
+use seawall::proxy::{self, Admitted, Call, Conclusion, Follower, Labels, Payload, Refused, admit, facts};
 use seawall_core::event::Outcome;
-use seawall_core::plan::policy::Commit;
-use seawall_core::request::{self, Endpoint};
+use seawall_core::request::Endpoint;
 use seawall_core::verdict::code::Code;
 
-use super::admit::{self, Admitted, Refused};
 use super::answer;
 use super::body::AnswerBody;
 use super::loud::{self, Conn};
@@ -23,14 +22,6 @@ use super::switch::{self, Switch};
 use super::{InFlight, Server};
 use crate::observe::telemetry::{self, Arrival, Propagation, Trace};
 
-/// A larger body is looked at off the async threads.
-const PEEK_INLINE_MAX: usize = 4 * 1024 * 1024;
-/// The longest `x-seawall-tag` kept, in bytes.
-const TAG_BYTES_MAX: usize = 64;
-
-static MAX_RETRIES: HeaderName = HeaderName::from_static("x-seawall-max-retries");
-static STREAM: HeaderName = HeaderName::from_static("x-seawall-stream");
-static TAG: HeaderName = HeaderName::from_static("x-seawall-tag");
 static REASON: HeaderName = HeaderName::from_static("x-seawall-reason");
 
 /// Answers one request.
@@ -40,7 +31,7 @@ pub(crate) async fn handle(
     mut request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let arrived = loud::now();
-    let arrived_unix_micros = seawall::unix_micros();
+    let arrived_unix_micros = seawall::proxy::unix_micros();
     let id = server.client.new_id(arrived_unix_micros);
     let is_h2 = request.version() == http::Version::HTTP_2;
     let serving = conn.serve(is_h2);
@@ -63,7 +54,7 @@ pub(crate) async fn handle(
     if server.is_draining() {
         return refuse(Code::Draining, "");
     }
-    let admitted = match admit::admit(body, server.limits.bodies, &server.memory).await {
+    let admitted = match admit(body, server.limits.bodies, &server.memory).await {
         Ok(admitted) => admitted,
         Err(Refused::TooLarge) => {
             return refuse(Code::BodyTooLarge, &format!("limit {} bytes", server.limits.bodies.body_max));
@@ -76,12 +67,10 @@ pub(crate) async fn handle(
         Payload::Kept(bytes) => Some(bytes.clone()),
         Payload::Flow(_) => None,
     };
-    let mut facts = peek(&head, kept, len).await.with_query(head.uri.query());
+    let mut facts = facts(&head, kept, len).await;
     facts.websocket &= head.version == http::Version::HTTP_11;
     let is_websocket = facts.websocket;
-    let max_retries = own(&head.headers, &MAX_RETRIES).and_then(|v| v.parse().ok());
-    let commit = own(&head.headers, &STREAM).and_then(Commit::from_name);
-    let tag = own(&head.headers, &TAG).map(|tag| plain(tag, TAG_BYTES_MAX));
+    let Overrides { max_retries, commit, tag, .. } = Overrides::of(&head.headers);
     if let Some(trace) = &trace {
         trace.admitted(&facts, client.as_deref(), tag.as_deref());
     }
@@ -188,46 +177,12 @@ fn no_further(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// The facts of the request; a large body is looked at where it holds up nobody else.
-async fn peek(head: &http::request::Parts, body: Option<Bytes>, len: u64) -> request::Request {
-    let (method, path, headers) = (&head.method, head.uri.path(), &head.headers);
-    let body = match body {
-        Some(body) if body.len() > PEEK_INLINE_MAX => body,
-        body => return request::Request::of(method, path, headers, body.as_deref(), len),
-    };
-    let (method, path, headers) = (method.clone(), path.to_string(), headers.clone());
-    let look = move || request::Request::of(&method, &path, &headers, Some(&body), len);
-    match tokio::task::spawn_blocking(look).await {
-        Ok(facts) => facts,
-        // The runtime is going down, and the request with it.
-        Err(_) => request::Request::of(&head.method, head.uri.path(), &head.headers, None, len),
-    }
-}
-
-/// Makes the caller's headers fit to go on: nothing of its connection, nothing of ours, of its trace what is
-/// wanted, and a mark that they passed here.
+/// Makes the caller's headers fit to go on: of its trace what is wanted, and a mark that they passed here.
 fn prepare(fields: &mut HeaderMap, via: &HeaderValue, endpoint: Endpoint, trace: Propagation) {
     let ends = trace != Propagation::Forward;
-    headers::strip(fields, |name| {
-        matches!(name, "content-length" | "expect")
-            || name.starts_with(headers::OWN_PREFIX)
-            || (ends && telemetry::is_of_a_trace(name))
-    });
+    proxy::prepare(fields, endpoint, |name| ends && telemetry::is_of_a_trace(name));
     if !ends {
         telemetry::bound(fields);
     }
-    if endpoint.dialect().is_some() {
-        // Replies must be readable to be judged.
-        fields.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    }
     fields.append(header::VIA, via.clone());
-}
-
-fn own<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// `text` as a label: printable, and no longer than `max` bytes.
-fn plain(text: &str, max: usize) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(max).collect()
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade;
-use seawall::Tunnel;
+use seawall::proxy::Tunnel;
 use seawall_core::upstream::UpstreamId;
 use tokio::net::TcpStream;
 use tokio::sync::watch;

@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use seawall::Tunnel;
+use seawall::proxy::Tunnel;
 use seawall_core::verdict::Fault;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest, Ready};

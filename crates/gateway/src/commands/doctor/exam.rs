@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use seawall::Settings;
+use seawall::Upstream;
 use seawall_core::verdict::{Billed, Class};
 use tokio::time::sleep;
 
@@ -110,7 +110,7 @@ pub(super) const TRACES_MAX: usize = 10;
 
 /// The course of an examination.
 pub(super) struct Exam<'a> {
-    upstream: &'a Settings,
+    upstream: &'a Upstream,
     pub(super) draft: &'a Draft<'a>,
     sends_max: u32,
     tell: &'a mut dyn FnMut(&Step<'_>) -> io::Result<()>,
@@ -123,7 +123,7 @@ pub(super) struct Exam<'a> {
 
 impl<'a> Exam<'a> {
     pub(super) fn new(
-        upstream: &'a Settings,
+        upstream: &'a Upstream,
         draft: &'a Draft<'a>,
         sends_max: u32,
         tell: &'a mut dyn FnMut(&Step<'_>) -> io::Result<()>,

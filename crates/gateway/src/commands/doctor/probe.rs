@@ -11,7 +11,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
-use seawall::{Answered, Call, Client, Conclusion, Labels, Observer, Payload, Piece, Relay, Settings};
+use seawall::proxy::{Call, Conclusion, Labels, Payload, Piece, Relay};
+use seawall::{Answered, Client, Observer, Upstream};
 use seawall_core::event;
 use seawall_core::plan::policy::{FirstContent, Policy};
 use seawall_core::request::Request;
@@ -84,11 +85,12 @@ impl Heard {
 ///
 /// # Errors
 /// What is wrong with the upstream's settings: its address, its certificates.
-pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard, String> {
+pub(super) async fn ask(upstream: &Upstream, question: Question) -> Result<Heard, String> {
     let Question { method, target, body, read_max, within } = question;
     let ear = Arc::new(Ear::default());
     // A client of its own for every question: one that remembers failures would stop asking.
-    let client = Client::builder(vec![upstream.clone()])
+    let client = Client::builder()
+        .upstream(upstream.clone())
         .policy(once(within))
         .observer(Arc::clone(&ear) as Arc<dyn Observer>)
         .build()
@@ -101,7 +103,7 @@ pub(super) async fn ask(upstream: &Settings, question: Question) -> Result<Heard
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let facts = Request::of(&method, target.path(), &headers, Some(&body), body.len() as u64);
-    let (arrived, began_unix_micros) = (now(), seawall::unix_micros());
+    let (arrived, began_unix_micros) = (now(), seawall::proxy::unix_micros());
     let id = client.new_id(began_unix_micros);
     let call = Call {
         facts,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, header};
-use seawall::Settings;
+use seawall::Upstream;
 use seawall_core::verdict::{Class, Fault, retry_after};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -33,7 +33,7 @@ const SKEW_MAX: Duration = Duration::from_secs(30);
 const PARTS: [&str; 5] = ["dns", "connect", "tls", "http", "clock"];
 
 /// Looks at one upstream. `own` are the gateway's addresses.
-pub(super) async fn upstream(upstream: &UpstreamConfig, settings: &Settings, own: &[SocketAddr]) -> Vec<Check> {
+pub(super) async fn upstream(upstream: &UpstreamConfig, settings: &Upstream, own: &[SocketAddr]) -> Vec<Check> {
     let is_tls = upstream.base.scheme_str() == Some("https");
     let (host, port, via) = match &upstream.proxy {
         Some(proxy) => (proxy.host.clone(), proxy.port, format!("proxy {}", proxy.shown())),

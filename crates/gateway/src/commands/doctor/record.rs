@@ -95,7 +95,7 @@ pub(super) fn clients(dir: &Path) -> Vec<Check> {
     let Ok(journals) = Journals::open(&args, None) else {
         return [retries, long].map(|name| Check::new(name, State::Skip, "nothing is on record yet")).to_vec();
     };
-    let since = seawall::unix_micros() - i64::try_from(SINCE.as_micros()).unwrap_or(i64::MAX);
+    let since = seawall::proxy::unix_micros() - i64::try_from(SINCE.as_micros()).unwrap_or(i64::MAX);
     vec![stacked(retries, &journals, since), long_answers(long, &journals, since)]
 }
 

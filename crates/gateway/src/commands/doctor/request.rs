@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use seawall::Settings;
+use seawall::Upstream;
 use seawall_core::request::lint::{self, Options, Report, Target};
 use seawall_core::verdict::Class;
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(super) struct Order<'a> {
     pub(super) file: &'a Path,
     pub(super) form: Option<Form>,
     /// Where to send it, and what no message may show; `None`: it is only looked at.
-    pub(super) send: Option<(Settings, Vec<String>)>,
+    pub(super) send: Option<(Upstream, Vec<String>)>,
     pub(super) upstream: String,
     pub(super) sends_max: u32,
     pub(super) json: bool,

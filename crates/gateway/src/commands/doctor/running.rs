@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, header};
-use seawall::{Key, Settings};
+use seawall::{Key, Upstream};
 
 use super::check::{Check, State};
 use super::probe::{self, Heard, Question};
@@ -34,7 +34,7 @@ pub(super) async fn gateway(config: &Config, serve: Option<Serve>) -> (Running, 
     let Some(base) = serve.admin.as_ref().and_then(|admin| format!("http://{admin}").parse().ok()) else {
         return (found(State::Skip, format!("pid {} says nothing of its admin side", serve.pid)), Some(serve));
     };
-    let mut settings = Settings::new("admin", base);
+    let mut settings = Upstream::named("admin", base);
     if let Some(token) = &config.server.admin_token
         && let Ok(value) = HeaderValue::try_from(format!("Bearer {}", token.expose()))
     {
@@ -57,7 +57,7 @@ pub(super) async fn gateway(config: &Config, serve: Option<Serve>) -> (Running, 
     (running, Some(serve))
 }
 
-async fn ask(settings: &Settings, path: &'static str) -> Option<Heard> {
+async fn ask(settings: &Upstream, path: &'static str) -> Option<Heard> {
     let target = PathAndQuery::from_static(path);
     let (body, read_max) = (Bytes::new(), METRICS_BYTES_MAX);
     probe::ask(settings, Question { method: Method::GET, target, body, read_max, within: ANSWER_WITHIN }).await.ok()

@@ -51,7 +51,7 @@ pub(super) fn run(
     for warning in &journals.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let since = args.since.map_or(now - SINCE_MICROS, |when| when.unix_micros(now));
     let mut found = journals.incidents(since, i64::MAX)?;
     // What began in the same moment has one that tells of the others: it comes first.

@@ -63,7 +63,7 @@ pub(super) fn run(
     if args.json {
         out.write_all(json_line(&whole).map_err(io::Error::from)?.as_bytes())?;
     } else {
-        tell(&whole.incident, &whole.events, seawall::unix_micros(), out)?;
+        tell(&whole.incident, &whole.events, seawall::proxy::unix_micros(), out)?;
     }
     out.flush()?;
     Ok(exit::OK)

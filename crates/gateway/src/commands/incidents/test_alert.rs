@@ -114,7 +114,7 @@ pub(crate) async fn run(
 
 /// All receivers at the same time; each hears the end after the beginning.
 async fn send(args: &TestAlertArgs, config: &Config) -> Vec<Told> {
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let is_wanted = |name: &str| args.sink.as_deref().is_none_or(|sink| sink == name);
     let mut tasks = JoinSet::new();
     for (at, alert) in config.alerts.iter().enumerate().filter(|(_, alert)| is_wanted(&alert.name)) {

@@ -67,7 +67,7 @@ pub(super) fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Exit, Stopped> {
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let moment = |when: Option<When>, or: i64| when.map_or(or, |when| when.unix_micros(now));
     let span = moment(args.since, i64::MIN)..moment(args.until, i64::MAX);
     if span.start > span.end {

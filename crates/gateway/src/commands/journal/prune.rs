@@ -67,7 +67,7 @@ pub(super) fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Exit, Stopped> {
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     let before = args.older_than.map(|when| when.unix_micros(now));
     if before.is_some_and(|before| before > now) {
         writeln!(err, "error: --older-than lies ahead: all there is would go\nhint: 30d is thirty days ago")?;

@@ -56,7 +56,7 @@ fn journal(notes: impl IntoIterator<Item = Note>, failed_ago: &[i64]) -> TempDir
     let settings = Settings { keep: Duration::MAX, ..Settings::default() };
     let (journal, _) = Journal::open(&dir.path().join(JOURNAL_FILE), settings).unwrap();
     for (n, ago) in (0..).zip(failed_ago) {
-        let began = seawall::unix_micros() - ago * SECOND;
+        let began = seawall::proxy::unix_micros() - ago * SECOND;
         let asked = Arc::new(Request { began_unix_micros: began, ..(*request(n)).clone() });
         let mut tried = attempt(1);
         tried.began_unix_micros = began;
@@ -69,7 +69,7 @@ fn journal(notes: impl IntoIterator<Item = Note>, failed_ago: &[i64]) -> TempDir
 }
 
 fn ago(seconds: i64) -> i64 {
-    seawall::unix_micros() - seconds * SECOND
+    seawall::proxy::unix_micros() - seconds * SECOND
 }
 
 #[test]

@@ -250,7 +250,7 @@ mod verb {
     #[tokio::test]
     async fn each_page_is_asked_once_and_the_record_told_for_every_upstream() {
         let dir = tempfile::tempdir().unwrap();
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         let path = dir.path().to_owned();
         let filling = tokio::task::spawn_blocking(move || {
             fill(&path, now - 20 * MINUTE, &[10, 11, 12, 13], |at, _, tried| {

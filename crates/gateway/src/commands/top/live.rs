@@ -42,7 +42,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) async fn run(place: &Arc<Place>, every: Duration, colours: bool) -> Result<Exit, Stopped> {
     // Before the screen is taken: who mistypes an address reads why in the usual place.
     let (admin, summary) = link::first(place).await?;
-    let mut state = State::new(seawall::unix_micros(), admin.address.clone());
+    let mut state = State::new(seawall::proxy::unix_micros(), admin.address.clone());
     state.on(Event::Summary(Box::new(summary)));
 
     let signals = Signals {
@@ -93,7 +93,7 @@ impl Show {
             }
             let first = tokio::select! {
                 event = events.recv() => event,
-                _ = ticks.tick() => Some(Event::Tick(seawall::unix_micros())),
+                _ = ticks.tick() => Some(Event::Tick(seawall::proxy::unix_micros())),
                 _ = self.signals.term.recv() => return exit::OK,
                 _ = self.signals.hangup.recv() => return exit::OK,
                 _ = self.signals.interrupt.recv() => return exit::OK,

@@ -127,7 +127,7 @@ fn parsed<T: serde::de::DeserializeOwned>(list: Option<&Value>) -> Vec<T> {
 
 /// The gateway's clock.
 fn now(summary: &Summary) -> i64 {
-    summary.time.map_or_else(seawall::unix_micros, |time| time.0)
+    summary.time.map_or_else(seawall::proxy::unix_micros, |time| time.0)
 }
 
 fn table(header: &[&str]) -> Table {

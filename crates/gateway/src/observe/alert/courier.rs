@@ -126,7 +126,7 @@ impl Sink {
         self.counts.sent.inc();
         let since = self.health.lock().unwrap_or_else(PoisonError::into_inner).failing_since.take();
         if let Some(since) = since {
-            let seconds = seawall::unix_micros().saturating_sub(since) / 1_000_000;
+            let seconds = seawall::proxy::unix_micros().saturating_sub(since) / 1_000_000;
             tracing::info!(target: "seawall::alert", sink = self.name, kind = self.kind, after_s = seconds, "alerts are delivered again");
         }
     }
@@ -142,7 +142,7 @@ impl Sink {
         let is_news = {
             let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
             let is_news = health.failing_since.is_none();
-            health.failing_since.get_or_insert_with(seawall::unix_micros);
+            health.failing_since.get_or_insert_with(seawall::proxy::unix_micros);
             health.last_error = Some(why.clone());
             is_news
         };

@@ -165,7 +165,7 @@ pub(super) fn save(transaction: &Transaction<'_>, saved: &Saved) -> rusqlite::Re
     let value = serde_json::to_string(saved).unwrap_or_default();
     transaction
         .prepare_cached("INSERT OR REPLACE INTO state (name, saved, value) VALUES (?1, ?2, ?3)")?
-        .execute(params![STATE, seawall::unix_micros(), value])?;
+        .execute(params![STATE, seawall::proxy::unix_micros(), value])?;
     Ok(0)
 }
 

@@ -26,7 +26,7 @@ static BEGAN: OnceLock<i64> = OnceLock::new();
 pub(crate) fn request(n: i64) -> Arc<Request> {
     Arc::new(Request {
         id: format!("sw_{n:032x}"),
-        began_unix_micros: *BEGAN.get_or_init(seawall::unix_micros) + n,
+        began_unix_micros: *BEGAN.get_or_init(seawall::proxy::unix_micros) + n,
         endpoint: "chat_completions",
         method: "POST".to_owned(),
         model: Some("gpt-4o".to_owned()),
@@ -49,7 +49,7 @@ pub(crate) fn request(n: i64) -> Arc<Request> {
 pub(crate) fn attempt(number: u32) -> Attempt {
     Attempt {
         number,
-        began_unix_micros: seawall::unix_micros(),
+        began_unix_micros: seawall::proxy::unix_micros(),
         upstream: "openai".to_owned(),
         key: 0,
         status: Some(503),

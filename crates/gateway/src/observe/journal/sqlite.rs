@@ -451,7 +451,7 @@ impl Database {
     /// most [`PRUNE_ROWS`] of each table.
     pub(super) fn prune(&mut self, settings: &Settings) -> rusqlite::Result<Pruned> {
         let keep = i64::try_from(settings.keep.as_micros()).unwrap_or(i64::MAX);
-        let too_old = seawall::unix_micros().saturating_sub(keep);
+        let too_old = seawall::proxy::unix_micros().saturating_sub(keep);
         let rows =
             if self.bytes_used()? > settings.size_max { self.prune_oldest()? } else { self.prune_older_than(too_old)? };
         if rows > 0 {
@@ -589,7 +589,7 @@ fn private_file(path: &Path) -> std::io::Result<u64> {
 
 /// Renames the file, its WAL and its shared memory to `….corrupt-<time>`; where to.
 pub(super) fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
-    let stamp = jiff::Timestamp::from_microsecond(seawall::unix_micros())
+    let stamp = jiff::Timestamp::from_microsecond(seawall::proxy::unix_micros())
         .map_or_else(|_| "undated".to_owned(), |t| t.strftime("%Y%m%dT%H%M%SZ").to_string());
     let mut to = with_suffix(path, &format!(".corrupt-{stamp}"));
     let mut again = 1;

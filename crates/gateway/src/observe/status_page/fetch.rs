@@ -17,7 +17,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use seawall::{BuildError, Dialer, Settings};
+use seawall::proxy::Dialer;
+use seawall::{BuildError, Upstream};
 use tokio::time::{Instant, timeout_at};
 
 use super::document::text;
@@ -116,7 +117,7 @@ impl Site {
     ///
     /// # Errors
     /// When it has no usable address or certificates.
-    pub(crate) fn new(settings: &Settings) -> Result<Site, BuildError> {
+    pub(crate) fn new(settings: &Upstream) -> Result<Site, BuildError> {
         let dialer = Dialer::to(settings)?;
         Ok(Site { page: settings.base.clone(), dialer, answer_within: ANSWER_WITHIN })
     }

@@ -40,7 +40,7 @@ pub(crate) async fn poll<F>(
         let (next, said) = look(memory).await;
         memory = next;
         failures = if said.is_ok() { 0 } else { failures.saturating_add(1) };
-        board.put(page, seawall::unix_micros(), said);
+        board.put(page, seawall::proxy::unix_micros(), said);
         let wait = wait(every, failures);
         sleep(dice.duration(wait, wait + wait / JITTER_PART)).await;
         is_at_rest = !board.is_wanted(page);

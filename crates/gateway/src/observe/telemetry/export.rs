@@ -50,7 +50,7 @@ impl Health {
             Ok(()) => {
                 self.sent.inc();
                 if let Some(since) = since.take() {
-                    let after_s = seawall::unix_micros().saturating_sub(since) / 1_000_000;
+                    let after_s = seawall::proxy::unix_micros().saturating_sub(since) / 1_000_000;
                     tracing::info!(target: "seawall::telemetry", signal, collector, after_s, "telemetry is delivered again");
                 }
             }
@@ -59,7 +59,7 @@ impl Health {
                 if since.is_none() {
                     let why = refused.to_string();
                     tracing::warn!(target: "seawall::telemetry", signal, collector, why, "telemetry cannot be delivered");
-                    *since = Some(seawall::unix_micros());
+                    *since = Some(seawall::proxy::unix_micros());
                 }
             }
         }

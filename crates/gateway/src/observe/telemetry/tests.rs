@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use http::Method;
 use prometheus_client::encoding::text::encode;
-use seawall::{FollowedReply, Follower, Sending};
+use seawall::proxy::{FollowedReply, Follower, Sending};
 use seawall_core::event::{Attempt, Reason};
 use seawall_core::verdict::about::{About, Finish};
 use seawall_core::verdict::usage::{Counted, Tokens, Usage};
@@ -362,7 +362,7 @@ fn attempts_and_names_are_bounded_and_inert() {
 
 fn collector(url: &str) -> Collector {
     Collector {
-        way: seawall::Settings::new("telemetry", format!("{url}/base/").parse().unwrap()),
+        way: seawall::Upstream::named("telemetry", format!("{url}/base/").parse().unwrap()),
         headers: HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer collector"))]),
         traces: true,
         metrics_every: Some(Duration::from_secs(3_600)),

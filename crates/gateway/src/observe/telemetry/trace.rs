@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use seawall::{FollowedReply, Follower, Sending};
+use seawall::proxy::{FollowedReply, Follower, Sending};
 use seawall_core::event::{Attempt, Cause, Ended, Outcome, Reason};
 use seawall_core::incident::inert;
 use seawall_core::request::{Endpoint, Request};
@@ -301,7 +301,7 @@ impl Drop for Trace {
         let Some(mut story) = self.story.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
         // A request that was refused, or whose caller left, ends here.
         if story.end.is_none_or(|end| end.reason.is_none()) {
-            story.over = seawall::unix_micros().max(story.arrived);
+            story.over = seawall::proxy::unix_micros().max(story.arrived);
         }
         if story.is_kept() {
             self.stories.push(story);

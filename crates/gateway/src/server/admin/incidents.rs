@@ -76,7 +76,7 @@ pub(super) fn report(observe: &Observe, reader: &Reader, id: &str, form: Form) -
     let journals = Journals::open(&place, None)?;
     let command = format!("seawall report {}", incident.id);
     let subject = Subject::Incident(Box::new(incident), events);
-    let report = escalation::of(&journals, &subject, seawall::unix_micros(), &command)?;
+    let report = escalation::of(&journals, &subject, seawall::proxy::unix_micros(), &command)?;
     Ok(report.map(|report| match form {
         Form::Json => escalation::json(&report),
         Form::Markdown => escalation::markdown(&report),

@@ -116,7 +116,7 @@ impl Summary {
         let observe = &server.observe;
         let (minute, seconds) = observe.recent.last(MINUTE);
         let journal = observe.journal.stats();
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         let started = now - i64::try_from(observe.recent.uptime().as_micros()).unwrap_or(0);
         let is_told = |note: &&Note| note.event.under.is_none();
         let failing = |state: &crate::observe::alert::State| state.failing_since.is_some();

@@ -102,7 +102,7 @@ pub(super) struct Minute {
 impl Upstreams {
     /// Every upstream, as it is now; with its minutes if there is a `record` to read them from.
     pub(super) async fn of(server: &Server, record: Option<&Record>) -> Upstreams {
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         let last = now.div_euclid(MINUTE_MICROS);
         let first = last + 1 - i64::try_from(MINUTES).unwrap_or(i64::MAX);
         let bars = match record {

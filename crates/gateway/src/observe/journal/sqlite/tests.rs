@@ -120,7 +120,7 @@ fn minutes_past_their_time_go_as_rows_do() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let settings = Settings { keep: Duration::from_secs(3_600), ..Settings::default() };
-    let now = seawall::unix_micros() / MINUTE_MICROS;
+    let now = seawall::proxy::unix_micros() / MINUTE_MICROS;
     let (journal, _) = Journal::open(&path, Settings::default()).unwrap();
     let rows = (now - 1_300..=now).map(|minute| (cell(minute), Sums { requests: 1, ..Sums::default() }));
     journal.minutes(rows.collect()).unwrap();
@@ -137,7 +137,7 @@ fn minutes_past_their_time_go_as_rows_do() {
 fn of_a_file_that_is_too_long_minutes_older_than_any_attempt_go_first() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
-    let now = seawall::unix_micros() / MINUTE_MICROS;
+    let now = seawall::proxy::unix_micros() / MINUTE_MICROS;
     let (journal, _) = Journal::open(&path, Settings::default()).unwrap();
     for n in 0..300 {
         journal.attempt(&request(n), attempt(1));
@@ -205,7 +205,7 @@ fn a_row_past_its_time_goes_and_a_young_one_stays() {
     let path = dir.path().join("journal.db");
     let (journal, _) =
         Journal::open(&path, Settings { keep: Duration::from_secs(3_600), ..Settings::default() }).unwrap();
-    let now = seawall::unix_micros();
+    let now = seawall::proxy::unix_micros();
     for n in 0..1_200 {
         let mut old = attempt(1);
         old.began_unix_micros = now - 3_700_000_000;

@@ -82,7 +82,7 @@ pub(super) struct Row {
 impl Admin {
     /// Failed attempts.
     pub(super) async fn failures_page(&self, query: Option<&str>, headers: &HeaderMap) -> Reply {
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         // A form sends its empty fields too.
         let mut given = pairs(query);
         given.retain(|(_, value)| !value.is_empty());

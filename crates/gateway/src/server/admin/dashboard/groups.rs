@@ -45,7 +45,7 @@ struct Row {
 impl Admin {
     /// Failed attempts by kind; of the last day, unless a span is given.
     pub(super) async fn groups_page(&self, query: Option<&str>, headers: &HeaderMap) -> Reply {
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         let mut given = pairs(query);
         given.retain(|(_, value)| !value.is_empty());
         let (groups, wrong, unread) = match Asked::of(Some(&query_of(&given)), now) {

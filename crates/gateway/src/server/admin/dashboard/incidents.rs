@@ -84,7 +84,7 @@ impl Admin {
             Ok(rows) => (List::of(observe, rows).incidents, None),
             Err(why) => (Vec::new(), Some(why.says())),
         };
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         let mut reply = page(&All {
             frame: self.frame("Incidents", "/incidents", "incident", headers),
             more: rows.len().saturating_sub(ROWS_MAX),
@@ -99,7 +99,7 @@ impl Admin {
 
     /// One incident.
     pub(super) async fn incident_page(&self, id: String, headers: &HeaderMap) -> Reply {
-        let (observe, wanted, now) = (&self.server.observe, id.clone(), seawall::unix_micros());
+        let (observe, wanted, now) = (&self.server.observe, id.clone(), seawall::proxy::unix_micros());
         let path = observe.journal.path();
         let read = self.record.read(path, move |reader| told::read(reader, &wanted)).await;
         let whole = match or_none(read).map(|on_record| told::whole(observe, on_record, &id)) {

@@ -72,7 +72,7 @@ impl Admin {
             Ok(found) => found,
             Err(why) => return self.said(StatusCode::SERVICE_UNAVAILABLE, headers, why.says(), ""),
         };
-        let now = seawall::unix_micros();
+        let now = seawall::proxy::unix_micros();
         page(&Page {
             frame: self.frame("Request", "/failures", "", headers),
             requests: found.requests.iter().map(|request| Card::of(request, now)).collect(),

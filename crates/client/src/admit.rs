@@ -1,4 +1,4 @@
-//! The body at the door: kept if it can be, so that another attempt can send it.
+//! A request's body, taken in: kept if it can be, so that another attempt can send it.
 //!
 //! Up to a size, and while there is room, a body is read whole before the first attempt. What is
 //! larger flows through once, and the answer says so. What is larger than anything sensible is
@@ -13,39 +13,61 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use seawall::{BodyError, Hold, Memory, Payload};
 use seawall_core::event::Reason;
 use tokio::time::timeout;
 
+use crate::body::{BodyError, Payload};
+use crate::memory::{Hold, Memory};
+
 /// Between two pieces of a body, a caller may take this long.
-pub(crate) const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
+pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// How much is taken in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Above it a body is refused.
-    pub(crate) body_max: u64,
-    /// Above it a body is not kept.
-    pub(crate) replay_max: u64,
+pub struct Limits {
+    /// Above it a body is refused. 1 GiB.
+    pub body_max: u64,
+    /// Above it a body is not kept. 32 MiB.
+    pub replay_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { body_max: 1 << 30, replay_max: 32 << 20 }
+    }
 }
 
 /// A body that was let in.
-pub(crate) struct Admitted {
+pub struct Admitted {
     /// The body.
-    pub(crate) payload: Payload,
+    pub payload: Payload,
     /// Whether it can be sent again, and if not, why.
-    pub(crate) replay: Result<(), Reason>,
+    pub replay: Result<(), Reason>,
     /// Its length, as far as it is known.
-    pub(crate) len: u64,
+    pub len: u64,
     /// Set when a body that flows through turned out too large.
-    pub(crate) overflowed: Arc<AtomicBool>,
+    pub overflowed: Arc<AtomicBool>,
     /// The room that it takes up.
-    pub(crate) hold: Hold,
+    pub hold: Hold,
+}
+
+impl Admitted {
+    /// A body that is in memory anyway: it takes up no room of `memory`.
+    pub(crate) fn kept(bytes: Bytes, memory: &Arc<Memory>) -> Admitted {
+        let len = bytes.len() as u64;
+        Admitted {
+            payload: Payload::Kept(bytes),
+            replay: Ok(()),
+            len,
+            overflowed: Arc::default(),
+            hold: Hold::of(memory),
+        }
+    }
 }
 
 /// Why a body was not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// Larger than `body_bytes_max`.
     TooLarge,
     /// It stopped coming.
@@ -54,18 +76,23 @@ pub(crate) enum Refused {
     Broken,
 }
 
-/// Takes in `body`.
-pub(crate) async fn admit(mut body: Incoming, limits: Limits, memory: &Arc<Memory>) -> Result<Admitted, Refused> {
+/// Takes in `body`; a wait for more of it is bounded by [`BODY_IDLE_MAX`].
+///
+/// # Errors
+/// When it is larger than it may be, stops coming or breaks off.
+pub async fn admit<B>(body: B, limits: Limits, memory: &Arc<Memory>) -> Result<Admitted, Refused>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    let mut body = Box::pin(body);
     let announced = body.size_hint();
     if announced.lower() > limits.body_max {
         return Err(Refused::TooLarge);
     }
     let mut hold = Hold::of(memory);
     let overflowed = Arc::new(AtomicBool::new(false));
-    let kept = |bytes: Bytes, hold| {
-        let len = bytes.len() as u64;
-        Admitted { payload: Payload::Kept(bytes), replay: Ok(()), len, overflowed: Arc::default(), hold }
-    };
+    let kept = |bytes: Bytes, hold| Admitted { hold, ..Admitted::kept(bytes, memory) };
     if body.is_end_stream() {
         return Ok(kept(Bytes::new(), hold));
     }
@@ -89,7 +116,7 @@ pub(crate) async fn admit(mut body: Incoming, limits: Limits, memory: &Arc<Memor
     Ok(Admitted { payload: Payload::Flow(Box::pin(rest)), replay, len, overflowed, hold })
 }
 
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refused> {
+async fn next<B: Body<Data = Bytes>>(body: &mut Pin<Box<B>>) -> Result<Option<Bytes>, Refused> {
     loop {
         match timeout(BODY_IDLE_MAX, body.frame()).await {
             Err(_) => return Err(Refused::TooSlow),
@@ -137,14 +164,18 @@ impl Held {
 }
 
 /// A body that flows through: what was read of it, then the rest, up to a size.
-struct Rest {
+struct Rest<B> {
     first: Bytes,
-    rest: Incoming,
+    rest: Pin<Box<B>>,
     left: u64,
     overflowed: Arc<AtomicBool>,
 }
 
-impl Body for Rest {
+impl<B> Body for Rest<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
     type Data = Bytes;
     type Error = BodyError;
 
@@ -152,8 +183,8 @@ impl Body for Rest {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
-        let Some(frame) = ready!(Pin::new(&mut self.rest).poll_frame(cx)) else { return Poll::Ready(None) };
-        let frame = frame?;
+        let Some(frame) = ready!(self.rest.as_mut().poll_frame(cx)) else { return Poll::Ready(None) };
+        let frame = frame.map_err(Into::into)?;
         let len = frame.data_ref().map_or(0, |data| data.len() as u64);
         if len > self.left {
             self.overflowed.store(true, Ordering::Relaxed);
