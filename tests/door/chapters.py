@@ -29,3 +29,4 @@ import api  # noqa: F401
 import journal  # noqa: F401
 import top  # noqa: F401
 import telemetry  # noqa: F401
+import manager  # noqa: F401

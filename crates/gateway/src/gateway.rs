@@ -4,6 +4,7 @@
 //! configuration and its journal come from.
 
 pub(crate) mod alerts;
+pub(crate) mod notify;
 mod pages;
 mod telemetry;
 
@@ -43,6 +44,12 @@ const OPERATORS_CLOSE_WITHIN: Duration = Duration::from_millis(500);
 /// After SIGTERM new requests are refused, and connections still taken, for this long: whoever
 /// routes here has to notice that `/readyz` says no.
 const NOTICE: Duration = Duration::from_millis(500);
+
+/// The longest that [`Gateway::stop`] takes where requests have `drain` to finish.
+pub(crate) fn stops_within(drain: Duration) -> Duration {
+    let close = OPERATORS_CLOSE_WITHIN + ALERTS_CLOSE_WITHIN.max(TELEMETRY_CLOSE_WITHIN) + JOURNAL_CLOSE_WITHIN;
+    NOTICE + drain + close
+}
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{self, Config, Environment, JournalSync, LogFormat, LogLevel, Overrides};
 use crate::data_dir::{DataDir, Serve};
 use crate::exit::{self, Exit};
-use crate::gateway::Gateway;
+use crate::gateway::notify::Notify;
+use crate::gateway::{Gateway, stops_within};
 use crate::observe::journal::plain::JsonLines;
 use crate::observe::journal::{self, Closed, Journal, Opened, when};
 
@@ -98,10 +99,13 @@ pub(crate) async fn run(overrides: &Overrides, env: &Environment) -> Exit {
         announce(data_dir, &gateway, &path);
     }
     tell_ready(&config, &gateway);
+    let mut notify = Notify::of(env);
+    notify.ready(&format!("http://{}/v1, admin http://{}", gateway.listen, gateway.admin));
     tokio::select! {
         _ = term.recv() => {}
         _ = interrupt.recv() => {}
     }
+    notify.stopping(stops_within(config.server.drain));
     tracing::info!("stopping: requests under way are finished, a second signal ends them");
     let again = async {
         tokio::select! {
