@@ -23,6 +23,8 @@ PROJECT = PLACE / "project"
 #: The pinned Node and the pinned SDK: `./test` installs them.
 SDK = TEST / "node" / "node_modules"
 NODE = SDK / ".bin" / "node"
+#: What reads types: `./test` installs it.
+TSC = TEST / "types" / "node_modules" / ".bin" / "tsc"
 COMMAND = PROJECT / "node_modules" / ".bin" / "seawall"
 PLATFORM = "@seawall/linux-x64"
 
@@ -30,7 +32,8 @@ HEAD = "const { explain, findBinary, gateway, BinaryMissing, GatewayDied, Seawal
 
 
 def prepare(_place):
-    hold(NODE.exists(), f"{NODE} is not there\nhint: ./test packages installs it")
+    for there in (NODE, TSC):
+        hold(there.exists(), f"{there} is not there\nhint: ./test packages installs it")
     shutil.rmtree(PLACE, ignore_errors=True)
     tool(PACKAGE / "pack", "--binary", BINARY, "--out", PLACE / "tarballs")
     PROJECT.mkdir()
@@ -160,6 +163,40 @@ console.log((await explain(503)).class, process.version);
     for version, interpreter in nodes().items():
         done, out, err = ran(door, code, interpreter=interpreter, SEAWALL_UPSTREAM=chaos.base_url)
         door.case(version, None if (done, out, err) == (0, f"overloaded {version}\n", "") else f"exit {done}: {out}{err}")
+
+
+BY_IMPORT = """
+import { explain, gateway, GatewayDied, StartError, type Explanation, type Gateway } from 'seawall';
+
+export async function main(): Promise<string> {
+  await using gw: Gateway = await gateway({ upstream: 'http://127.0.0.1:1/v1', maxRetries: 2, onLog: (line) => console.log(line.length) });
+  const { error } = await gw.ended;
+  if (error instanceof GatewayDied) throw error;
+  const told: Explanation = await explain(new Error('x'), { journal: false });
+  // @ts-expect-error There is no such option.
+  await gateway({ url: '' });
+  // @ts-expect-error It is read only.
+  gw.url = '';
+  return told.whose ?? told.next[0] ?? StartError.name;
+}
+"""
+BY_REQUIRE = """
+import seawall = require('seawall');
+export const gw: Promise<seawall.Gateway> = seawall.gateway({ port: 7500 });
+export const missing: Error = new seawall.BinaryMissing();
+"""
+
+
+@claim
+def types_hold_by_import_and_by_require(door):
+    """By the strictest rules; and they name what there is, no more and no less."""
+    in_project(door)
+    (door.folder / "by_import.mts").write_text(BY_IMPORT)
+    (door.folder / "by_require.cts").write_text(BY_REQUIRE)
+    tool(TSC, "--noEmit", "--strict", "--module", "nodenext", "--target", "esnext", "by_import.mts", "by_require.cts", cwd=door.folder)
+    named = re.findall(r"^export (?:class|function) (\w+)", (PACKAGE / "index.d.ts").read_text(), re.M)
+    code, out, err = ran(door, "console.log(Object.keys(require('seawall')).sort().join(' '))")
+    same((code, out), (0, " ".join(sorted(named)) + "\n"), err)
 
 
 # The command.

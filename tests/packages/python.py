@@ -46,7 +46,9 @@ def build():
     release = BINARY.parent
     same(release.name, "release", "the folder of the release build")
     environment = {**os.environ, "CARGO_TARGET_DIR": str(release.parent), "PATH": f"{TOOLS}:{os.environ['PATH']}"}
+    built = BINARY.stat().st_mtime_ns
     tool(TOOLS / "maturin", "build", "--release", "--locked", "--out", PLACE / "wheel", cwd=PACKAGE, environment=environment, seconds=3_000)
+    same(BINARY.stat().st_mtime_ns, built, "when the release build was made: maturin made another")
 
 
 def wheel():
@@ -91,6 +93,24 @@ def the_wheel_holds_the_module_and_the_program_and_nothing_else(_door):
 
 
 @claim
+def a_source_distribution_has_all_that_a_build_needs(door):
+    """Every file of the crates, and the very releases of the lock; the build itself is the release build over again."""
+    environment = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}"}
+    tool(TOOLS / "maturin", "sdist", "--out", door.folder, cwd=PACKAGE, environment=environment)
+    sized(door.folder / f"seawall-{VERSION}.tar.gz")
+    tool("tar", "xzf", door.folder / f"seawall-{VERSION}.tar.gz", cwd=door.folder)
+    unpacked = door.folder / f"seawall-{VERSION}"
+    crates = ["crates/core", "crates/client", "crates/sim", "crates/chaos", "crates/gateway"]
+    tracked = tool("git", "ls-files", "--cached", *crates, cwd=ROOT).split()
+    hold(len(tracked) > 500, f"{len(tracked)} files of the crates")
+    same([file for file in tracked if not (unpacked / file).exists()], [], "files that are left out")
+    told = json.loads("{" + tool("cargo", "metadata", "--offline", "--format-version", "1", cwd=unpacked).partition("{")[2])
+    locked = set(re.findall(r'^name = "(.*)"\nversion = "(.*)"$', (ROOT / "Cargo.lock").read_text(), re.M))
+    found = {(one["name"], one["version"]) for one in told["packages"]}
+    same((sorted(found - locked), len(found) > 300), ([], True), f"releases that are not in the lock, of {len(found)}")
+
+
+@claim
 def types_hold_by_the_strictest_rules(door):
     """Of the module, and of the programs in README as somebody's checker would see them."""
     for at, block in enumerate(blocks(README, "python")):
@@ -128,7 +148,7 @@ def pythons():
     """Each release from 3.9 on, once."""
     found = {}
     candidates = [sys.executable, *(shutil.which(f"python3.{minor}") for minor in range(9, 20))]
-    candidates += sorted(pathlib.Path(os.environ.get("PYENV_ROOT", "/root/.pyenv")).glob("versions/3.*/bin/python3"))
+    candidates += sorted(pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv").glob("versions/3.*/bin/python3"))
     for one in filter(None, candidates):
         done = subprocess.run([str(one), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, timeout=30, check=False)
         version = done.stdout.decode().strip()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sysconfig
+import threading
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 from ._errors import BinaryMissing
 
 #: Names another program in place of the installed one.
 VARIABLE = "SEAWALL_BINARY"
 NAME = "seawall"
+
+#: `sysconfig` fills its table when it is first asked, and threads that ask meanwhile find it half full.
+_one_at_a_time = threading.Lock()
 
 
 def find_binary() -> str:
@@ -24,11 +28,13 @@ def find_binary() -> str:
         if os.access(named, os.X_OK):
             return named
         raise BinaryMissing(f"{VARIABLE} names {named}, which is no program that can be run")
-    places = list(_places())
-    for place in places:
-        program = os.path.join(place, NAME)
-        if os.access(program, os.X_OK):
-            return program
+    places: List[str] = []
+    with _one_at_a_time:
+        for place in _places():
+            program = os.path.join(place, NAME)
+            if os.access(program, os.X_OK):
+                return program
+            places.append(place)
     raise BinaryMissing(
         f"the program {NAME} is not installed in {', '.join(places)}\n"
         f"hint: install the package again, `pip install --force-reinstall seawall`, or name the program with {VARIABLE}"
