@@ -7,12 +7,14 @@ Its first process may be systemd: then it is a machine that has booted.
 It needs root, as `./test` does on the machine that it installs tools on.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -158,6 +160,10 @@ class Clean(programs.Program):
         return {path for path in found if not re.search(own, path)}
 
     def end(self, seconds=10):
+        # The first process may have become another user's, who outlives whoever started it.
+        if self.first is not None and not self.is_over():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(self.first), signal.SIGKILL)
         if not self.is_over():
             self.kill()
         programs.wait_for(f"{self.name} is gone", seconds, self.is_gone)

@@ -203,4 +203,4 @@ def lintian_finds_no_error_in_the_package(door):
 
     code, out, _ = machine.run(*looks, f"cd /tmp && lintian --fail-on error {newer(machine, door.folder, wrong)}", seconds=120)
     errors = [line for line in out.splitlines() if line.startswith("E: ")]
-    same((code != 0, [error.split()[2] for error in errors]), (True, ["no-copyright-file"]), "a package without its copyright")
+    hold(code != 0 and any("no-copyright-file" in error for error in errors), f"a package without its copyright: {errors}")

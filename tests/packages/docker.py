@@ -95,12 +95,12 @@ class Image:
         same(user, group, "user and group")
         return int(user)
 
-    def begin(self, door, name, secrets, config=None):
-        """A container of it, as an engine runs it read-only; what the secrets are, and its own configuration if it has one."""
+    def begin(self, door, name, secrets, config=None, command=None):
+        """A container of it, as an engine runs it read-only; what the secrets are, and its own configuration and command if it has them."""
         files = {f"/run/secrets/{name}": text for name, text in secrets.items()}
         if config is not None:
             files["/etc/seawall/seawall.toml"] = config
-        command = json.loads(self.said["ENTRYPOINT"]) + json.loads(self.said["CMD"])
+        command = json.loads(self.said["ENTRYPOINT"]) + (command or json.loads(self.said["CMD"]))
         becomes = {"command": command, "user": self.user, "environment": self.environment, "files": files, "volumes": self.volumes}
         machine = clean.Clean(door.folder, [self.tree, debian.Built.plain], name=name, becomes=becomes)
         door.programs.append(machine)
@@ -237,6 +237,16 @@ def the_image_serves_read_only_as_its_user_and_its_health_check_tells(door):
     os.kill(int(machine.first), getattr(signal, image.said["STOPSIGNAL"]))
     same(image.health(machine), 1, "while it ends it is not healthy")
     same(machine.exit_code(STOP_S), 0, f"its end: {machine.said()[-500:]}")
+
+
+@claim
+def the_image_stands_beside_an_application_as_the_page_says(door):
+    page = (ROOT / "docs" / "guides" / "sidecar.md").read_text()
+    command = re.search(r"^    command: \[(serve, .*?)\]", page.split("## Compose")[1], re.M)[1].split(", ")
+    image = Image.built
+    machine = image.begin(door, "beside", {}, command=command)
+    wait_for("a healthy container", SOON_S, lambda: image.health(machine) == 0)
+    hold("http://127.0.0.1:7500/v1 in front of https://api.openai.com/v1" in machine.said(), machine.said())
 
 
 @claim
