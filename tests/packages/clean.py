@@ -94,6 +94,7 @@ class Clean(programs.Program):
             "group": self.group,
             "trees": [str(tree) for tree in trees], "upper": str(upper), "work": str(self.place / "work"),
             "root": str(self.place / "root"), "has_network": has_network, "boots": boots, "becomes": becomes,
+            "begun": str(self.place / "begun"),
         }
         self.becomes = becomes["command"][0] if becomes else "/lib/systemd/systemd" if boots else "/bin/sleep"
         arguments = ["unshare", "--fork", "--kill-child", "--mount", "--pid", "--uts", "--ipc"]
@@ -105,8 +106,10 @@ class Clean(programs.Program):
             programs.wait_for(f"{name} has booted", 30, self.is_booted)
 
     def is_there(self):
-        """Whether its first process has become what it is to be."""
+        """Whether its first process has become what it is to be, or has already been that and is over."""
         if self.is_over():
+            if (self.place / "begun").exists():
+                return True
             raise Broken(f"no container: {self.said()}\nhint: it needs root, and namespaces of its own")
         children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         if not children:

@@ -43,6 +43,8 @@ def own_group(root, name):
 def main():
     said = json.loads(sys.argv[1])
     root = said["root"]
+    # While the folder is still in sight: all that follows is done, or said.
+    begun = os.open(os.path.dirname(said["begun"]), os.O_RDONLY | os.O_DIRECTORY)
     mount("--make-rprivate", "/")
     trees = ":".join(said["trees"])
     mount("-t", "overlay", "overlay", "-o", f"lowerdir={trees},upperdir={said['upper']},workdir={said['work']}", root)
@@ -74,13 +76,13 @@ def main():
     os.chdir("/")
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "container": "seawall-test"}
     if said["becomes"]:
-        become(**said["becomes"])
+        become(begun, **said["becomes"])
     if said["boots"]:
         os.execve("/lib/systemd/systemd", ["/lib/systemd/systemd", "--unit=multi-user.target", "--log-target=journal", "--show-status=no"], environment)
     os.execve("/bin/sleep", ["/bin/sleep", "infinity"], environment)
 
 
-def become(command, user, environment, files, volumes):
+def become(begun, command, user, environment, files, volumes):
     """What a container's engine does: files that were handed in, volumes as the image has them, all else read-only, then the program."""
     for path, text in files.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -92,6 +94,7 @@ def become(command, user, environment, files, volumes):
         mount("-t", "tmpfs", "-o", f"mode={image.st_mode & 0o7777:o},uid={image.st_uid},gid={image.st_gid}", "tmpfs", path)
     for path in ["/", "/run", "/tmp", "/dev"]:
         mount("-o", "remount,ro", path)
+    os.close(os.open("begun", os.O_CREAT | os.O_WRONLY, dir_fd=begun))
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)

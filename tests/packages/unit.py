@@ -201,6 +201,18 @@ def a_mistake_in_the_configuration_is_told_and_not_tried_again(door):
 
 
 @claim
+def an_upgrade_goes_on_with_the_new_program_and_the_old_record(door):
+    machine = serving(door)
+    same(asked(machine, x_chaos="500")[0], 500, "a request that fails")
+    before = shown(machine, "MainPID")["MainPID"]
+    machine.does("dpkg", "-i", debian.newer(machine, door.folder, lambda tree: None))
+    said = shown(machine, "ActiveState", "MainPID", "Result")
+    hold(said["ActiveState"] == "active" and said["Result"] == "success" and said["MainPID"] != before, f"it was started again: {said}")
+    same(asked(machine)[0], 200, "it serves")
+    hold(" 500 " in machine.does("seawall", "failures", "--data-dir", "/var/lib/seawall"), "what failed before is on record")
+
+
+@claim
 def a_purge_ends_the_service_and_leaves_nothing_of_it(door):
     machine = serving(door)
     same(asked(machine)[0], 200, "it serves")
