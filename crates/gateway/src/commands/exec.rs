@@ -10,7 +10,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::serve;
 use crate::config::{self, Config, Environment, Overrides};
-use crate::data_dir::{self, EXEC_DIR};
 use crate::exit::{self, Exit};
 use crate::gateway::Gateway;
 
@@ -82,12 +81,8 @@ pub(crate) async fn run(args: ExecArgs, env: &Environment) -> std::io::Result<Ex
 }
 
 fn start(config: &Config) -> Result<Gateway, Exit> {
-    let folder = config.data_dir.join(EXEC_DIR);
-    if let Err(error) = data_dir::private_dir(&folder) {
-        eprintln!("warning: {}: {error}; failures are kept in memory only", folder.display());
-    }
-    let file = folder.join(format!("{}-{}.db", seawall::proxy::unix_micros() / 1_000, std::process::id()));
-    let journal = serve::open_journal(&file, config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
+    let journal =
+        serve::open_journal(&serve::own_journal(config), config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
     Gateway::start(config, journal).map_err(|e| exit::fail(exit::CANNOT_START, &e, e.hint()))
 }
 
