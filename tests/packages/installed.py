@@ -154,3 +154,26 @@ def check_silent(what, text, secret):
     found = canaries.hits(text, canaries.needles([secret], ()))
     hold(not found, f"{what} holds the key: {found[:3]} in {text[-2000:]}")
 
+
+
+def check_nobody_has(word, what):
+    """Fails if a process that has this among its words is still there after a while, and ends it."""
+
+    def left():
+        found = []
+        for folder in pathlib.Path("/proc").iterdir():
+            if folder.name.isdigit() and is_running(int(folder.name)):
+                try:
+                    if word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                        found.append((int(folder.name), ""))
+                except OSError:
+                    continue
+        return found
+
+    check_gone(left(), what)
+
+
+def many_upstreams(number=32):
+    """A configuration whose gateway has a lot to say when it is ready."""
+    tables = (f'[[upstream]]\nname = "upstream-{at}"\nbase_url = "http://127.0.0.1:9/{"long" * 20}-{at}/v1"\napi_key = "k"\n' for at in range(number))
+    return "".join(tables)

@@ -12,7 +12,7 @@ import tarfile
 
 import canaries
 from claims import Broken, claim, hold, same
-from installed import VERSION, Script, blocks, check_alive, check_gone, check_silent, digest, fake, recorder, run, sized, tool, words_of
+from installed import VERSION, Script, blocks, check_alive, check_gone, check_nobody_has, check_silent, digest, fake, many_upstreams, recorder, run, sized, tool, words_of
 from programs import BINARY, ROOT, TEST, free_port, upstream
 
 PACKAGE = ROOT / "packages" / "node"
@@ -274,6 +274,16 @@ def a_gateway_ends_with_the_program_however_it_ends(door):
 
 
 @claim
+def a_program_that_is_killed_while_its_gateway_starts_leaves_nothing(door):
+    for ms in (0, 1, 2, 5, 10, 20, 40, 80):
+        data = str(door.folder / f"data-{ms}")
+        code = f"setTimeout(() => process.kill(process.pid, 'SIGKILL'), {ms});\ngateway({{ dataDir: '{data}' }}).then(told);\nsetInterval(() => {{}}, 1000);\n"
+        script = node(door, code, f"killed-after-{ms}")
+        same(script.exit_code(), -signal.SIGKILL, script.said())
+        check_nobody_has(data, f"killed after {ms} ms")
+
+
+@claim
 def a_worker_takes_its_gateway_along_when_it_is_terminated(door):
     code = """
 const { Worker, isMainThread, parentPort } = require('node:worker_threads');
@@ -528,6 +538,13 @@ clearInterval(held);
     for what, text in {"the output": out, "the arguments": argv}.items():
         found = canaries.hits(text, canaries.needles())
         hold(not found, f"{what}: {found[:3]}\n{text[-3000:]}")
+
+
+@claim
+def a_long_line_is_read(door):
+    (door.folder / "many.toml").write_text(many_upstreams())
+    done, out, err = ran(door, "const gw = await gateway({ config: 'many.toml' });\nawait gw.close();\nconsole.log((await gw.ended).exitCode);")
+    same((done, out), (0, "0\n"), err)
 
 
 @claim

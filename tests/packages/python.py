@@ -15,7 +15,7 @@ import zipfile
 
 import canaries
 from claims import Broken, claim, hold, same
-from installed import VERSION, Script, blocks, check_alive, check_gone, check_silent, digest, fake, recorder, run, sized, tool, words_of
+from installed import VERSION, Script, blocks, check_alive, check_gone, check_nobody_has, check_silent, digest, fake, many_upstreams, recorder, run, sized, tool, words_of
 from programs import BINARY, ROOT, TEST, free_port, upstream
 
 PACKAGE = ROOT / "packages" / "python"
@@ -80,6 +80,8 @@ def the_wheel_holds_the_module_and_the_program_and_nothing_else(_door):
         same((sorted(extra), sorted(expected - names)), ([], []), "what is in it and should not be, and the other way")
         hold(zipped.getinfo(program).external_attr >> 16 & 0o111, "the program is not executable")
         same(digest(zipped.read(program)), digest(BINARY.read_bytes()), "the program in the wheel, and the release build")
+        for name in ("LICENSE-APACHE", "LICENSE-MIT"):
+            same(zipped.read(f"{info}/licenses/{name}"), (ROOT / name).read_bytes(), name)
         metadata = zipped.read(f"{info}/METADATA").decode()
         tags = zipped.read(f"{info}/WHEEL").decode()
     for line in ["Name: seawall", f"Version: {VERSION}", "Requires-Python: >=3.9", "License-Expression: Apache-2.0 OR MIT"]:
@@ -259,6 +261,16 @@ def a_gateway_ends_with_the_program_however_it_ends(door):
         except Broken as broken:
             problem = str(broken)
         door.case(number.name, problem)
+
+
+@claim
+def a_program_that_is_killed_while_its_gateway_starts_leaves_nothing(door):
+    for ms in (0, 1, 2, 5, 10, 20, 40, 80):
+        data = str(door.folder / f"data-{ms}")
+        code = f"threading.Timer({ms / 1000}, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()\ntold(seawall.gateway(data_dir={data!r}))\ntime.sleep(600)"
+        script = python(door, HEAD + code, f"killed-after-{ms}")
+        same(script.exit_code(), -signal.SIGKILL, script.said())
+        check_nobody_has(data, f"killed after {ms} ms")
 
 
 @claim
@@ -662,6 +674,50 @@ assert "ended while" in said.getvalue() and '"level"' in said.getvalue()
     for what, text in {"the output": out, "standard error": err, "the arguments": argv}.items():
         found = canaries.hits(text, canaries.needles())
         hold(not found, f"{what}: {found[:3]}\n{text[-3000:]}")
+
+
+@claim
+def it_starts_once_and_a_second_start_does_it_no_harm(door):
+    code = """
+gw = seawall.gateway()
+gw.close()
+for closed in (gw.start, lambda: gw.url):
+    try:
+        closed()
+    except seawall.SeawallError as error:
+        print(error)
+gw = seawall.gateway()
+with gw as url:
+    try:
+        gw.start()
+    except seawall.SeawallError as error:
+        print(error)
+    time.sleep(0.2)
+    assert gw.alive
+    gw.check()
+"""
+    done, out, err = run(door, [PYTHON, "-c", HEAD + code])
+    once = "a gateway is started once: make another\n"
+    same((done, out), (0, f"{once}the gateway is not started\n{once}"), err)
+
+
+@claim
+def a_long_line_is_read_and_a_handler_that_raises_stops_nothing(door):
+    (door.folder / "many.toml").write_text(many_upstreams())
+    code = """
+import logging
+class Odd(logging.Filter):
+    def filter(self, record):
+        raise RuntimeError("odd")
+logging.getLogger("seawall").setLevel(logging.DEBUG)
+logging.getLogger("seawall").addFilter(Odd())
+gw = seawall.gateway(config="many.toml")
+with gw: pass
+assert gw.exit_code == 0
+print(gw.last_words)
+"""
+    done, out, err = run(door, [PYTHON, "-c", HEAD + code])
+    hold(done == 0 and "a line of the log was not taken: RuntimeError" in out, f"{out}{err}")
 
 
 @claim

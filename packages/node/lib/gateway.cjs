@@ -25,6 +25,8 @@ const FORCED_MS = 10_000;
 // Of what the program writes so many lines are kept, and of each so many characters.
 const LINES_MAX = 40;
 const LINE_CHARS_MAX = 2_000;
+// A line that is longer than this is taken for two, in characters.
+const PIECE_CHARS_MAX = 65_536;
 
 async function gateway(options = {}) {
   return Gateway.start(options);
@@ -123,7 +125,7 @@ class Gateway {
   #hear(line) {
     this.#onLine(line);
     if (line === '' || READY.test(line)) return;
-    this.#lines.push(line);
+    this.#lines.push(line.slice(0, LINE_CHARS_MAX));
     if (this.#lines.length > LINES_MAX) this.#lines.shift();
     this.#options.onLog?.(line);
   }
@@ -197,9 +199,9 @@ function lines(stream, hear) {
   stream.on('data', (chunk) => {
     const whole = (rest + chunk).split('\n');
     rest = whole.pop();
-    for (const line of whole) hear(line.trimEnd().slice(0, LINE_CHARS_MAX));
-    if (rest.length > LINE_CHARS_MAX) {
-      hear(rest.slice(0, LINE_CHARS_MAX));
+    for (const line of whole) hear(line.trimEnd());
+    if (rest.length > PIECE_CHARS_MAX) {
+      hear(rest);
       rest = '';
     }
   });

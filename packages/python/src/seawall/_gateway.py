@@ -36,9 +36,10 @@ DRAIN_S = 5.0
 FORCED_S = 10.0
 #: So long may a killed process take to be gone.
 KILLED_S = 10.0
-#: Of what the program writes so many lines are kept, and of each so many bytes.
+#: Of what the program writes so many lines are kept, and of each so many characters.
 LINES_MAX = 40
-LINE_BYTES_MAX = 2000
+LINE_CHARS_MAX = 2000
+#: So many bytes are read at once; a longer line is taken for two.
 READ_BYTES = 65536
 
 #: Lines of the program's own log, as it writes them: JSON, without keys and prompts.
@@ -195,8 +196,8 @@ class Gateway:
 
     def start(self) -> str:
         """Starts it, waits until it listens, and gives its address. Raises StartError. A gateway is started once."""
+        self._spawn()
         try:
-            self._spawn()
             if not self._settled.wait(self._start_timeout):
                 self._kill()
                 raise StartError(f"the gateway was not ready within {self._start_timeout:g} s", None, self.last_words)
@@ -261,7 +262,7 @@ class Gateway:
             if rest and (not chunk or len(rest) > READ_BYTES):
                 lines, rest = [*lines, rest], b""
             for line in lines:
-                self._hear(line[:LINE_BYTES_MAX].decode(errors="replace").rstrip())
+                self._hear(line.decode(errors="replace").rstrip())
             if not chunk:
                 break
         with _forks:
@@ -282,9 +283,14 @@ class Gateway:
                 self._url, self._admin_url = ready[1], ready[2]
                 self._settled.set()
                 return
-        if line:
-            self._lines.append(line)
+        if not line:
+            return
+        self._lines.append(line[:LINE_CHARS_MAX])
+        try:
             log.log(level_of(line), "%s", line)
+        except Exception as why:
+            # A filter of somebody's: the program has to be read on, or it stands still.
+            self._lines.append(f"a line of the log was not taken: {type(why).__name__}")
 
     def close(self) -> None:
         """Ends it: requests under way may go on for `drain` seconds. May be called again, and by whoever."""
