@@ -27,6 +27,8 @@ INSIDE = pathlib.Path(__file__).resolve().parent / "inside.py"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: A tree of packages is there within this time, in seconds; a slow mirror is no reason to wait for ever.
 LAYER_S = 300
+#: A container is there, and has booted, within this time each, in seconds.
+BEGINS_S = 30
 NAMESPACES = ["--target", "{}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
 
 
@@ -54,8 +56,9 @@ def layer(place, name, packages, below=None):
     tree = place / "debian" / f"{name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
     if tree.is_dir():
         return tree
-    for old in (place / "debian").glob(f"{name}-*"):
-        shutil.rmtree(old)
+    # Of another list, or what an end in the middle has left.
+    for old in [*(place / "debian").glob(f"{name}-*"), *(place / "debian").glob(f"{name}.*")]:
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     tree.parent.mkdir(parents=True, exist_ok=True)
     draft = tree.with_name(tree.name + ".new")
     if below is None:
@@ -88,7 +91,7 @@ class Clean(programs.Program):
         upper = upper or self.place / "upper"
         for one in [upper, self.place / "work", self.place / "root"]:
             one.mkdir(exist_ok=True)
-        self.written = upper
+        self.has_network = has_network
         self.group = f"seawall-test-{uuid.uuid4().hex[:12]}"
         options = {
             "group": self.group,
@@ -101,9 +104,13 @@ class Clean(programs.Program):
         arguments += [] if has_network else ["--net"]
         super().__init__(folder, name, [*arguments, sys.executable, INSIDE, json.dumps(options)])
         self.first = None
-        programs.wait_for(f"{name} is there", 30, self.is_there)
-        if boots:
-            programs.wait_for(f"{name} has booted", 30, self.is_booted)
+        try:
+            programs.wait_for(f"{name} is there", BEGINS_S, self.is_there)
+            if boots:
+                programs.wait_for(f"{name} has booted", BEGINS_S, self.is_booted)
+        except Broken:
+            self.end()
+            raise
 
     def is_there(self):
         """Whether its first process has become what it is to be, or has already been that and is over."""
@@ -121,10 +128,13 @@ class Clean(programs.Program):
     def is_booted(self):
         return self.run("systemctl", "is-system-running")[1].strip() in ("running", "degraded")
 
-    def command(self, *words, user=None, environment=None, clear=True):
+    def command(self, *words, user=None, environment=None):
         """The words that run this in it from outside."""
         entered = ["nsenter", *(word.format(self.first) for word in NAMESPACES)]
-        said = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"} if clear else {}
+        said = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+        if self.has_network:
+            # The way out of this machine is the way out of the container.
+            said.update({name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")})
         said.update(environment or {})
         as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user is not None else []
         return [*entered, *as_user, "env", "-i", *(f"{name}={value}" for name, value in said.items()), *map(str, words)]
@@ -148,7 +158,7 @@ class Clean(programs.Program):
         return ["nsenter", "--target", self.first, "--net", *map(str, words)]
 
     def path(self, path):
-        """A file in it, seen from this machine: links in the path must not lead out of it, and so are not followed."""
+        """A file in it, seen from this machine. A link to an absolute path would lead out of it: `does` is for those."""
         return pathlib.Path(f"/proc/{self.first}/root") / str(path).lstrip("/")
 
     def put(self, path, text, mode=0o644):

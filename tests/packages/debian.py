@@ -22,14 +22,20 @@ class Built:
 
     package = None
     #: The trees of Debian, the uppermost first.
-    booting = ()
     plain = None
+    booting = ()
+    looking = ()
+
+
+def layers(place):
+    """The clean Debians that the claims are about."""
+    Built.plain = clean.layer(place, "base", [])
+    Built.booting = (clean.layer(place, "tools", TOOLS, below=Built.plain), Built.plain)
+    Built.looking = (clean.layer(place, "lintian", ["lintian"], below=Built.plain), Built.plain)
 
 
 def prepare(place):
-    base = clean.layer(place, "base", [])
-    Built.plain = base
-    Built.booting = (clean.layer(place, "tools", TOOLS, below=base), base)
+    layers(place)
     Built.package = build(place)
 
 
@@ -188,9 +194,7 @@ def an_upgrade_keeps_what_was_changed_and_a_purge_leaves_nothing(door):
 
 @claim
 def lintian_finds_no_error_in_the_package(door):
-    place = Built.package.parent.parent
-    tree = clean.layer(place, "lintian", ["lintian"], below=Built.plain)
-    machine = clean.container(door, (tree, Built.plain))
+    machine = clean.container(door, Built.looking)
     hand_in(machine)
     machine.does("useradd", "--create-home", "looks")
     looks = ["su", "looks", "-c"]

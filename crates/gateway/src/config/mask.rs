@@ -215,7 +215,7 @@ mod tests {
             ("api_key = \"${A:-abc}\"", "api_key = \"${A:-***}\""),
             ("api_key = \"${file:/run/key}\"", "api_key = \"${file:/run/key}\""),
             ("api_key = \"${credential:openai}\"", "api_key = \"${credential:openai}\""),
-            ("api_key = \"${credentials:abc}\"", "api_key = \"******************}\""),
+            ("api_key = \"${credentials:abc}\"", "api_key = \"*****************}\""),
             ("api_key = \"a${A}b\"", "api_key = \"*${A}*\""),
             ("api_key = \"${abc\"", "api_key = \"*****\""),
         ] {
