@@ -101,6 +101,14 @@ def gateways_with_journals_of_their_own_share_a_data_directory(door):
         code, out, err = door.run("failures", "--json", "--data-dir", data)
         same((code, {json.loads(row)["model"] for row in out.splitlines()}), (0, {"main", "one", "two"}), err)
         same(len(list((data / "exec").glob("*.db"))), 2, "journals of their own")
+    # One that was asked nothing leaves nothing, whether it ran or not.
+    with Held(door, chaos, "--own-journal", "--data-dir", data) as idle:
+        hold(len(list((data / "exec").glob("*.db"))) == 3, "a journal of its own")
+        taken = door.run("serve", "--own-journal", "--data-dir", data, "--listen", f"127.0.0.1:{idle.port}", "--admin", "127.0.0.1:0")
+        same(taken[0], 4, f"a port that is taken: {taken}")
+        idle.child.stdin.close()
+        same(idle.exit_code(), 0, "its exit code")
+    same(len(list((data / "exec").glob("*.db"))), 2, "journals that have something to tell")
     done = subprocess.run(
         [str(BINARY), "serve", "--data-dir", str(data), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--stop-on-eof"],
         stdin=subprocess.DEVNULL,

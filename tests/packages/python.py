@@ -29,7 +29,7 @@ PYTHON = VENV / "bin" / "python"
 COMMAND = VENV / "bin" / "seawall"
 
 #: What the wheel has, but for its own list and the program.
-MODULES = ["__init__", "__main__", "_binary", "_errors", "_explain", "_gateway"]
+MODULES = ["__init__", "__main__", "_binary", "_errors", "_explain", "_gateway", "_words"]
 
 
 def prepare(place):

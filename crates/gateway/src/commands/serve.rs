@@ -1,10 +1,12 @@
 //! `seawall serve`: the gateway, until it is told to stop.
 
 mod leash;
+pub(crate) mod own;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -19,6 +21,7 @@ use crate::data_dir::{self, DataDir, Serve};
 use crate::exit::{self, Exit};
 use crate::gateway::notify::Notify;
 use crate::gateway::{self, Gateway, stops_within};
+use crate::observe::Totals;
 use crate::observe::journal::plain::JsonLines;
 use crate::observe::journal::{self, Closed, Journal, Opened, when};
 use leash::Leash;
@@ -111,7 +114,12 @@ pub(crate) async fn run(overrides: &Overrides, manner: Manner, env: &Environment
     };
     let gateway = match Gateway::start(&config, journal) {
         Ok(gateway) => gateway,
-        Err(error) => return exit::fail(exit::CANNOT_START, &error, error.hint()),
+        Err(error) => {
+            if manner.has_own_journal {
+                own::leave(&path, Totals::default());
+            }
+            return exit::fail(exit::CANNOT_START, &error, error.hint());
+        }
     };
     if let Some(data_dir) = &data_dir {
         announce(data_dir, &gateway, &path);
@@ -137,9 +145,13 @@ pub(crate) async fn run(overrides: &Overrides, manner: Manner, env: &Environment
             () = leash.ended() => {}
         }
     };
+    let observe = Arc::clone(&gateway.server.observe);
     let closed = gateway.stop_after(notice, again).await;
     if let Some(data_dir) = data_dir {
         data_dir.release();
+    }
+    if manner.has_own_journal {
+        own::leave(&path, observe.totals());
     }
     match closed {
         Closed::Clean => tracing::info!("stopped"),
@@ -151,7 +163,7 @@ pub(crate) async fn run(overrides: &Overrides, manner: Manner, env: &Environment
 /// The data directory, if it is this gateway's alone, and where its journal belongs.
 fn place(config: &Config, manner: Manner) -> Result<(Option<DataDir>, PathBuf), Exit> {
     if manner.has_own_journal {
-        return Ok((None, own_journal(config)));
+        return Ok((None, own::place(config)));
     }
     match DataDir::claim(&config.data_dir) {
         Ok(data_dir) => {
@@ -168,15 +180,6 @@ fn place(config: &Config, manner: Manner) -> Result<(Option<DataDir>, PathBuf), 
             Ok((None, config.data_dir.join(data_dir::JOURNAL_FILE)))
         }
     }
-}
-
-/// A file of this process' own in the data directory, among those of `seawall exec`; every verb about the record reads them.
-pub(crate) fn own_journal(config: &Config) -> PathBuf {
-    let folder = config.data_dir.join(data_dir::EXEC_DIR);
-    if let Err(error) = data_dir::private_dir(&folder) {
-        eprintln!("warning: {}: {error}; failures are kept in memory only", folder.display());
-    }
-    folder.join(format!("{}-{}.db", seawall::proxy::unix_micros() / 1_000, std::process::id()))
 }
 
 /// The journal at `path`; in memory where the file cannot be had. Only one written by a newer

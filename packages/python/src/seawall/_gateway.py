@@ -13,10 +13,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import collections
-import json
-import logging
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -25,9 +22,8 @@ from typing import Deque, Dict, List, Mapping, NoReturn, Optional, Set, Type, Un
 
 from ._binary import find_binary
 from ._errors import GatewayDied, SeawallError, StartError
+from ._words import READY, ended, level_of, log
 
-#: What the program says when it listens; a test of the program keeps it.
-READY = re.compile(r"seawall is ready: (http://\S+/v1) in front of .*; admin (http://\S+)")
 #: So long may a start take. It takes tens of milliseconds; with a large journal on a slow disk, seconds.
 START_TIMEOUT_S = 20.0
 #: So long may requests go on when the gateway is closed.
@@ -41,11 +37,6 @@ LINES_MAX = 40
 LINE_CHARS_MAX = 2000
 #: So many bytes are read at once; a longer line is taken for two.
 READ_BYTES = 65536
-
-#: Lines of the program's own log, as it writes them: JSON, without keys and prompts.
-log = logging.getLogger("seawall")
-log.addHandler(logging.NullHandler())
-LEVELS = {"ERROR": logging.ERROR, "WARN": logging.WARNING, "INFO": logging.INFO}
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -384,27 +375,6 @@ class Gateway:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a gateway belongs to its process: hand on its url")
-
-
-def ended(code: Optional[int]) -> str:
-    """How a process ended, in words."""
-    if code is None:
-        return "nobody knows how"
-    if code >= 0:
-        return f"with exit code {code}"
-    try:
-        return f"by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"by signal {-code}"
-
-
-def level_of(line: str) -> int:
-    """The level of a line of the program's log; what is none is worth a warning."""
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return logging.WARNING
-    return LEVELS.get(told.get("level", ""), logging.DEBUG) if isinstance(told, dict) else logging.WARNING
 
 
 #: Held while somebody forks, and while it is changed which ends of pipes are open.
