@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and joins its own tasks")]
 
 mod bench;
+mod dropping;
 mod faults;
 mod follower;
 mod hedges;
