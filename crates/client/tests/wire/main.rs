@@ -9,6 +9,7 @@ mod follower;
 mod hedges;
 mod leaving;
 mod orphans;
+mod panics;
 mod phases;
 mod public;
 mod reframing;
