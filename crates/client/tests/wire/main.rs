@@ -13,6 +13,7 @@ mod panics;
 mod phases;
 mod public;
 mod reframing;
+mod runtimes;
 mod sockets;
 mod streams;
 mod usage;
