@@ -70,7 +70,7 @@ impl What {
     }
 
     /// The body for `model`. `number` makes it another one each time.
-    pub(crate) fn body(self, model: &str, number: u32) -> Vec<u8> {
+    fn body(self, model: &str, number: u32, padding: usize) -> Vec<u8> {
         if self.is_get() {
             return Vec::new();
         }
@@ -85,6 +85,9 @@ impl What {
         };
         body["model"] = model.into();
         body["n"] = number.into();
+        if padding > 0 {
+            body["padding"] = " ".repeat(padding).into();
+        }
         if self.is_stream() {
             body["stream"] = true.into();
         }
@@ -117,6 +120,8 @@ pub(crate) struct Case {
     pub(crate) max_retries: Option<u32>,
     pub(crate) within: Option<Duration>,
     pub(crate) commit: Option<Commit>,
+    /// So many bytes of the body say nothing. It is not in memory when it is sent, but flows.
+    pub(crate) flows: Option<usize>,
     /// What the first upstream is told to do: `x-chaos`.
     pub(crate) chaos: Option<&'static str>,
     /// What upstreams do for this model: the name of each, and its steps.
@@ -145,6 +150,7 @@ pub(crate) fn case(setting: &'static str, name: &'static str, what: What) -> Cas
         max_retries: None,
         within: None,
         commit: None,
+        flows: None,
         chaos: None,
         scripts: Vec::new(),
         before: Vec::new(),
@@ -191,6 +197,10 @@ impl Case {
         Case { commit: Some(commit), ..self }
     }
 
+    pub(crate) fn flows(self, bytes: usize) -> Case {
+        Case { flows: Some(bytes), ..self }
+    }
+
     pub(crate) fn tries(self, tries: &'static [&'static str]) -> Case {
         Case { tries, ..self }
     }
@@ -201,6 +211,11 @@ impl Case {
 
     pub(crate) fn ends(self, ends: &'static str, told: &'static str) -> Case {
         Case { ends, told, ..self }
+    }
+
+    /// The body of request `number`.
+    pub(crate) fn body(&self, number: u32) -> Vec<u8> {
+        self.what.body(&self.asked_model(), number, self.flows.unwrap_or_default())
     }
 
     /// The model that is asked for.

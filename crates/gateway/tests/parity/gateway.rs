@@ -142,7 +142,7 @@ impl Gateway {
     }
 
     async fn ask(&self, case: &Case, chaos: Option<&str>, latency: &str, number: u32) -> Got {
-        let body = Bytes::from(case.what.body(&case.asked_model(), number));
+        let body = Bytes::from(case.body(number));
         let builder = if case.what.is_get() { Request::get(case.what.path()) } else { Request::post(case.what.path()) };
         let mut request = builder.body(Full::new(body)).unwrap();
         let key = format!("{}-{number}", case.name);

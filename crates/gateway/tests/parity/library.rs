@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use seawall::event::{self, Attempt, Ended};
 use seawall::explain::Code;
-use seawall::{Answered, Body, Client, Error, Observer, Overrides, Upstream};
+use seawall::{Answered, Body, Client, Error, Memory, Observer, Overrides, Upstream};
 use seawall_core::request;
 
 use crate::case::Case;
@@ -71,6 +72,7 @@ pub(crate) async fn play(setting: &Setting, cases: &[&Case]) -> Vec<Seen> {
     let client = Client::builder()
         .upstreams(upstreams)
         .policy(setting.policy())
+        .memory(Memory::new(setting.memory()))
         .observer(Arc::clone(&notes) as Arc<dyn Observer>)
         .build()
         .unwrap();
@@ -128,7 +130,11 @@ impl Library {
 
     /// The status and the length of the answer.
     async fn ask(&self, case: &Case, chaos: Option<&str>, latency: &str, number: u32) -> Result<(u16, usize), Error> {
-        let response = self.client.send(request(case, chaos, latency, number)).await?;
+        let request = request(case, chaos, latency, number);
+        let response = match case.flows {
+            None => self.client.send(request.map(Body::from)).await?,
+            Some(_) => self.client.send(request.map(Full::new)).await?,
+        };
         let status = response.status().as_u16();
         let body = response.into_http().into_body().collect().await?.to_bytes();
         Ok((status, body.len()))
@@ -136,7 +142,7 @@ impl Library {
 }
 
 /// What is asked for, in the library's words.
-fn request(case: &Case, chaos: Option<&str>, latency: &str, number: u32) -> Request<Body> {
+fn request(case: &Case, chaos: Option<&str>, latency: &str, number: u32) -> Request<Bytes> {
     let mut overrides = Overrides::new();
     if let Some(max) = case.max_retries {
         overrides = overrides.max_attempts(max + 1);
@@ -148,8 +154,7 @@ fn request(case: &Case, chaos: Option<&str>, latency: &str, number: u32) -> Requ
         overrides = overrides.commit(commit);
     }
     let builder = if case.what.is_get() { Request::get(case.what.path()) } else { Request::post(case.what.path()) };
-    let body = case.what.body(&case.asked_model(), number);
-    let mut request = builder.extension(overrides).body(Body::from(body)).unwrap();
+    let mut request = builder.extension(overrides).body(Bytes::from(case.body(number))).unwrap();
     let key = format!("{}-{number}", case.name);
     let own = [("x-chaos", chaos), ("x-chaos-key", Some(&*key)), ("x-chaos-latency", Some(latency))];
     let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));

@@ -42,6 +42,10 @@ pub(crate) struct Setting {
     is_quick: bool,
 }
 
+/// The room for what is held: by default, and where it is narrow.
+const ROOM: usize = 512 << 20;
+const NARROW: usize = 1 << 20;
+
 const KEY: &[&str] = &["sk-parity-first-key"];
 
 const fn up(name: &'static str, place: Place) -> Up {
@@ -89,7 +93,7 @@ fn be_quick(policy: &mut Policy) {
 }
 
 /// Every setting.
-pub(crate) static SETTINGS: [Setting; 21] = [
+pub(crate) static SETTINGS: [Setting; 22] = [
     quick("alone", ALONE),
     // What is said of a key outlives its request: each of these has keys that nothing was said of.
     quick("pair", PAIR),
@@ -120,6 +124,7 @@ pub(crate) static SETTINGS: [Setting; 21] = [
     }),
     with("upgrade", ALONE, "stream.upgrade = \"always\"\n", |policy| policy.upgrade = Upgrade::Always),
     with("resume", ALONE, "stream.on_break = \"resume\"\n", |policy| policy.streams.on_break = OnBreak::Resume),
+    with("narrow", ALONE, "server.memory_max = 1048576\n", |_| {}),
     with("late", ALONE, "timeout.total = \"200ms\"\n", |policy| policy.timeout.total = Duration::from_millis(200)),
 ];
 
@@ -169,6 +174,11 @@ impl Setting {
             }
         }
         file
+    }
+
+    /// The bytes that may be held.
+    pub(crate) fn memory(&self) -> usize {
+        if self.name == "narrow" { NARROW } else { ROOM }
     }
 
     /// As the library says it.

@@ -33,12 +33,7 @@ pub(crate) const NO_OUTCOMES: [(&str, &str); 4] = [
 ];
 
 /// Reasons that are in no case, and why.
-pub(crate) const NO_REASONS: [(&str, &str); 8] = [
-    (
-        "body_too_large",
-        "a limit of the gateway's door; the library's caller says itself whether a body can be sent again",
-    ),
-    ("memory", "as body_too_large"),
+pub(crate) const NO_REASONS: [(&str, &str); 6] = [
     ("cliff", "found over many requests and not in one: see the door's diagnoses.py"),
     ("oversize", "as cliff"),
     ("tools", "as cliff"),
@@ -535,6 +530,17 @@ fn refusals() -> Vec<Case> {
             .chaos("stall=1")
             .tries(&["a 200 ambiguous provider deadline may_have_run deadline"])
             .ends("deadline deadline 504 1", "504 seawall_deadline"),
+        // A flowing body is not looked into: nothing is known of its model.
+        alone("a body that is too large to be kept is sent once", What::Chat)
+            .flows(33 << 20)
+            .chaos("500")
+            .tries(&["a 500 server_error provider status server_error body_too_large"])
+            .ends("not_retryable body_too_large 500 1", "500 server_error"),
+        case("narrow", "a body that there is no room for is sent once", What::Chat)
+            .flows(2 << 20)
+            .chaos("500")
+            .tries(&["a 500 server_error provider status server_error memory"])
+            .ends("not_retryable memory 500 1", "500 server_error"),
         case("no_budget", "an empty budget", What::Chat)
             .chaos("500")
             .tries(&["a 500 server_error provider status server_error budget"])
