@@ -124,8 +124,9 @@ impl Asked {
     }
 }
 
-/// What a long conversation is made of.
-const TURN: &str = "What was said, and who \"heard\" it? ";
+/// What a long conversation is made of: with an escape about every 60 bytes, as real ones have.
+const TURN: &str = "The gateway waited, then asked again, and the second answer came at once. Why? \"Because the first one was \
+    never sent,\" said the log. ";
 
 /// About 600 bytes with what is around it.
 const SAID: &str = "A request to a model timed out after the prompt was sent.\nMay I send it again, and what does \"safe\" \

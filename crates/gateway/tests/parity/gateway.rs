@@ -10,6 +10,7 @@ use http::{HeaderValue, Request, header, response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rusqlite::{Connection, OpenFlags};
 use seawall_core::plan::policy::Commit;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -31,7 +32,7 @@ struct Gateway {
     listen: SocketAddr,
     admin: SocketAddr,
     world: World,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A reply as far as it came.
@@ -76,7 +77,7 @@ impl Gateway {
         });
         let said: Value = serde_json::from_str(&said).unwrap();
         let address = |name: &str| said[name].as_str().unwrap().parse().unwrap();
-        Gateway { listen: address("listen"), admin: address("admin"), child, world, _folder: folder }
+        Gateway { listen: address("listen"), admin: address("admin"), child, world, folder }
     }
 
     async fn play(&self, case: &Case) -> Seen {
@@ -95,7 +96,9 @@ impl Gateway {
         let attempts = record["attempts_made"].as_u64().unwrap();
         let ends = format!("{outcome} {reason} {} {attempts}", record["status"]);
         let mut failed: Vec<&Value> = record["attempts"].as_array().unwrap().iter().collect();
-        failed.sort_by_key(|attempt| ended_micros(attempt));
+        // As they were written down, one after the other.
+        let written = self.written(id);
+        failed.sort_by_key(|attempt| written.iter().position(|number| attempt["attempt"] == *number));
         let has_broken = failed.iter().any(|attempt| word(&attempt["class"]) == "mid_stream");
         let mut order = Vec::new();
         for attempt in &failed {
@@ -122,6 +125,14 @@ impl Gateway {
             told: got.told(),
             body: (got.is_whole && got.head.status.is_success()).then_some(got.body.len()),
         }
+    }
+
+    /// The numbers of the attempts on record, in the order in which they were told to the journal.
+    fn written(&self, id: &str) -> Vec<u32> {
+        let file = self.folder.path().join("journal.db");
+        let journal = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let mut rows = journal.prepare("SELECT number FROM attempts WHERE request = ?1 ORDER BY id").unwrap();
+        rows.query_map([id], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
     /// The request as it is on record, once its end is.
@@ -237,14 +248,6 @@ async fn send(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Got {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
-}
-
-/// When an attempt was over, in microseconds since the Unix epoch.
-fn ended_micros(attempt: &Value) -> i64 {
-    let began: jiff::Timestamp = word(&attempt["time"]).parse().unwrap();
-    #[expect(clippy::cast_possible_truncation, reason = "a test takes no longer than 292 thousand years")]
-    let elapsed = (attempt["elapsed_ms"].as_f64().unwrap() * 1_000.0) as i64;
-    began.as_microsecond() + elapsed
 }
 
 /// An attempt, as the record has it.
