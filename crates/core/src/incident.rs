@@ -252,7 +252,15 @@ pub struct Event {
 /// cursor, ends a line or turns the direction of writing, U+FFFD.
 #[must_use]
 pub fn inert(text: &str, bytes_max: usize) -> String {
+    if is_inert(text, bytes_max) {
+        return text.to_owned();
+    }
     inert_chars(text, bytes_max).collect()
+}
+
+/// Whether `text` is short and plain enough to be kept as it is. Nearly every name is, and each request has several.
+fn is_inert(text: &str, bytes_max: usize) -> bool {
+    text.len() <= bytes_max && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn inert_chars(text: &str, bytes_max: usize) -> impl Iterator<Item = char> + '_ {
@@ -286,6 +294,11 @@ mod tests {
         assert_eq!(inert(&long, NAME_BYTES_MAX).len(), NAME_BYTES_MAX);
         assert_eq!(inert(&long, NAME_BYTES_MAX - 1).len(), NAME_BYTES_MAX - 2);
         assert_eq!(inert("gpt-4o", 6), "gpt-4o");
+        assert_eq!(inert("gpt-4o", 5), "gpt-4");
+        for c in (0..=0x2100).filter_map(char::from_u32) {
+            let text = c.to_string();
+            assert_eq!(inert(&text, 4), inert_chars(&text, 4).collect::<String>(), "{c:?}: short of a look at it");
+        }
     }
 
     #[test]

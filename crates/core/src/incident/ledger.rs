@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NAME_BYTES_MAX, inert, inert_chars};
+use super::{NAME_BYTES_MAX, inert, inert_chars, is_inert};
 use crate::time::Time;
 use crate::words::words;
 
@@ -260,7 +260,11 @@ impl Ledger {
 }
 
 fn value(names: &mut Vec<String>, name: &str) -> u8 {
-    let known = names.iter().position(|known| known.chars().eq(inert_chars(name, NAME_BYTES_MAX)));
+    let known = if is_inert(name, NAME_BYTES_MAX) {
+        names.iter().position(|known| known == name)
+    } else {
+        names.iter().position(|known| known.chars().eq(inert_chars(name, NAME_BYTES_MAX)))
+    };
     let at = known.or_else(|| {
         (names.len() < NAMES_MAX).then(|| {
             names.push(inert(name, NAME_BYTES_MAX));
