@@ -132,8 +132,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.client.is_for(request.uri()) {
-            let answered = self.client.call(request);
+        if let Some(target) = self.client.target_of(request.uri()) {
+            let (mut head, body) = request.into_parts();
+            head.uri = target;
+            let answered = self.client.call(Request::from_parts(head, body));
             return Box::pin(async move { Ok(answered.await?.map(Either::Left)) });
         }
         let answered = self.inner.call(request);
@@ -142,8 +144,12 @@ where
 }
 
 impl Client {
-    /// Whether `uri` is one of an upstream's.
-    fn is_for(&self, uri: &Uri) -> bool {
-        self.engine().upstreams.iter().any(|upstream| upstream.has(uri))
+    /// If `uri` is one of an upstream's: what [`Client::send`] knows it by, which has `/v1` in place of an upstream's own base.
+    fn target_of(&self, uri: &Uri) -> Option<Uri> {
+        let rest = self.engine().upstreams.iter().find_map(|upstream| upstream.rest_of(uri))?;
+        match uri.query() {
+            Some(query) => format!("/v1{rest}?{query}").parse().ok(),
+            None => format!("/v1{rest}").parse().ok(),
+        }
     }
 }

@@ -11,6 +11,8 @@ mod orphans;
 mod phases;
 mod public;
 mod reframing;
+#[cfg(feature = "tower")]
+mod service;
 mod sockets;
 mod streams;
 mod usage;
