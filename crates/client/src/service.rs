@@ -67,7 +67,10 @@ fn worded(error: Error) -> Result<Response<ResponseBody>, Error> {
 /// Puts a [`Client`] over an HTTP client that a program has already: a request to one of the upstreams' addresses goes
 /// through Seawall, every other one to the service below, untouched.
 ///
-/// A request is taken for one of Seawall's if its address begins like an upstream's: scheme, host, port, and path.
+/// A request is taken for one of Seawall's if its address begins like an upstream's: scheme, host, port, and path. What then
+/// comes back is as of the client's own `Service`: what an upstream worded is a response with `x-should-retry: false`.
+///
+/// Only with the feature `tower`.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -107,7 +110,7 @@ impl<S> Layer<S> for SeawallLayer {
     }
 }
 
-/// What [`SeawallLayer`] makes of a service.
+/// What [`SeawallLayer`] makes of a service: one that is ready when the service below is. Only with the feature `tower`.
 #[derive(Clone, Debug)]
 pub struct Layered<S> {
     client: Client,
