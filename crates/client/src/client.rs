@@ -9,7 +9,7 @@ use http::Method;
 
 use seawall_core::plan::breaker::State;
 use seawall_core::plan::policy::Policy;
-use seawall_core::plan::route::{Route, Routes, UPSTREAMS_MAX};
+use seawall_core::plan::route::{ROUTES_MAX, Route, Routes, UPSTREAMS_MAX};
 use seawall_core::upstream as routes;
 
 use serde::Serialize;
@@ -137,6 +137,14 @@ impl Client {
     ///
     /// # Errors
     /// As of [`Client::send`], and when `path` is none.
+    ///
+    /// ```
+    /// # async fn example(client: seawall::Client) -> Result<(), seawall::Error> {
+    /// let models: serde_json::Value = client.get("/v1/models").await?.json().await?;
+    /// # let _ = models;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get(&self, path: &str) -> Result<Response, Error> {
         let request = send::request(Method::GET, path, Body::empty())?;
         self.send(request).await
@@ -175,7 +183,8 @@ impl Client {
         id
     }
 
-    /// Milli-tokens in the retry budget; of several, in the emptiest.
+    /// Milli-tokens in the retry budget; of several, in the emptiest. A retry costs 1,000, one after an ambiguous failure 2,000;
+    /// a little below zero at times.
     #[must_use]
     pub fn budget_tokens(&self) -> i64 {
         self.engine.shared.decide(|_, fleet, _| fleet.tokens_min())
@@ -199,7 +208,7 @@ impl Client {
         self.engine.shared.decide(|_, fleet, _| fleet.waiting())
     }
 
-    /// The breakers that have seen a request: the upstream's name, the model, the state.
+    /// The breakers that have seen a request: the upstream's name, the model, the state. A gauge of them tells an outage.
     #[must_use]
     pub fn breakers(&self) -> Vec<(String, String, State)> {
         let upstream = |id| self.engine.upstream(id).name.clone();
@@ -275,7 +284,24 @@ impl Builder {
         self
     }
 
-    /// Where requests for some models go; others go wherever their model is served.
+    /// Where requests for some models go; others go wherever their model is served. At most [`ROUTES_MAX`].
+    ///
+    /// ```
+    /// use seawall::event::UpstreamId;
+    /// use seawall::{Client, Route, Upstream};
+    ///
+    /// # fn main() -> Result<(), seawall::BuildError> {
+    /// // An upstream is named by its place among those that are added.
+    /// let route = Route { models: vec!["o3*".into()], upstreams: vec![UpstreamId(1)], ..Route::default() };
+    /// let client = Client::builder()
+    ///     .upstream(Upstream::openai().key("sk-example")?)
+    ///     .upstream(Upstream::new("https://models.internal/v1")?)
+    ///     .routes([route])
+    ///     .build()?;
+    /// # let _ = client;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Builder {
         self.routes.extend(routes);
@@ -296,7 +322,8 @@ impl Builder {
         self
     }
 
-    /// The room for bytes that are held; 512 MiB of its own if unsaid.
+    /// The room for bytes that are held: requests that flow in, answers and streams until they may go out. 512 MiB of its own
+    /// if unsaid; several clients may share one. A body that finds no room is sent once, and not again.
     #[must_use]
     pub fn memory(mut self, memory: Arc<Memory>) -> Builder {
         self.memory = Some(memory);
@@ -306,11 +333,22 @@ impl Builder {
     /// The client.
     ///
     /// # Errors
-    /// When there is no upstream or there are more than [`UPSTREAMS_MAX`], or one has no usable
-    /// address or certificates.
+    /// When there is no upstream or there are more than [`UPSTREAMS_MAX`], or one has no usable address or certificates; when
+    /// there are more routes than [`ROUTES_MAX`], or one names an upstream that there is not.
     pub fn build(self) -> Result<Client, BuildError> {
         if self.upstreams.is_empty() || self.upstreams.len() > UPSTREAMS_MAX {
             return Err(BuildError::new(format!("{} upstreams, allowed 1 to {UPSTREAMS_MAX}", self.upstreams.len())));
+        }
+        if self.routes.len() > ROUTES_MAX {
+            return Err(BuildError::new(format!("{} routes, allowed {ROUTES_MAX}", self.routes.len())));
+        }
+        let mut named = self.routes.iter().flat_map(|route| &route.upstreams);
+        if let Some(missing) = named.find(|id| id.index() >= self.upstreams.len()) {
+            let count = self.upstreams.len();
+            return Err(BuildError::new(format!(
+                "a route names upstream {}, counted from 0, of {count}",
+                missing.index()
+            )));
         }
         let placed = |u: &Upstream| routes::Upstream {
             name: u.name.clone(),

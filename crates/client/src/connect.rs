@@ -40,7 +40,15 @@ pub(crate) struct Target {
     pub(crate) proxy: Option<Proxy>,
 }
 
-/// A forward proxy that speaks HTTP.
+/// A forward proxy that speaks HTTP. An upstream with `https` is reached by `CONNECT`, one with `http` through it.
+///
+/// ```
+/// use seawall::{Proxy, Upstream};
+///
+/// let proxy = Proxy { host: "proxy.internal".to_owned(), port: 3128, authorization: None };
+/// let upstream = Upstream::openai().proxy(proxy);
+/// assert!(upstream.proxy.is_some());
+/// ```
 #[derive(Clone)]
 pub struct Proxy {
     /// Host name or address.

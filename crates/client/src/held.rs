@@ -42,7 +42,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, call: Call, silence: Duration) -> 
     if let Ok(conclusion) = timeout_at(until, &mut course).await {
         return conclusion;
     }
-    let later: Later = Box::pin(async move {
+    let later = Later::new(async move {
         match course.await {
             Conclusion::Answer(answer) if is_stream(&answer.head) => Late::Answer(answer.relay),
             Conclusion::Answer(_) => Late::Unfit,

@@ -7,7 +7,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that may be held, and those that are.
+/// The bytes that may be held, and those that are: of request bodies that flowed in, answers looked at before they go on, and
+/// streams held to their end. Shared by the clients that are built with it.
+///
+/// ```
+/// use seawall::{Client, Memory, Upstream};
+///
+/// # fn main() -> Result<(), seawall::BuildError> {
+/// let memory = Memory::new(64 * 1024 * 1024);
+/// let client = Client::builder().upstream(Upstream::openai()).memory(memory.clone()).build()?;
+/// assert_eq!(memory.held(), 0);
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Memory {
     max: usize,

@@ -15,7 +15,7 @@ pub struct Answered<'a> {
     pub request: &'a str,
     /// 1 for the first.
     pub number: u32,
-    /// Where it went.
+    /// Where it went: its place in [`Client::upstream_names`](crate::Client::upstream_names).
     pub upstream: UpstreamId,
     /// The place of the key among the upstream's own; 0 where it has one, or passes the caller's on.
     pub key: u16,

@@ -117,17 +117,15 @@ impl Peer {
         (self.is_tls, &self.host)
     }
 
-    /// Whether `uri` is an address here: scheme, host, port, and the path's beginning.
+    /// If `uri` is an address here (scheme, host, port, and the path's beginning), the rest of its path.
     #[cfg(feature = "tower")]
-    pub(crate) fn has(&self, uri: &Uri) -> bool {
-        let Some((host, scheme)) = uri.host().zip(uri.scheme()) else { return false };
+    pub(crate) fn rest_of<'a>(&self, uri: &'a Uri) -> Option<&'a str> {
+        let (host, scheme) = uri.host().zip(uri.scheme())?;
         let is_tls = *scheme == Scheme::HTTPS;
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let is_below = |path: &str| {
-            let rest = path.strip_prefix(self.prefix.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        is_tls == self.is_tls && self.pool.is_of(host.trim_matches(['[', ']']), port) && is_below(uri.path())
+        let is_here = is_tls == self.is_tls && self.pool.is_of(host.trim_matches(['[', ']']), port);
+        let rest = uri.path().strip_prefix(self.prefix.as_str())?;
+        (is_here && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
     }
 
     /// Its keys, as they go over the wire: never to be written down.

@@ -30,6 +30,7 @@ use crate::failure::Failure;
 use crate::live::Begun;
 use crate::memory::Hold;
 use crate::observer::tell_at_the_end;
+use crate::polled::Polled;
 use crate::pool::Connection;
 use crate::resume::Resume;
 use crate::shared::instant;
@@ -50,7 +51,7 @@ enum State {
 }
 
 /// What will come of a call, for a caller that is kept on the line meanwhile.
-pub(crate) type Later = Pin<Box<dyn Future<Output = Late> + Send>>;
+pub(crate) type Later = Polled<Late>;
 
 /// What came of it.
 pub(crate) enum Late {
@@ -243,7 +244,7 @@ impl Relay {
 impl Waiting {
     /// What came of it; `None` when it is time for a comment.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Late>> {
-        if let Poll::Ready(late) = self.later.as_mut().poll(cx) {
+        if let Poll::Ready(late) = Pin::new(&mut self.later).poll(cx) {
             return Poll::Ready(Some(late));
         }
         ready!(self.comment.as_mut().poll(cx));

@@ -58,3 +58,18 @@ impl fmt::Debug for ResponseBody {
         f.debug_struct("ResponseBody").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_goes_wherever_another_client_takes_one() {
+        fn goes_anywhere<T: Send + Sync + Unpin + 'static>() {}
+        goes_anywhere::<ResponseBody>();
+        goes_anywhere::<crate::Events>();
+        goes_anywhere::<crate::Response>();
+        goes_anywhere::<crate::Client>();
+        goes_anywhere::<Error>();
+    }
+}

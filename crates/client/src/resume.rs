@@ -24,6 +24,7 @@ use tokio::time::sleep;
 use crate::body::{Payload, SendBody};
 use crate::engine::Engine;
 use crate::exchange::{self, Failed, Flowing, ReplyBody, Seen, Try};
+use crate::polled::Polled;
 use crate::shared::instant;
 
 /// A stream is taken up again so often.
@@ -37,7 +38,7 @@ const EVENT_BYTES_MAX: usize = 8 << 20;
 
 /// What came of taking it up again, and what was noticed meanwhile.
 type TakenUp = (Seen, Result<Box<Flowing>, Failed>);
-type Again = Pin<Box<dyn Future<Output = TakenUp> + Send>>;
+type Again = Polled<TakenUp>;
 
 /// How a stream is taken up again, and how far that has come.
 pub(crate) struct Resume {
@@ -111,7 +112,7 @@ impl Resume {
         self.tail.clear();
         let target = format!("{}/{id}?stream=true&starting_after={told}", self.source.path);
         let (source, wait) = (Arc::clone(&self.source), WAIT * (self.times - 1));
-        self.under_way = Some(Box::pin(async move {
+        self.under_way = Some(Again::new(async move {
             sleep(wait).await;
             source.take_up(&target).await
         }));
@@ -125,7 +126,7 @@ impl Resume {
                 let failed = (Fault::StreamCut, "it was not taken up".into());
                 return Poll::Ready((Seen::default(), Err(failed)));
             };
-            let taken_up = ready!(again.as_mut().poll(cx));
+            let taken_up = ready!(Pin::new(again).poll(cx));
             self.under_way = None;
             match taken_up {
                 (_, Err(_)) if self.begin(None, None) => {}

@@ -67,7 +67,10 @@ fn worded(error: Error) -> Result<Response<ResponseBody>, Error> {
 /// Puts a [`Client`] over an HTTP client that a program has already: a request to one of the upstreams' addresses goes
 /// through Seawall, every other one to the service below, untouched.
 ///
-/// A request is taken for one of Seawall's if its address begins like an upstream's: scheme, host, port, and path.
+/// A request is taken for one of Seawall's if its address begins like an upstream's: scheme, host, port, and path. What then
+/// comes back is as of the client's own `Service`: what an upstream worded is a response with `x-should-retry: false`.
+///
+/// Only with the feature `tower`.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -107,7 +110,7 @@ impl<S> Layer<S> for SeawallLayer {
     }
 }
 
-/// What [`SeawallLayer`] makes of a service.
+/// What [`SeawallLayer`] makes of a service: one that is ready when the service below is. Only with the feature `tower`.
 #[derive(Clone, Debug)]
 pub struct Layered<S> {
     client: Client,
@@ -132,8 +135,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.client.is_for(request.uri()) {
-            let answered = self.client.call(request);
+        if let Some(target) = self.client.target_of(request.uri()) {
+            let (mut head, body) = request.into_parts();
+            head.uri = target;
+            let answered = self.client.call(Request::from_parts(head, body));
             return Box::pin(async move { Ok(answered.await?.map(Either::Left)) });
         }
         let answered = self.inner.call(request);
@@ -142,8 +147,12 @@ where
 }
 
 impl Client {
-    /// Whether `uri` is one of an upstream's.
-    fn is_for(&self, uri: &Uri) -> bool {
-        self.engine().upstreams.iter().any(|upstream| upstream.has(uri))
+    /// If `uri` is one of an upstream's: what [`Client::send`] knows it by, which has `/v1` in place of an upstream's own base.
+    fn target_of(&self, uri: &Uri) -> Option<Uri> {
+        let rest = self.engine().upstreams.iter().find_map(|upstream| upstream.rest_of(uri))?;
+        match uri.query() {
+            Some(query) => format!("/v1{rest}?{query}").parse().ok(),
+            None => format!("/v1{rest}").parse().ok(),
+        }
     }
 }

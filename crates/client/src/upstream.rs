@@ -40,11 +40,11 @@ pub struct Upstream {
     pub proxy: Option<Proxy>,
     /// Certificate authorities to trust instead of the system's, in PEM.
     pub roots_pem: Option<Vec<u8>>,
-    /// Models it may serve; empty means all.
+    /// Models it may serve, `*` standing for any run of characters; empty means all.
     pub models: Vec<String>,
-    /// Lower is asked first. 1.
+    /// Lower is asked first; upstreams of one priority share. 1.
     pub priority: u32,
-    /// Its share among upstreams of the same priority. At least 1, which it is.
+    /// Its share among upstreams of the same priority, at least 1. 1.
     pub weight: u32,
     /// What a model is called here: pairs of the name asked for and the name sent.
     pub model_map: Vec<(String, String)>,
@@ -72,8 +72,8 @@ impl Upstream {
         Upstream::new(OPENAI).expect("a constant with a scheme and a host")
     }
 
-    /// The same as [`Upstream::new`], of an address that is parsed already; what is wrong with it, building the client
-    /// tells.
+    /// The upstream called `name` at an address that is parsed already. What is wrong with the address, building the client tells;
+    /// [`Upstream::new`] tells at once.
     #[must_use]
     pub fn named(name: impl Into<String>, base: Uri) -> Upstream {
         Upstream {
@@ -117,7 +117,7 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Serves `models` alone. `*` at an end stands for any ending.
+    /// Serves `models` alone, in place of all. `*` stands for any run of characters.
     #[must_use]
     pub fn models<M: Into<String>>(mut self, models: impl IntoIterator<Item = M>) -> Upstream {
         self.models = models.into_iter().map(Into::into).collect();
@@ -138,7 +138,7 @@ impl Upstream {
         self
     }
 
-    /// Asked for `model`, it is sent `here` in its place: the model's name, and nothing else of the request, is replaced.
+    /// Asked for `model`, it is sent the name `here` in its place; nothing else of the request is replaced. May be said of several.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>, here: impl Into<String>) -> Upstream {
         self.model_map.push((model.into(), here.into()));

@@ -3,7 +3,7 @@
 //! Its address, its key and its connections belong to whoever sends; here it is a number with a
 //! name.
 
-/// Which upstream: its index in the order of the configuration.
+/// Which upstream: its index in the order of the configuration, or of those that the client was built with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamId(pub u16);
 

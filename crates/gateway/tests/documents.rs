@@ -219,11 +219,15 @@ fn value(name: &str) -> String {
 }
 
 #[test]
-fn the_program_in_rust_is_the_one_that_is_built() {
+fn the_programs_in_rust_are_those_that_are_built() {
     let page = fs::read_to_string(root().join("docs/start/rust.md")).unwrap();
-    let (_, block) = blocks(&page).into_iter().find(|(word, _)| word == "rust").unwrap();
-    let built = fs::read_to_string(root().join("tests/sdk/rust/src/bin/start.rs")).unwrap();
-    assert!(built.ends_with(&format!("\n\n{block}")), "docs/start/rust.md and tests/sdk/rust/src/bin/start.rs differ");
+    let programs: Vec<_> = blocks(&page).into_iter().filter(|(word, _)| word == "rust").collect();
+    let files = ["tests/sdk/rust/src/bin/start.rs", "crates/client/examples/start.rs"];
+    assert_eq!(programs.len(), files.len());
+    for ((_, block), file) in programs.iter().zip(files) {
+        let built = fs::read_to_string(root().join(file)).unwrap();
+        assert!(built.ends_with(&format!("\n\n{block}")), "docs/start/rust.md and {file} differ");
+    }
 }
 
 #[test]

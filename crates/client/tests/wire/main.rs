@@ -14,6 +14,8 @@ mod phases;
 mod public;
 mod reframing;
 mod runtimes;
+#[cfg(feature = "tower")]
+mod service;
 mod sockets;
 mod streams;
 mod usage;

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use seawall::event::{Outcome, Reason};
+use seawall::event::{Outcome, Reason, UpstreamId};
 use seawall::explain::{Class, Fault, Whose};
-use seawall::policy::Commit;
-use seawall::{Body, Client, Error, Overrides, Upstream};
+use seawall::policy::{Commit, ROUTES_MAX};
+use seawall::{Body, Client, Error, Overrides, Route, Upstream};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Notes, bench, bench_with, policy};
@@ -28,6 +28,17 @@ fn chat(stream: bool) -> Body {
 
 async fn failed(bench: &Bench, chaos: &str, stream: bool) -> Error {
     bench.client.send(ask(chaos).body(chat(stream)).unwrap()).await.expect_err(chaos)
+}
+
+#[test]
+fn a_client_is_not_built_with_routes_that_lead_nowhere() {
+    let built = |routes: Vec<Route>| Client::builder().upstream(Upstream::openai()).routes(routes).build();
+    let to = |place| Route { upstreams: vec![UpstreamId(place)], ..Route::default() };
+    assert!(built(vec![to(0); ROUTES_MAX]).is_ok());
+    let error = built(vec![to(0); ROUTES_MAX + 1]).unwrap_err().to_string();
+    assert_eq!(error, "65 routes, allowed 64");
+    let error = built(vec![to(0), to(1)]).unwrap_err().to_string();
+    assert_eq!(error, "a route names upstream 1, counted from 0, of 1");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub struct Config {
     /// Failed requests in a row after which the last upstream is no longer asked. 10. Up to
     /// [`STREAK_MAX`].
     pub open_solo: u32,
-    /// Whether the last upstream may be refused at all. If not, it is guarded in place of it.
+    /// Whether the last upstream may be refused at all. If not, it is guarded in place of it. True.
     pub solo_refuse: bool,
     /// The span in which the rate of failures is counted. 30 s.
     pub window: Duration,

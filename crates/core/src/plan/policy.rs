@@ -70,18 +70,18 @@ pub struct Policy {
     pub wait: queue::Config,
     /// How streams are passed on.
     pub streams: Streams,
-    /// Which whole answers are asked for as streams, where their route does not say otherwise.
+    /// Which whole answers are asked for as streams, where their route does not say otherwise. [`Upgrade::Off`].
     pub upgrade: Upgrade,
     /// What becomes of an answer whose caller has left.
     pub adopt: Adopt,
-    /// What is done about tool definitions that may be why requests fail.
+    /// What is done about tool definitions that may be why requests fail. [`ToolsPolicy::Watch`].
     pub tools: ToolsPolicy,
 }
 
 /// What becomes of a whole answer that is still being generated when its caller has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adopt {
-    /// Whether it is kept for the caller's own retry. Otherwise it is broken off.
+    /// Whether it is kept for the caller's own retry. Otherwise, and unless this is set, it is broken off.
     pub enabled: bool,
     /// For how long. 30 s.
     pub keep: Duration,
@@ -96,9 +96,9 @@ impl Default for Adopt {
 /// How streams are passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
-    /// When the first byte goes to the caller, where neither route nor request says.
+    /// When the first byte goes to the caller, where neither route nor request says. [`Commit::Content`].
     pub commit: Commit,
-    /// What becomes of one that breaks.
+    /// What becomes of one that breaks. [`OnBreak::Error`].
     pub on_break: OnBreak,
     /// A caller that has heard nothing for this long gets a comment: `: seawall waiting`. `None`: only
     /// where its own clock would end the wait otherwise.
@@ -124,15 +124,15 @@ impl Default for Streams {
 /// How often, how soon, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    /// Attempts per request, the first included. 1..=20.
+    /// Attempts per request, the first included, 1 to 20. 4.
     pub max_attempts: u32,
-    /// Retries after an ambiguous failure, per request.
+    /// Retries after an ambiguous failure, per request. 1.
     pub ambiguous_max: u32,
-    /// Longest wait before asking *another* upstream: there is nothing to wait for.
+    /// Longest wait before asking *another* upstream: there is nothing to wait for. 50 ms.
     pub failover_jitter: Duration,
-    /// An attempt that would have less time than this is not begun.
+    /// An attempt that would have less time than this is not begun. 1 s.
     pub min_useful: Duration,
-    /// How waits vary.
+    /// How waits vary. [`Jitter::Full`].
     pub jitter: Jitter,
     classes: [ClassRetry; RETRIED.len()],
 }
@@ -140,11 +140,12 @@ pub struct Retry {
 /// How one class of failure is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassRetry {
-    /// Attempts at a request whose latest failure is of this class.
+    /// Attempts at a request whose latest failure is of this class, the first included. 4; more than [`Retry::max_attempts`] does
+    /// nothing.
     pub max_attempts: u32,
-    /// The waits.
+    /// The waits: first 100 ms, 250 ms or 1 s, by the class, and none above 8 s.
     pub backoff: Backoff,
-    /// A longer `Retry-After` than this is not waited for.
+    /// A longer `Retry-After` than this is not waited for. 60 s.
     pub retry_after_max: Duration,
 }
 
@@ -162,17 +163,17 @@ pub const RETRIED: [Class; 7] = [
 /// How long to wait for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together.
+    /// Name resolution, TCP and TLS together. 5 s.
     pub connect: Duration,
-    /// From the end of the request to the first content of a stream.
+    /// From the end of the request to the first content of a stream. [`FirstContent::Adaptive`].
     pub first_content: FirstContent,
-    /// Between two pieces of a stream, after the first content.
+    /// Between two pieces of a stream, after the first content. 300 s.
     pub byte_idle: Duration,
-    /// Between two events with content of a stream: comments and pings do not count. `None`: any time.
+    /// Between two events with content of a stream: comments and pings do not count. `None`, the default: any time.
     pub content_idle: Option<Duration>,
-    /// To the answer (of a stream: to its first content), where the caller says nothing.
+    /// To the answer (of a stream: to its first content), where the caller says nothing. 600 s, as the official SDKs have it.
     pub total: Duration,
-    /// The most that a caller may ask for.
+    /// The most that a caller may ask for. 3,600 s.
     pub total_max: Duration,
 }
 
@@ -201,7 +202,7 @@ impl FirstContent {
 }
 
 impl Default for Timeouts {
-    /// 5 s, adaptive, 300 s, none, 600 s (the SDKs' own), 3600 s.
+    /// As each field says.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(5),

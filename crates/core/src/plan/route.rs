@@ -11,10 +11,24 @@ pub const ROUTES_MAX: usize = 64;
 /// The most places that one request may be sent to: an upstream counts once for each model name.
 pub const CANDIDATES_MAX: usize = 32;
 
-/// What the operator decided for some models.
+/// What the operator decided for some models: where their requests go, and what holds for them alone.
+///
+/// ```
+/// use seawall_core::plan::route::Route;
+/// use seawall_core::upstream::UpstreamId;
+///
+/// // Reasoning models go to the second upstream alone; when that fails, another model is asked for.
+/// let route = Route {
+///     models: vec!["o3*".to_owned()],
+///     upstreams: vec![UpstreamId(1)],
+///     fallback_models: vec!["gpt-4o".to_owned()],
+///     ..Route::default()
+/// };
+/// assert!(!route.repeatable);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Route {
-    /// Model patterns it is for; the first route that fits is taken.
+    /// Model patterns it is for (`*` matches any run of characters); the first route that fits is taken.
     pub models: Vec<String>,
     /// The upstreams to ask, the preferred first; empty for all that serve the model, by priority.
     pub upstreams: Vec<UpstreamId>,

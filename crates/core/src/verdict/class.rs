@@ -53,7 +53,7 @@ words! {
 }
 
 words! {
-    /// Whether the attempt costs money; `crate::verdict::charge` says why.
+    /// Whether the attempt costs money; [`Charge`](super::Charge) says why.
     pub enum Billed {
         /// The upstream cannot have begun to work on it, or says that it does not charge.
         No = "no",

@@ -89,7 +89,8 @@ pub(crate) async fn handle(
         arrived,
         arrived_unix_micros,
     };
-    match server.client.run(call).await {
+    // In a box, which is gone when the answer is here: what hyper keeps for a connection is as large as all of this.
+    match Box::pin(server.client.run(call)).await {
         Conclusion::Answer(mut answered) => {
             let took = loud::now().saturating_duration_since(arrived);
             // After a retry the wait is part of the service, and no cost of passing through.
