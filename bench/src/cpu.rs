@@ -21,7 +21,7 @@ pub(crate) fn measured(time: Duration, mut each: impl FnMut()) -> f64 {
 }
 
 /// How long this thread has run. `None` where Linux does not say.
-fn own() -> Option<Duration> {
+pub(crate) fn own() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }

@@ -86,18 +86,19 @@ pub(crate) async fn run(options: Options) -> io::Result<()> {
 
 /// Asks. With `--spin`, this thread does not sleep meanwhile.
 pub(crate) async fn measure(options: &Options) -> Report {
-    let spinning = options.spin.then(|| {
-        tokio::task::spawn_local(async {
-            loop {
-                tokio::task::yield_now().await;
-            }
-        })
-    });
+    let spinning = options.spin.then(|| tokio::task::spawn_local(spin()));
     let report = ask_all(options).await;
     if let Some(spinning) = spinning {
         spinning.abort();
     }
     report
+}
+
+/// Keeps this thread from sleeping.
+pub(crate) async fn spin() {
+    loop {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn ask_all(options: &Options) -> Report {

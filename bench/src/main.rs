@@ -11,8 +11,9 @@
 //!
 //! - `lint` looks at requests with tools, beside a parser of the same bytes: it has no door to be asked at.
 //! - `incidents` tells of requests to what looks for incidents: neither has it one.
+//! - `library` calls Seawall as a library, beside the client that it is made of.
 //!
-//! But for these two it knows Seawall as a program only, never as a library: nothing inside can be tuned for it.
+//! But for these three it knows Seawall as a program only, never as a library: nothing inside can be tuned for it.
 //! Everything is loopback, bounded in count and time, and ends by itself; only own children are killed.
 #![expect(
     clippy::disallowed_methods,
@@ -55,6 +56,8 @@ enum Command {
     Lint(lint::Options),
     /// What somebody costs who looks at the dashboard under load: CPU with and without a viewer
     Viewer(run::viewer::Options),
+    /// Call Seawall as a library, and hyper alone: CPU time of a call, and what it adds
+    Library(run::library::Options),
     /// Look for incidents in made-up requests: requests a second of one core, and the size of what is kept
     Incidents(incidents::Options),
 }
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
                 Command::Load(options) => load::run(options).await,
                 Command::Run(options) => run::run(options).await,
                 Command::Viewer(options) => run::viewer::run(options).await,
+                Command::Library(options) => run::library::run(options).await,
                 Command::Lint(options) => lint::run(&options),
                 Command::Incidents(options) => incidents::run(&options),
             }

@@ -42,12 +42,17 @@ pub(crate) struct Options {
     /// End by itself after this many seconds
     #[arg(long, default_value_t = 900)]
     seconds: u64,
+    /// Never sleep: what is sent to it then wakes nobody, and costs its sender no wake-up
+    #[arg(long)]
+    spin: bool,
 }
 
 /// Listens until `--seconds` have passed.
 pub(crate) async fn run(options: Options) -> io::Result<()> {
     let listener = TcpListener::bind(options.listen).await?;
     let shared = Rc::new(Mock::new(&options));
+    // Owned by the thread: it ends with the process.
+    let _spinning = options.spin.then(|| tokio::task::spawn_local(load::spin()));
     let serve = async {
         loop {
             let (stream, _) = listener.accept().await?;
@@ -242,6 +247,14 @@ fn throw(state: &mut u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+impl Options {
+    /// A mock at `listen` that never fails.
+    pub(crate) fn at(listen: SocketAddr) -> Options {
+        Options { listen, fail: 0.0, seed: 1, seconds: 900, spin: false }
+    }
 }
 
 #[cfg(test)]

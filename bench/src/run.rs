@@ -7,6 +7,7 @@
 //! are one thread that does not sleep (see `mock`).
 
 mod judge;
+pub(crate) mod library;
 mod peer;
 mod process;
 mod table;

@@ -7,6 +7,7 @@ import passing  # noqa: F401
 import cuts  # noqa: F401
 import bad_input  # noqa: F401
 import leaving  # noqa: F401
+import leash  # noqa: F401
 import realtime  # noqa: F401
 import record  # noqa: F401
 import doctor  # noqa: F401
@@ -29,3 +30,4 @@ import api  # noqa: F401
 import journal  # noqa: F401
 import top  # noqa: F401
 import telemetry  # noqa: F401
+import manager  # noqa: F401

@@ -91,8 +91,18 @@ impl Bench {
 
     /// A mock that answers `fail` of its requests with a 500.
     pub(crate) async fn mock(&self, fail: f64) -> io::Result<Running> {
+        self.mock_with(&["--fail", &fail.to_string()]).await
+    }
+
+    /// A mock that never sleeps.
+    pub(crate) async fn awake_mock(&self) -> io::Result<Running> {
+        self.mock_with(&["--spin"]).await
+    }
+
+    async fn mock_with(&self, options: &[&str]) -> io::Result<Running> {
         let listen = free_port()?;
-        let arguments = ["mock", "--listen", &listen.to_string(), "--fail", &fail.to_string()].map(str::to_owned);
+        let arguments: Vec<String> =
+            ["mock", "--listen", &listen.to_string()].iter().chain(options).map(|&word| word.to_owned()).collect();
         let started = Instant::now();
         let child = pinned(OTHER_CORE, &self.own, &arguments, Path::new("/dev/null"))?;
         running(Peer::Direct, child, listen, listen, "/mock/stats", started).await

@@ -51,7 +51,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    fn of(values: &[f64]) -> Option<Spread> {
+    pub(crate) fn of(values: &[f64]) -> Option<Spread> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (least, greatest) = (*sorted.first()?, *sorted.last()?);
@@ -61,7 +61,7 @@ impl Spread {
         Some(Spread { median, least, greatest })
     }
 
-    fn text(&self, digits: usize) -> String {
+    pub(crate) fn text(&self, digits: usize) -> String {
         if self.least == self.greatest {
             return format!("{:.digits$}", self.median);
         }

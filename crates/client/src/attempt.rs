@@ -32,6 +32,7 @@ use crate::follower::Follower;
 use crate::handshake;
 use crate::live::{Begun, Live};
 use crate::memory::Hold;
+use crate::observer::tell_at_the_end;
 use crate::reframed;
 use crate::relay::Relay;
 use crate::renamed;
@@ -124,7 +125,7 @@ impl Drop for Course<'_> {
         let Course { engine, plan, facts } = self;
         engine.shared.decide(|now, fleet, dice| plan.left(now, &engine.policy, fleet, dice));
         if let Some(facts) = facts {
-            engine.observer.left(facts, plan.attempts());
+            tell_at_the_end(|| engine.observer.left(facts, plan.attempts()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who is told what happens: the one way out of the library for facts about requests.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,12 @@ pub trait Observer: Send + Sync + 'static {
     fn samples(&self) -> bool {
         false
     }
+}
+
+/// Tells of a request that is being dropped. A panic of an observer ends here: it may be dropped because of another
+/// panic, and two at once would end the whole program. What panics has said so by itself.
+pub(crate) fn tell_at_the_end(tell: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(tell));
 }
 
 /// An observer that does not care.

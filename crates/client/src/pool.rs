@@ -4,6 +4,10 @@
 //! written at all, and whether its connection had been used before (rulings 3). It keeps the most
 //! recently used connections on top, so that surplus ones grow old at the bottom and go.
 //!
+//! A connection is driven by the runtime that it was made on, and by no other: one that ends takes its connections with
+//! it, and on one that nobody drives just now a request would wait for ever. So none is lent to another runtime, and a
+//! client can be used on several.
+//!
 //! Nothing is retried in here: a request is given to one connection, once. Whoever gets it back unsent may ask for
 //! another connection.
 
@@ -14,6 +18,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use seawall_core::event::{self, Phases};
 use seawall_core::verdict::Fault;
+use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::SendBody;
@@ -48,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) meter: Arc<Meter>,
     /// Whether it has carried a request before.
     pub(crate) is_reused: bool,
+    /// Who drives it.
+    runtime: Id,
 }
 
 impl Pool {
@@ -57,7 +64,8 @@ impl Pool {
 
     /// A connection that is ready for a request, kept or new: which, and how it was made, is noted in `phases`.
     pub(crate) async fn take(&self, until: Instant, now: Instant, phases: &mut Phases) -> Result<Connection, Failed> {
-        while let Some(mut connection) = self.pop(now) {
+        let runtime = Handle::current().id();
+        while let Some(mut connection) = self.pop(now, runtime) {
             // Ready at once, or closed: the last reply has been read to its end.
             if let Ok(Ok(())) = timeout_at(now + READY_WITHIN, connection.sender.ready()).await {
                 phases.connection = Some(event::Connection::Reused);
@@ -72,7 +80,7 @@ impl Pool {
             .await
             .map_err(|e| (Fault::NotSent, e.to_string()))?;
         drive(connection);
-        Ok(Connection { sender, meter, is_reused: false })
+        Ok(Connection { sender, meter, is_reused: false, runtime })
     }
 
     /// Whether these are connections to `host` and `port`.
@@ -93,12 +101,14 @@ impl Pool {
         }
     }
 
-    fn pop(&self, now: Instant) -> Option<Connection> {
+    fn pop(&self, now: Instant, runtime: Id) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let old = idle.iter().take_while(|idle| now.saturating_duration_since(idle.since) > IDLE_MAX).count();
         // The oldest are at the bottom; they are closed by being dropped.
         idle.drain(..old);
-        while let Some(Idle { connection, .. }) = idle.pop() {
+        // On top as a rule: a program has one runtime.
+        while let Some(at) = idle.iter().rposition(|idle| idle.connection.runtime == runtime) {
+            let Idle { connection, .. } = idle.remove(at);
             if !connection.sender.is_closed() {
                 return Some(connection);
             }

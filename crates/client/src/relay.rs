@@ -29,6 +29,7 @@ use crate::exchange::{Failed, Flowing, Seen, cut_by};
 use crate::failure::Failure;
 use crate::live::Begun;
 use crate::memory::Hold;
+use crate::observer::tell_at_the_end;
 use crate::polled::Polled;
 use crate::pool::Connection;
 use crate::resume::Resume;
@@ -498,7 +499,7 @@ impl Drop for Flow {
         if !self.is_over {
             let is_whole = self.watch.as_ref().is_some_and(|watch| watch.end() == End::Complete);
             let evidence = self.evidence(is_whole);
-            self.tale.answered(self.outcome, Reason::CallerLeft, STATUS, &evidence);
+            tell_at_the_end(|| self.tale.answered(self.outcome, Reason::CallerLeft, STATUS, &evidence));
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::connect::Wire;
 use crate::exchange::Seen;
 use crate::handshake::Switched;
 use crate::live::Begun;
+use crate::observer::tell_at_the_end;
 use crate::tale::{Broke, Tale};
 
 /// The status under which the request is on record.
@@ -126,7 +127,7 @@ impl Tunnel {
 
 impl Drop for Tunnel {
     fn drop(&mut self) {
-        self.over(self.outcome, Reason::CallerLeft);
+        tell_at_the_end(|| self.over(self.outcome, Reason::CallerLeft));
     }
 }
 

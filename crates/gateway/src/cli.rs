@@ -69,12 +69,14 @@ Examples:
   seawall explain 503              what an error means, and what to do";
 
 /// What the program reads of its environment: name, and what it does.
-const VARIABLES: [(&str, &str); 7] = [
+const VARIABLES: [(&str, &str); 9] = [
     ("SEAWALL_UPSTREAM", "the upstream, as --upstream names it"),
     ("SEAWALL_DATA_DIR", "where the journal is, as --data-dir names it"),
-    ("XDG_CONFIG_HOME", "holds seawall/seawall.toml, else ~/.config does"),
-    ("XDG_STATE_HOME", "holds seawall/, the data directory, else ~/.local/state does"),
-    ("HTTPS_PROXY", "the way to upstreams; also HTTP_PROXY, ALL_PROXY, NO_PROXY"),
+    ("XDG_CONFIG_HOME", "holds seawall/seawall.toml; else ~/.config"),
+    ("XDG_STATE_HOME", "holds seawall/, the data directory; else ~/.local/state"),
+    ("CREDENTIALS_DIRECTORY", "holds the files that `${credential:NAME}` stands for"),
+    ("NOTIFY_SOCKET", "who is told of start, life and end: systemd sets it"),
+    ("HTTPS_PROXY", "to upstreams; also HTTP_PROXY, ALL_PROXY, NO_PROXY"),
     ("NO_COLOR", "no colours if it is set; CLICOLOR=0 says the same"),
     ("COLUMNS", "how wide tables may be on a terminal"),
 ];
@@ -88,7 +90,7 @@ fn after_help() -> String {
     }
     text.push_str("  `seawall exec` passes on the code of its command.\n\nEnvironment:\n");
     for (name, does) in VARIABLES {
-        let _ = writeln!(text, "  {name:<17} {does}");
+        let _ = writeln!(text, "  {name:<21} {does}");
     }
     text.push_str("  A configuration may name more of them: `${OPENAI_API_KEY}`.");
     text

@@ -4,6 +4,7 @@
 //! configuration and its journal come from.
 
 pub(crate) mod alerts;
+pub(crate) mod notify;
 mod pages;
 mod telemetry;
 
@@ -42,7 +43,13 @@ const TELEMETRY_CLOSE_WITHIN: Duration = Duration::from_secs(2);
 const OPERATORS_CLOSE_WITHIN: Duration = Duration::from_millis(500);
 /// After SIGTERM new requests are refused, and connections still taken, for this long: whoever
 /// routes here has to notice that `/readyz` says no.
-const NOTICE: Duration = Duration::from_millis(500);
+pub(crate) const NOTICE: Duration = Duration::from_millis(500);
+
+/// The longest that [`Gateway::stop`] takes where requests have `drain` to finish.
+pub(crate) fn stops_within(drain: Duration) -> Duration {
+    let close = OPERATORS_CLOSE_WITHIN + ALERTS_CLOSE_WITHIN.max(TELEMETRY_CLOSE_WITHIN) + JOURNAL_CLOSE_WITHIN;
+    NOTICE + drain + close
+}
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -148,11 +155,16 @@ impl Gateway {
 
     /// Stops taking requests, finishes those under way within the drain time, and closes the
     /// journal. `now` ends the waiting early.
-    pub(crate) async fn stop(mut self, now: impl Future<Output = ()>) -> Closed {
+    pub(crate) async fn stop(self, now: impl Future<Output = ()>) -> Closed {
+        self.stop_after(NOTICE, now).await
+    }
+
+    /// The same, with as long a notice as is said.
+    pub(crate) async fn stop_after(mut self, notice: Duration, now: impl Future<Output = ()>) -> Closed {
         self.server.drain();
         self.pollers.abort_all();
         let draining = async {
-            tokio::time::sleep(NOTICE).await;
+            tokio::time::sleep(notice).await;
             // A receiver that is gone has nothing left to stop.
             let _ = self.shutdown.send(true);
             self.tasks.join_next().await;

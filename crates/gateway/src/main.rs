@@ -22,7 +22,7 @@ use clap::CommandFactory;
 use cli::{Cli, Verb};
 use commands::screen::{self, Lines, Long};
 use commands::serve::ServeArgs;
-use config::{Environment, Overrides};
+use config::Environment;
 use exit::Exit;
 
 #[global_allocator]
@@ -114,8 +114,8 @@ fn run(verb: Verb, env: &Environment) -> io::Result<Exit> {
 }
 
 async fn serve(args: ServeArgs, env: &Environment) -> io::Result<Exit> {
-    let overrides: Overrides = args.overrides();
-    Ok(commands::serve::run(&overrides, env).await)
+    let (overrides, manner) = args.overrides();
+    Ok(commands::serve::run(&overrides, manner, env).await)
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

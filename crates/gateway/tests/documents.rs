@@ -174,8 +174,10 @@ fn every_configuration_that_is_shown_is_valid() {
                 continue;
             }
             count += 1;
-            // A secret from a file of the example's own.
-            let block = block.replace("${file:/run/credentials/seawall.service/openai}", "${OPENAI_API_KEY}");
+            // Credentials of the example's own.
+            for name in block.split("${credential:").skip(1).filter_map(|rest| rest.split('}').next()) {
+                fs::write(folder.path().join(name), value(name)).unwrap();
+            }
             // What goes on from another block says what it is about, and an upstream has an address.
             let needs = block.contains("[[upstream]]") || !block.contains("[[route]]");
             if !needs {
@@ -183,7 +185,8 @@ fn every_configuration_that_is_shown_is_valid() {
             }
             fs::write(&file, &block).unwrap();
             let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
-            command.args(["config", "check", "--config"]).arg(&file).env_clear().env("HOME", folder.path());
+            command.args(["config", "check", "--config"]).arg(&file).env_clear();
+            command.env("HOME", folder.path()).env("CREDENTIALS_DIRECTORY", folder.path());
             for at in block.match_indices("${").map(|(at, _)| at + 2) {
                 let name: String = block[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 command.env(&name, value(&name));

@@ -17,10 +17,10 @@ use seawall_core::plan::upgrade::Upgrade;
 use crate::bench::{Bench, bench, bench_with, found, policy};
 
 /// A call that is polled more often than this is stuck.
-const POLLS_MAX: usize = 1_000;
+pub(crate) const POLLS_MAX: usize = 1_000;
 
 /// What `future` comes to, unless it has been polled `polls` times before.
-async fn within<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+pub(crate) async fn within<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut polled = 0;
     std::future::poll_fn(|cx| {

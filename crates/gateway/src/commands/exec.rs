@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::serve;
+use crate::commands::serve::{self, own};
 use crate::config::{self, Config, Environment, Overrides};
-use crate::data_dir::{self, EXEC_DIR};
 use crate::exit::{self, Exit};
 use crate::gateway::Gateway;
 
@@ -71,23 +71,21 @@ pub(crate) async fn run(args: ExecArgs, env: &Environment) -> std::io::Result<Ex
     // The command's own output is what is wanted here: failures are on record, and counted at the end.
     config.log.level = config::LogLevel::Error;
     serve::log(&config, env);
-    let gateway = match start(&config) {
+    let file = own::place(&config);
+    let gateway = match start(&file, &config) {
         Ok(gateway) => gateway,
         Err(exit) => return Ok(exit),
     };
     let code = run_command(&command, &gateway).await?;
     summarise(&gateway);
+    let observe = Arc::clone(&gateway.server.observe);
     gateway.stop(std::future::ready(())).await;
+    own::leave(&file, observe.totals());
     Ok(code)
 }
 
-fn start(config: &Config) -> Result<Gateway, Exit> {
-    let folder = config.data_dir.join(EXEC_DIR);
-    if let Err(error) = data_dir::private_dir(&folder) {
-        eprintln!("warning: {}: {error}; failures are kept in memory only", folder.display());
-    }
-    let file = folder.join(format!("{}-{}.db", seawall::proxy::unix_micros() / 1_000, std::process::id()));
-    let journal = serve::open_journal(&file, config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
+fn start(file: &Path, config: &Config) -> Result<Gateway, Exit> {
+    let journal = serve::open_journal(file, config).map_err(|e| exit::fail(exit::CANNOT_START, &e, ""))?;
     Gateway::start(config, journal).map_err(|e| exit::fail(exit::CANNOT_START, &e, e.hint()))
 }
 

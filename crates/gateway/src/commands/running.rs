@@ -3,18 +3,19 @@
 //! It is found by what it wrote there about itself, or by the address that somebody names. One that is gone, or that
 //! hangs, is no reason to wait: whoever asks says for how long.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use seawall::Upstream;
 use seawall::proxy::Dialer;
 use tokio::time::timeout;
 
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::data_dir;
-use crate::observe::status_page::fetch::{self, Answer, Trouble};
+use crate::observe::status_page::fetch::{self, Answer, Line, Trouble};
 
 #[cfg(feature = "tui")]
 pub(super) mod listen;
@@ -69,27 +70,45 @@ pub(super) async fn ask(
     Admin::of(named, config)?.ask(method, path, ANSWER_WITHIN).await
 }
 
+/// Whether the gateway that was named or, without one, that announced itself in `data_dir` takes requests: its address.
+/// Neither a configuration nor a token is needed to ask that.
+pub(super) async fn is_ready(named: Option<&Address>, data_dir: &Path) -> Result<String, Silence> {
+    let admin = match named {
+        Some(address) => Admin::at(address.base.clone(), address.typed.clone(), None)?,
+        None => Admin::announced(data_dir, None)?,
+    };
+    let path = PathAndQuery::from_static("/readyz");
+    let send = Line::send(&admin.dialer, Method::GET, &path, "text/plain", None);
+    match timeout(ANSWER_WITHIN, send).await {
+        Ok(Ok((response, _))) if response.status() == StatusCode::OK => Ok(admin.address),
+        Ok(Ok((response, _))) => Err(Silence::Status(response.status().as_u16())),
+        Ok(Err(why)) => Err(why.into()),
+        Err(_) => Err(late(ANSWER_WITHIN)),
+    }
+}
+
 impl Admin {
     /// The one that was named or, without one, that announced itself in the data directory.
     pub(super) fn of(named: Option<&Address>, config: &Config) -> Result<Admin, Silence> {
+        let token = config.server.admin_token.as_ref();
         match named {
-            Some(address) => Admin::at(address.base.clone(), address.typed.clone(), config),
-            None => Admin::announced(config),
+            Some(address) => Admin::at(address.base.clone(), address.typed.clone(), token),
+            None => Admin::announced(&config.data_dir, token),
         }
     }
 
     /// The one that announced itself in the data directory.
-    fn announced(config: &Config) -> Result<Admin, Silence> {
-        let announced = data_dir::announced(&config.data_dir).and_then(|serve| serve.admin);
+    fn announced(data_dir: &Path, token: Option<&Secret>) -> Result<Admin, Silence> {
+        let announced = data_dir::announced(data_dir).and_then(|serve| serve.admin);
         let address = announced.ok_or(Silence::NoGateway)?;
         let base = base(&address).ok_or_else(|| trouble(&"it announced no address that can be asked"))?;
-        Admin::at(base, address, config)
+        Admin::at(base, address, token)
     }
 
     /// The one at an address that [`base`] took.
-    fn at(base: Uri, address: String, config: &Config) -> Result<Admin, Silence> {
+    fn at(base: Uri, address: String, token: Option<&Secret>) -> Result<Admin, Silence> {
         let dialer = Dialer::to(&Upstream::named("admin", base)).map_err(|error| trouble(&error))?;
-        let token = config.server.admin_token.as_ref().and_then(|token| {
+        let token = token.and_then(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
             value.set_sensitive(true);
             Some(value)

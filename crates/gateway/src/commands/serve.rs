@@ -1,8 +1,13 @@
 //! `seawall serve`: the gateway, until it is told to stop.
 
+mod leash;
+pub(crate) mod own;
+
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use seawall_core::plan::policy::Policy;
@@ -12,11 +17,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, Config, Environment, JournalSync, LogFormat, LogLevel, Overrides};
-use crate::data_dir::{DataDir, Serve};
+use crate::data_dir::{self, DataDir, Serve};
 use crate::exit::{self, Exit};
-use crate::gateway::Gateway;
+use crate::gateway::notify::Notify;
+use crate::gateway::{self, Gateway, stops_within};
+use crate::observe::Totals;
 use crate::observe::journal::plain::JsonLines;
 use crate::observe::journal::{self, Closed, Journal, Opened, when};
+use leash::Leash;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,18 +59,35 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["auto", "text", "json"])
         .try_map(|name| name.parse::<LogFormat>()))]
     log_format: Option<LogFormat>,
+    /// Stop when standard input ends, as on SIGTERM: the pipe of a program that starts this one
+    #[arg(long)]
+    stop_on_eof: bool,
+    /// Record in a file of its own, as exec does: several gateways may then share a data directory
+    #[arg(long)]
+    own_journal: bool,
+}
+
+/// For whom the gateway runs: what is no part of its configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// It ends with its standard input.
+    stops_on_eof: bool,
+    /// Its journal is a file of its own, and the data directory is not claimed.
+    has_own_journal: bool,
 }
 
 impl ServeArgs {
-    /// The same, for the configuration.
-    pub(crate) fn overrides(self) -> Overrides {
-        let ServeArgs { config, listen, admin, upstream, data_dir, max_retries, log_format } = self;
-        Overrides { config, listen, admin, upstream, data_dir, max_retries, log_format }
+    /// The same, for the configuration, and what is not for it.
+    pub(crate) fn overrides(self) -> (Overrides, Manner) {
+        let ServeArgs { config, listen, admin, upstream, data_dir, max_retries, log_format, stop_on_eof, own_journal } =
+            self;
+        let manner = Manner { stops_on_eof: stop_on_eof, has_own_journal: own_journal };
+        (Overrides { config, listen, admin, upstream, data_dir, max_retries, log_format }, manner)
     }
 }
 
 /// Runs the gateway to its end.
-pub(crate) async fn run(overrides: &Overrides, env: &Environment) -> Exit {
+pub(crate) async fn run(overrides: &Overrides, manner: Manner, env: &Environment) -> Exit {
     let config = match config::load(overrides, env) {
         Ok(config) => config,
         Err(problems) => {
@@ -71,17 +96,10 @@ pub(crate) async fn run(overrides: &Overrides, env: &Environment) -> Exit {
         }
     };
     log(&config, env);
-    let data_dir = match DataDir::claim(&config.data_dir) {
-        Ok(data_dir) => Some(data_dir),
-        Err(error) if error.is_taken() => {
-            return exit::fail(exit::CANNOT_START, &error, "one gateway per data directory");
-        }
-        Err(error) => {
-            tracing::warn!(%error, "failures are kept in memory only");
-            None
-        }
+    let (data_dir, path) = match place(&config, manner) {
+        Ok(place) => place,
+        Err(exit) => return exit,
     };
-    let path = data_dir.as_ref().map_or_else(|| config.data_dir.join(crate::data_dir::JOURNAL_FILE), DataDir::journal);
     let journal = match open_journal(&path, &config) {
         Ok(journal) => journal,
         Err(error) => return exit::fail(exit::CANNOT_START, &error, "use another --data-dir, or the newer seawall"),
@@ -90,34 +108,78 @@ pub(crate) async fn run(overrides: &Overrides, env: &Environment) -> Exit {
         (Ok(term), Ok(interrupt)) => (term, interrupt),
         (Err(error), _) | (_, Err(error)) => return exit::fail(exit::INTERNAL, &error, "signals cannot be received"),
     };
+    let mut leash = match manner.stops_on_eof.then(|| Leash::on(std::io::stdin())).transpose() {
+        Ok(leash) => leash.unwrap_or_else(Leash::none),
+        Err(error) => return exit::fail(exit::INTERNAL, &error, "standard input cannot be watched"),
+    };
     let gateway = match Gateway::start(&config, journal) {
         Ok(gateway) => gateway,
-        Err(error) => return exit::fail(exit::CANNOT_START, &error, error.hint()),
+        Err(error) => {
+            if manner.has_own_journal {
+                own::leave(&path, Totals::default());
+            }
+            return exit::fail(exit::CANNOT_START, &error, error.hint());
+        }
     };
     if let Some(data_dir) = &data_dir {
         announce(data_dir, &gateway, &path);
     }
     tell_ready(&config, &gateway);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let mut notify = Notify::of(env);
+    notify.ready(&format!("http://{}/v1, admin http://{}", gateway.listen, gateway.admin));
+    let notice = tokio::select! {
+        _ = term.recv() => gateway::NOTICE,
+        _ = interrupt.recv() => gateway::NOTICE,
+        () = leash.ended() => {
+            tracing::info!("standard input has ended");
+            // Who let go of it, or died, routes nothing here any more.
+            Duration::ZERO
+        }
+    };
+    notify.stopping(stops_within(config.server.drain));
     tracing::info!("stopping: requests under way are finished, a second signal ends them");
     let again = async {
         tokio::select! {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
+            () = leash.ended() => {}
         }
     };
-    let closed = gateway.stop(again).await;
+    let observe = Arc::clone(&gateway.server.observe);
+    let closed = gateway.stop_after(notice, again).await;
     if let Some(data_dir) = data_dir {
         data_dir.release();
+    }
+    if manner.has_own_journal {
+        own::leave(&path, observe.totals());
     }
     match closed {
         Closed::Clean => tracing::info!("stopped"),
         Closed::Late => tracing::warn!("stopped before the journal had written its last rows"),
     }
     exit::OK
+}
+
+/// The data directory, if it is this gateway's alone, and where its journal belongs.
+fn place(config: &Config, manner: Manner) -> Result<(Option<DataDir>, PathBuf), Exit> {
+    if manner.has_own_journal {
+        return Ok((None, own::place(config)));
+    }
+    match DataDir::claim(&config.data_dir) {
+        Ok(data_dir) => {
+            let path = data_dir.journal();
+            Ok((Some(data_dir), path))
+        }
+        Err(error) if error.is_taken() => Err(exit::fail(
+            exit::CANNOT_START,
+            &error,
+            "one gateway per data directory; --own-journal lets several share it",
+        )),
+        Err(error) => {
+            tracing::warn!(%error, "failures are kept in memory only");
+            Ok((None, config.data_dir.join(data_dir::JOURNAL_FILE)))
+        }
+    }
 }
 
 /// The journal at `path`; in memory where the file cannot be had. Only one written by a newer

@@ -21,6 +21,7 @@ use crate::observe::status_page::board::Snapshot;
 use crate::observe::status_page::fetch::{Memory, Trouble};
 
 mod here;
+mod ready;
 mod running;
 mod telling;
 
@@ -36,7 +37,8 @@ Examples:
   seawall status
   seawall status --since 24h --no-fetch              this side alone
   seawall status --page https://status.openai.com    that side alone
-  seawall status --admin 127.0.0.1:7601 --json       another gateway's breakers";
+  seawall status --admin 127.0.0.1:7601 --json       another gateway's breakers
+  seawall status --ready                             for a health check";
 
 /// What `seawall status` was asked.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -54,6 +56,9 @@ pub(crate) struct StatusArgs {
     /// Only this status page, and nothing of the record
     #[arg(long, value_name = "URL", conflicts_with_all = ["no_fetch", "since", "admin"])]
     pub(crate) page: Option<String>,
+    /// Only whether the gateway that runs takes requests: 0 if it does, 1 if it is ending, 4 if none answers
+    #[arg(long, conflicts_with_all = ["page", "no_fetch", "since", "config", "json", "journal"])]
+    ready: bool,
     /// Ask no status page
     #[arg(long)]
     pub(crate) no_fetch: bool,
@@ -72,6 +77,9 @@ pub(crate) async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
+    if args.ready {
+        return ready::tell(args, env, out, err).await;
+    }
     let (entries, asked) = match &args.page {
         Some(url) => match one_page(url, env).await {
             Ok(entry) => (vec![entry], true),

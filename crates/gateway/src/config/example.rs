@@ -41,8 +41,8 @@ const INTRODUCTION: &str = "\
 # Seawall's configuration. Every key is here with its default, commented out.
 #
 # Durations are \"250ms\", \"5s\" or \"1h30m\"; sizes are \"64 KB\" (1,000 each) or \"32 MiB\" (1,024 each).
-# In strings ${NAME}, ${NAME:-otherwise} and ${file:/path} stand for a variable or a file: the place
-# for credentials. $${ stands for the two characters themselves.
+# In strings ${NAME}, ${NAME:-otherwise}, ${file:/path} and ${credential:name} stand for a variable, a file,
+# a file in the folder CREDENTIALS_DIRECTORY: the places for keys. $${ stands for the two characters themselves.
 #
 # seawall config check    tells what is wrong with it
 # seawall config show     tells what is in force, and why

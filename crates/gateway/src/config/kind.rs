@@ -362,7 +362,8 @@ impl<const MIN: usize> Kind for Credential<MIN> {
     type Value = Secret;
 
     fn read(raw: &Raw) -> Result<Secret, Wrong> {
-        let text = raw.text("a string, best a reference such as \"${NAME}\" or \"${file:/path}\"")?;
+        let text =
+            raw.text("a string, best a reference such as \"${NAME}\", \"${file:/path}\" or \"${credential:name}\"")?;
         let length = text.value.len();
         let hidden = |what: String| Err(Wrong::new(what).label(format!("from {}", text.origin())));
         if length == 0 {

@@ -161,7 +161,7 @@ fn reference(text: &str) -> usize {
     let after = &inner[name..];
     if after.starts_with(":-") {
         2 + name + 2
-    } else if inner.starts_with("file:") || after.starts_with('}') {
+    } else if inner.starts_with("file:") || inner.starts_with("credential:") || after.starts_with('}') {
         2 + inner.find('}').map_or(0, |end| end + 1)
     } else {
         0
@@ -214,6 +214,8 @@ mod tests {
             ("api_key = \"${OPENAI_API_KEY}\"", "api_key = \"${OPENAI_API_KEY}\""),
             ("api_key = \"${A:-abc}\"", "api_key = \"${A:-***}\""),
             ("api_key = \"${file:/run/key}\"", "api_key = \"${file:/run/key}\""),
+            ("api_key = \"${credential:openai}\"", "api_key = \"${credential:openai}\""),
+            ("api_key = \"${credentials:abc}\"", "api_key = \"*****************}\""),
             ("api_key = \"a${A}b\"", "api_key = \"*${A}*\""),
             ("api_key = \"${abc\"", "api_key = \"*****\""),
         ] {

@@ -146,6 +146,8 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
     let quoted = said
         .filter(|_| matches!(failure.fault, Some(Fault::StreamError | Fault::ErrorIn200)))
         .and_then(|s| Some(extended(failure, s.message.as_deref()?)));
+    // What has the upstream's words has no code but the upstream's: where it named none, none is named.
+    let own = quoted.is_none().then(|| Code::UpstreamError.name());
     let message = quoted.unwrap_or_else(|| {
         format!(
             "{upstream} answered {} {}; {} (request id {request_id}; seawall show {id})",
@@ -155,8 +157,8 @@ fn translated(failure: &Failure, status: StatusCode, request_id: &str, id: &str)
         )
     });
     let kind = said.and_then(|s| s.kind.clone()).unwrap_or_else(|| kind_of(status).to_string());
-    let code = said.and_then(|s| s.code.clone()).unwrap_or_else(|| Code::UpstreamError.name().to_string());
-    object(&message, &kind, &code, request_id)
+    let code = said.and_then(|s| s.code.as_deref()).or(own);
+    object(&message, &kind, code, request_id)
 }
 
 /// What stood where an error object should have been.
@@ -173,7 +175,7 @@ fn in_place_of_an_error(fault: Fault) -> &'static str {
 
 fn own(code: Code, detail: &str, id: &str) -> Response<Bytes> {
     let message = message(code, detail, id);
-    let mut response = Response::new(object(&message, code.kind(), code.name(), id));
+    let mut response = Response::new(object(&message, code.kind(), Some(code.name()), id));
     *response.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
@@ -196,7 +198,7 @@ fn advice(code: Code) -> &'static str {
     code.next().first().map_or("see the record", |step| step.trim_end_matches('.'))
 }
 
-fn object(message: &str, kind: &str, code: &str, request_id: &str) -> Bytes {
+fn object(message: &str, kind: &str, code: Option<&str>, request_id: &str) -> Bytes {
     let error = json!({
         "message": message, "type": kind, "param": null, "code": code, "request_id": request_id,
     });

@@ -200,6 +200,11 @@ mod verb {
 
     /// The same, and what it was asked.
     fn heard(json: &'static str, times: usize) -> (String, Receiver<String>) {
+        answering("200 OK", json, times)
+    }
+
+    /// The same with any status.
+    fn answering(status: &'static str, json: &'static str, times: usize) -> (String, Receiver<String>) {
         let (hear, asked) = channel();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -215,7 +220,7 @@ mod verb {
                 let _ = hear.send(String::from_utf8(head).unwrap());
                 let length = json.len();
                 let head =
-                    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+                    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
                 socket.write_all(format!("{head}{json}").as_bytes()).unwrap();
             }
         });
@@ -340,6 +345,41 @@ mod verb {
         let head = asked.recv().unwrap();
         assert!(head.starts_with("GET /api/v1/status HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("authorization: Bearer 0123456789abcdef\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn whether_a_gateway_takes_requests_is_asked_without_a_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let ready = async |flags: &[&str]| {
+            let data = dir.path().display().to_string();
+            let all: Vec<&str> = [&["--ready", "--data-dir", &data], flags].concat();
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let code = run(&args(&all), &Environment::empty(), &mut out, &mut err).await.unwrap();
+            (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+        };
+        let announce = |admin: &str| {
+            let said = format!(r#"{{"pid":1,"listen":"127.0.0.1:1","admin":"{admin}","started":"","journal":null}}"#);
+            std::fs::write(dir.path().join("serve.json"), said).unwrap();
+        };
+        let none = "error: no gateway answers\nhint: name its data directory with --data-dir, or its admin side with --admin\n";
+        assert_eq!(ready(&[]).await, (exit::CANNOT_START, String::new(), none.into()), "never started");
+        announce(&closed()[7..]);
+        assert_eq!(ready(&[]).await, (exit::CANNOT_START, String::new(), none.into()), "gone");
+        std::fs::write(dir.path().join("seawall.toml"), "invalid").unwrap();
+        let (admin, asked) = heard("", 1);
+        announce(&admin[7..]);
+        assert_eq!(ready(&[]).await, (exit::OK, format!("ready: {admin}\n"), String::new()));
+        let head = asked.recv().unwrap();
+        assert!(head.starts_with("GET /readyz HTTP/1.1\r\n") && !head.contains("authorization"), "{head}");
+        let (named, _) = answering("503 Service Unavailable", "", 1);
+        let (code, _, err) = ready(&["--admin", &named]).await;
+        assert_eq!((code, err.as_str()), (exit::FOUND, "error: the gateway is ending: it takes no new requests\n"));
+        let (named, _) = answering("404 Not Found", "", 1);
+        let (code, _, err) = ready(&["--admin", &named]).await;
+        assert!(
+            code == exit::CANNOT_START && err.starts_with("error: what answers there is no gateway: 404\n"),
+            "{err}"
+        );
     }
 
     #[tokio::test]

@@ -1,0 +1,13 @@
+#!/bin/sh
+# The program, as it is released: `FOLDER/seawall`.
+#
+#   deploy/docker/build.sh FOLDER
+#
+# SEAWALL_BUILT names one that is built already, which is then taken as it is.
+set -eu
+cd "$(dirname "$0")/../.."
+if [ -z "${SEAWALL_BUILT:-}" ]; then
+    cargo build --release --locked -p seawall-gateway
+    SEAWALL_BUILT=${CARGO_TARGET_DIR:-target}/release/seawall
+fi
+install -D -m 0755 "$SEAWALL_BUILT" "$1/seawall"
