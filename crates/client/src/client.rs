@@ -83,6 +83,10 @@ impl Client {
     /// not looked at, because the upstreams say where it goes. Of its headers, those of a connection stay here
     /// (`connection`, `upgrade`, …). Its extensions may hold [`Overrides`](crate::Overrides).
     ///
+    /// What is added: the upstream's key in place of the request's own, `host`, an `x-client-request-id` for each attempt where
+    /// the request has none, `user-agent` and, for a [`Body::json`], `content-type` where they are missing; and where a reply must be
+    /// looked into, `accept-encoding: identity`.
+    ///
     /// The body may be a [`Body`], or whatever else is a body of bytes. Up to 32 MiB it is read before the first attempt, so
     /// that another one can send it; what is larger, up to 1 GiB, flows, and is sent once.
     ///

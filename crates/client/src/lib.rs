@@ -176,7 +176,7 @@
 //! ```
 //!
 //! The lowest priority number is asked first; equals share by weight. After a failure that another upstream might not have, the
-//! next one is asked at once. Of several keys, one that was refused or limited rests. [`Upstream::models`] says who serves what;
+//! next one is asked within 50 ms. Of several keys, one that was refused or limited rests. [`Upstream::models`] says who serves what;
 //! [`Route`]s send some models elsewhere, or fall back to another model. A request that carries a credential of its own is refused
 //! where that would go to several hosts.
 //!
@@ -224,7 +224,7 @@
 //!
 //! There is one deadline, for all attempts and waits together: `timeout.total` of the policy, or [`Overrides::within`]. A stream
 //! has met it with its first content; after that only silence ends it. What would not fit is not begun: a wait or a retry that the
-//! deadline leaves no room for is not made. Put no timeout around a call: the client would be dropped where it could have told why.
+//! deadline leaves no room for is not made. Put no timeout around a call: it would be dropped where it could have told why.
 //!
 //! Dropping is safe at every `.await`. A call that is dropped closes the connection of its attempt, so that nothing more is generated
 //! and billed for nobody; a [`Response`] or [`Events`] that is dropped does the same.
@@ -380,7 +380,7 @@
 //!   with it. Beside them, names are resolved and bodies above 4 MiB are looked at on tokio's blocking threads.
 //! - It sends nothing anywhere but to the upstreams that you name.
 //! - It changes no byte of a body but a model's name where an upstream knows the model by another ([`Upstream::model`]), and the
-//!   request for a stream where that was asked for ([`policy::Upgrade`]).
+//!   request for a stream where that was asked for ([`policy::Upgrade`], [`policy::ToolsPolicy::Probe`]).
 //! - There is no `unsafe` in it.
 //!
 //! # Features, cost, versions

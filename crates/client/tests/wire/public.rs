@@ -42,6 +42,41 @@ fn a_client_is_not_built_with_routes_that_lead_nowhere() {
 }
 
 #[tokio::test]
+async fn what_is_added_to_a_request_is_what_its_documentation_says() {
+    let chaos = seawall_chaos::Server::start(seawall_chaos::Settings::default()).await.unwrap();
+    let upstream = Upstream::new(&format!("{}/v1", chaos.url())).unwrap().key("sk-own").unwrap();
+    let client = Client::builder().upstream(upstream).build().unwrap();
+    client.post(CHAT, &json!({"model": "m", "messages": []})).await.unwrap();
+    client.get("/v1/models").await.unwrap();
+    let own = Request::post("/v1/files")
+        .header(header::AUTHORIZATION, "Bearer mine")
+        .header(header::USER_AGENT, "mine/1")
+        .header("x-client-request-id", "mine-1")
+        .header(header::CONNECTION, "x-mine")
+        .header("x-mine", "for the connection")
+        .body(Body::from("text"))
+        .unwrap();
+    client.send(own).await.expect_err("chaos keeps no files");
+    let seen = chaos.stats().requests;
+    let names = seen.iter().map(|one| {
+        let mut names = one.header_names.clone();
+        names.sort();
+        names.join(" ")
+    });
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            "accept-encoding authorization content-length content-type host user-agent x-client-request-id",
+            "authorization host user-agent x-client-request-id",
+            "authorization content-length host user-agent x-client-request-id",
+        ]
+    );
+    let ids: Vec<_> = seen.iter().map(|one| one.client_request_id.clone().unwrap()).collect();
+    assert!(ids[0].starts_with("sw_") && ids[0].ends_with("-1"), "{ids:?}");
+    assert_eq!(ids[2], "mine-1");
+}
+
+#[tokio::test]
 async fn an_answer_is_typed_and_tells_how_it_came_to_be() {
     let bench = bench(policy()).await;
     let response = bench.client.send(ask("500*2").body(chat(false)).unwrap()).await.unwrap();
