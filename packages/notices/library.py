@@ -7,6 +7,15 @@ import re
 PAGE = "share/doc/rust/COPYRIGHT-library.html"
 #: The texts of the licences that the page names for the library itself.
 LICENSES = "share/doc/rust/licenses"
+#: What reads the symbols for backtraces on Linux, in the library and (of Rust 1.95) not on its page. Each may be used under Apache-2.0
+#: or MIT, whose texts the page brings.
+LEFT_OUT = {
+    "addr2line": "Apache-2.0 OR MIT",
+    "adler2": "0BSD OR MIT OR Apache-2.0",
+    "memchr": "Unlicense OR MIT",
+    "miniz_oxide": "MIT OR Zlib OR Apache-2.0",
+    "object": "Apache-2.0 OR MIT",
+}
 #: What stands before the name of a crate in the page.
 SIGN = "\N{PACKAGE} "
 

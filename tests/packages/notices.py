@@ -67,10 +67,14 @@ def the_notices_name_each_crate_that_the_program_itself_names(_door):
     found = {f"{name.decode()} {version.decode()}" for name, version in places}
     hold(len(found) > 50, f"only {len(found)} crates are named in the program: this shows nothing")
     same(sorted(found - named(text)), [], "crates in the program that the notices leave out")
+    theirs = {name.decode() for name in re.findall(rb"/rust/deps/([A-Za-z0-9_-]+?)-\d[^/\0]*/", BINARY.read_bytes())}
+    ours, of_rust = text.split("\nThe standard library of Rust ")
+    hold(theirs, "no crate of Rust's library is named in the program: this shows nothing")
+    same(sorted(theirs - set(re.findall(r"^([A-Za-z0-9_-]+)(?: \d\S*)?: ", of_rust, re.M))), [], "crates of Rust's library in the program that the notices leave out")
     check(made(), "the notices")
     crates = len(named(text))
     same(re.findall(r"^(\d+) crates$", text, re.M), [str(crates)], "crates")
-    hold(not re.search(r"^(proc-macro2|syn|serde_derive|cc|cmake|proptest|insta|criterion) ", text.split("\nThe standard library")[0], re.M), "what only builds or tests it is not named")
+    hold(not re.search(r"^(proc-macro2|syn|serde_derive|cc|cmake|proptest|insta|criterion) ", ours, re.M), "what only builds or tests it is not named")
     print(f"      {crates} crates, {len(made()) / 1024:.0f} KiB {NAME}, {len(found)} of them named in the program", flush=True)
 
 
@@ -151,38 +155,71 @@ def crate(folder, name, license, text="", table=""):
         (folder / name / "LICENSE").write_text(text)
 
 
-@claim
-def a_crate_whose_licence_is_not_allowed_stops_it_and_is_named(door):
-    """A workspace made up: what is linked is looked at, and what only builds or tests is not."""
-    crate(door.folder, "linked", "MIT OR GPL-3.0-only", "Their words.\r\n\r\nMore.  \r\n", '[dependencies]\nbelow = { path = "../below" }\n')
-    crate(door.folder, "below", "ISC")
-    for name in ("builds", "tests", "unused"):
-        crate(door.folder, name, "GPL-3.0-only")
-    crate(door.folder, "derives", "GPL-3.0-only", table="[lib]\nproc-macro = true\n")
-    path = '{{ path = "../{}" }}'
-    normal = "".join(f"{name} = {path.format(name)}\n" for name in ("linked", "derives"))
-    tables = f"[dependencies]\n{normal}unused = {{ path = \"../unused\", optional = true }}\n[build-dependencies]\nbuilds = {path.format('builds')}\n[dev-dependencies]\ntests = {path.format('tests')}\n"
-    crate(door.folder, "own", "LicenseRef-ours", table=f"{tables}[workspace]\n")
-    manifest = door.folder / "own" / "Cargo.toml"
+class MadeUp:
+    """A workspace with crates beside it: what `linked` and `below` have is in the program, what else there is only builds or tests it."""
 
-    def write(file):
-        tool("cargo", "generate-lockfile", "--offline", "--manifest-path", manifest)
-        done = subprocess.run([WRITE, file, "--manifest-path", manifest, "--package", "own"], capture_output=True, text=True, timeout=60, check=False)
+    def __init__(self, folder):
+        crate(folder, "linked", "MIT OR GPL-3.0-only", "Their words.\r\n\r\nMore.  \r\n", '[dependencies]\nbelow = { path = "../below" }\n')
+        crate(folder, "below", "ISC")
+        for name in ("builds", "tests", "unused"):
+            crate(folder, name, "GPL-3.0-only")
+        crate(folder, "derives", "GPL-3.0-only", table="[lib]\nproc-macro = true\n")
+        tables = {
+            "dependencies": 'linked = { path = "../linked" }\nderives = { path = "../derives" }\nunused = { path = "../unused", optional = true }',
+            "build-dependencies": 'builds = { path = "../builds" }',
+            "dev-dependencies": 'tests = { path = "../tests" }',
+        }
+        crate(folder, "own", "LicenseRef-ours", table="".join(f"[{name}]\n{lines}\n" for name, lines in tables.items()) + "[workspace]\n")
+        self.manifest, self.file, self.linked, self.below = folder / "own" / "Cargo.toml", folder / "notices", folder / "linked", folder / "below"
+
+    def write(self):
+        """Exit code and what is said of it."""
+        tool("cargo", "generate-lockfile", "--offline", "--manifest-path", self.manifest)
+        self.file.unlink(missing_ok=True)
+        command = [WRITE, self.file, "--manifest-path", self.manifest, "--package", "own"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stderr
 
-    file = door.folder / "notices"
-    same(write(file), (0, ""), "what is linked is allowed")
-    text = file.read_text()
-    same(named(text), {"below 1.2.3", "linked 1.2.3"}, "what is linked")
-    hold("\nbelow 1.2.3: ISC\n    it has no licence file; its authors: Somebody <somebody@example.com>\nlinked 1.2.3: MIT OR GPL-3.0-only [1]\n" in text, text[:800])
-    hold("\n[1] of linked 1.2.3 (LICENSE)\n" in text and "\n\nTheir words.\n\nMore.\n\n" in text, "its text")
+
+@claim
+def a_crate_whose_licence_is_not_allowed_stops_it_and_is_named(door):
+    made_up = MadeUp(door.folder)
+    same(made_up.write(), (0, ""), "what is linked is allowed")
+    same(named(made_up.file.read_text()), {"below 1.2.3", "linked 1.2.3"}, "what is linked")
+    below = made_up.below / "Cargo.toml"
+    allowed = below.read_text()
     for license, told in [
-        ("GPL-3.0-only", "error: below 1.2.3 is in the program under GPL-3.0-only: GPL-3.0-only is not allowed\nhint: packages/notices/licenses.py has what is\n"),
-        ("", "error: below 1.2.3 is in the program and its manifest names no licence\n"),
-        ("see LICENSE", "error: below 1.2.3 is in the program, and its licence is no expression: see LICENSE: 'LICENSE' is left over\n"),
+        ("GPL-3.0-only", "under GPL-3.0-only: GPL-3.0-only is not allowed\nhint: packages/notices/licenses.py has what is"),
+        ("", "and its manifest names no licence"),
+        ("see LICENSE", "and its licence is no expression: see LICENSE: 'LICENSE' is left over"),
     ]:
-        other = door.folder / "below" / "Cargo.toml"
-        other.write_text(re.sub(r"^(license = .*\n)?\n", f"license = {license!r}\n\n" if license else "\n", other.read_text(), count=1, flags=re.M))
-        file.unlink(missing_ok=True)
-        same(write(file), (1, told), license)
-        hold(not file.exists(), f"{license}: it is written all the same")
+        below.write_text(allowed.replace("license = 'ISC'\n", f"license = {license!r}\n" if license else ""))
+        code, said = made_up.write()
+        same((code, re.sub(" in the program,? ", " in the program ", said)), (1, f"error: below 1.2.3 is in the program {told}\n"), license)
+        hold(not made_up.file.exists(), f"{license}: it is written all the same")
+
+
+@claim
+def a_crate_is_told_with_all_its_texts_or_with_what_its_manifest_says(door):
+    made_up = MadeUp(door.folder)
+    theirs = made_up.linked / "inside" / "LICENSES"
+    theirs.mkdir(parents=True)
+    # By their names, or by that of their folder, however deep; programs and other names are none.
+    for file in (theirs.parent / "COPYING.md", theirs.parent / "third_notice.txt", theirs / "Theirs-1.0"):
+        file.write_text(f"Of {file.name}.\n")
+    (theirs.parent / "license.rs").write_text("fn main() {}\n")
+    (theirs.parent / "noticed.txt").write_text("Not that.\n")
+    same(made_up.write(), (0, ""), "it works")
+    text = made_up.file.read_text()
+    bare = "below 1.2.3: ISC\n    it has no licence file; its authors: Somebody <somebody@example.com>\n"
+    hold(f"\n{bare}linked 1.2.3: MIT OR GPL-3.0-only [1] [2] [3] [4]\n" in text, text[:800])
+    found = re.findall(r"^\[\d\] of linked 1.2.3 \((.*)\)$", text, re.M)
+    same(found, ["LICENSE", "inside/COPYING.md", "inside/LICENSES/Theirs-1.0", "inside/third_notice.txt"], "the files of its texts")
+    hold("\n\nTheir words.\n\nMore.\n\n" in text and "\n\nOf Theirs-1.0.\n\n" in text, "the texts")
+    # A file of any name, if the manifest says that it is the licence.
+    below = made_up.below / "Cargo.toml"
+    below.write_text(below.read_text().replace("version", 'license-file = "TERMS"\nversion', 1))
+    (made_up.below / "TERMS").write_text("Their words. More.\n")
+    same(made_up.write(), (0, ""), "a licence file in the manifest")
+    # The same words as the other's, and so one text.
+    hold("\nbelow 1.2.3: ISC [1]\nlinked" in made_up.file.read_text() and "\n[1] of below 1.2.3 (TERMS), linked 1.2.3 (LICENSE)\n" in made_up.file.read_text(), "its text")
