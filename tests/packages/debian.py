@@ -1,11 +1,13 @@
 """The Debian package: what is in it, what it leaves, and that the page about it is true. The service is in `unit.py`."""
 
+import gzip
 import os
 import re
 import shutil
 import subprocess
 
 import clean
+import notices
 import programs
 from claims import claim, hold, same
 from programs import ROOT
@@ -104,7 +106,7 @@ def the_package_puts_everything_where_debian_has_it(door):
         "/usr/share/bash-completion/completions/seawall": "root:root 644",
         "/usr/share/zsh/vendor-completions/_seawall": "root:root 644",
         "/usr/share/fish/vendor_completions.d/seawall.fish": "root:root 644",
-        **{f"/usr/share/doc/seawall/{name}": "root:root 644" for name in ["copyright", "changelog.gz", "changelog.Debian.gz", "README.Debian", "examples/seawall.toml"]},
+        **{f"/usr/share/doc/seawall/{name}": "root:root 644" for name in ["copyright", f"{notices.NAME}.gz", "changelog.gz", "changelog.Debian.gz", "README.Debian", "examples/seawall.toml"]},
         **{f"/usr/share/man/man1/{name}.gz": "root:root 644" for name in verbs},
     }
     found = {path: machine.run("stat", "-c", "%U:%G %a", path)[1].strip() for path in expected}
@@ -112,6 +114,9 @@ def the_package_puts_everything_where_debian_has_it(door):
     same(machine.does("dpkg", "-V", NAME), "", "what dpkg finds changed")
     machine.path("/usr/share/doc/seawall/README.Debian").write_text("changed")
     hold("/usr/share/doc/seawall/README.Debian" in machine.run("dpkg", "-V", NAME)[1], "it would say so")
+    theirs = f"/usr/share/doc/seawall/{notices.NAME}.gz"
+    notices.check(gzip.decompress(machine.path(theirs).read_bytes()), "the Debian package")
+    hold(theirs in machine.path("/usr/share/doc/seawall/copyright").read_text(), "the copyright says where they are")
     conffiles = machine.does("dpkg-query", "-W", "-f", "${Conffiles}", NAME).split()
     same(conffiles[::2], ["/etc/seawall/seawall.toml"], "conffiles")
     said = machine.does("dpkg-query", "-W", "-f", "${Section}|${Maintainer}|${Depends}|${Description}", NAME)

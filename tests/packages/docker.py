@@ -11,6 +11,8 @@ import subprocess
 import clean
 import debian
 from claims import claim, hold, same
+from installed import tool
+from notices import NAME, WRITE, check
 from programs import BINARY, ROOT, TEST, wait_for
 
 DOCKER = ROOT / "deploy" / "docker"
@@ -70,10 +72,11 @@ class Image:
     def copy(self, machine, rest):
         *options, source, target = rest.split()
         if options:
-            same((options, source), (["--from=build"], "/out/seawall"), "what the other stage gives")
+            same((options, source.startswith("/out/")), (["--from=build"], True), f"what the other stage gives: {source}")
             built = machine.place / "out-of-the-first-stage"
-            build_stage(built)
-            source = built / "seawall"
+            if not built.exists():
+                build_stage(built)
+            source = built / source[len("/out/") :]
         else:
             source = ROOT / source
         to = machine.path(target)
@@ -192,7 +195,7 @@ def the_image_is_built_with_the_rust_of_the_workspace_from_all_that_it_needs(doo
     context = door.folder / "context"
     files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     for file in files:
-        if file.split("/")[0] in ignored or not (ROOT / file).is_file():
+        if any(f"{file}/".startswith(f"{one}/") for one in ignored) or not (ROOT / file).is_file():
             continue
         (context / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, context / file)
@@ -207,6 +210,16 @@ def the_image_is_built_with_the_rust_of_the_workspace_from_all_that_it_needs(doo
     for word, rest in instructions()[-1]:
         if word == "COPY" and "--from" not in rest:
             hold((context / rest.split()[0]).exists(), f"{rest} is in the context")
+    tool(context / WRITE.relative_to(ROOT), door.folder / NAME, cwd=context)
+    check((door.folder / NAME).read_bytes(), "the notices, as the first stage makes them")
+
+
+@claim
+def the_image_has_the_licences_of_the_program_and_of_all_that_is_in_it(_door):
+    documents = Image.built.tree / "usr" / "share" / "doc" / "seawall"
+    check((documents / NAME).read_bytes(), "the image")
+    for name in ("LICENSE-APACHE", "LICENSE-MIT"):
+        same((documents / name).read_bytes(), (ROOT / name).read_bytes(), name)
 
 
 @claim

@@ -11,6 +11,7 @@ import signal
 import tarfile
 
 import canaries
+import notices
 from claims import Broken, claim, hold, same
 from installed import VERSION, Script, blocks, check_alive, check_gone, check_nobody_has, check_silent, digest, fake, many_upstreams, recorder, run, sized, tool, words_of
 from programs import BINARY, ROOT, TEST, free_port, upstream
@@ -102,9 +103,10 @@ def the_tarballs_hold_what_they_should_and_run_nothing_when_installed(_door):
     sized(platform)
     with tarfile.open(platform) as packed:
         names = sorted(name.removeprefix("package/") for name in packed.getnames())
-        same(names, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "bin/seawall", "package.json"], "files")
+        same(names, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", notices.NAME, "bin/seawall", "package.json"], "files")
         same(packed.getmember("package/bin/seawall").mode & 0o111, 0o111, "the program can be run")
         same(digest(packed.extractfile("package/bin/seawall").read()), digest(BINARY.read_bytes()), "the program packed, and the release build")
+        notices.check(packed.extractfile(f"package/{notices.NAME}").read(), "the npm package")
         told = json.load(packed.extractfile("package/package.json"))
     same([told[name] for name in ("name", "version", "os", "cpu", "libc")], [PLATFORM, VERSION, ["linux"], ["x64"], ["glibc"]], "what it is for")
     hold("scripts" not in told, f"{told}")

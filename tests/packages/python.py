@@ -14,6 +14,7 @@ import sys
 import zipfile
 
 import canaries
+import notices
 from claims import Broken, claim, hold, same
 from installed import VERSION, Script, blocks, check_alive, check_gone, check_nobody_has, check_silent, digest, fake, many_upstreams, recorder, run, sized, tool, words_of
 from programs import BINARY, ROOT, TEST, free_port, upstream
@@ -47,7 +48,8 @@ def build():
     same(release.name, "release", "the folder of the release build")
     environment = {**os.environ, "CARGO_TARGET_DIR": str(release.parent), "PATH": f"{TOOLS}:{os.environ['PATH']}"}
     built = BINARY.stat().st_mtime_ns
-    tool(TOOLS / "maturin", "build", "--release", "--locked", "--out", PLACE / "wheel", cwd=PACKAGE, environment=environment, seconds=3_000)
+    tool(PACKAGE / "pack", "--out", PLACE / "wheel", environment=environment, seconds=3_000)
+    hold(not (PACKAGE / notices.NAME).exists(), "what was made for the build alone is still there")
     same(BINARY.stat().st_mtime_ns, built, "when the release build was made: maturin made another")
 
 
@@ -75,16 +77,17 @@ def the_wheel_holds_the_module_and_the_program_and_nothing_else(_door):
         info = f"seawall-{VERSION}.dist-info"
         program = f"seawall-{VERSION}.data/scripts/seawall"
         expected = {f"seawall/{name}.py" for name in MODULES} | {"seawall/py.typed", program}
-        expected |= {f"{info}/{name}" for name in ["METADATA", "WHEEL", "RECORD", "licenses/LICENSE-APACHE", "licenses/LICENSE-MIT"]}
+        expected |= {f"{info}/{name}" for name in ["METADATA", "WHEEL", "RECORD", "licenses/LICENSE-APACHE", "licenses/LICENSE-MIT", f"licenses/{notices.NAME}"]}
         extra = {name for name in names - expected if not name.startswith(f"{info}/sboms/")}
         same((sorted(extra), sorted(expected - names)), ([], []), "what is in it and should not be, and the other way")
         hold(zipped.getinfo(program).external_attr >> 16 & 0o111, "the program is not executable")
         same(digest(zipped.read(program)), digest(BINARY.read_bytes()), "the program in the wheel, and the release build")
         for name in ("LICENSE-APACHE", "LICENSE-MIT"):
             same(zipped.read(f"{info}/licenses/{name}"), (ROOT / name).read_bytes(), name)
+        notices.check(zipped.read(f"{info}/licenses/{notices.NAME}"), "the wheel")
         metadata = zipped.read(f"{info}/METADATA").decode()
         tags = zipped.read(f"{info}/WHEEL").decode()
-    for line in ["Name: seawall", f"Version: {VERSION}", "Requires-Python: >=3.9", "License-Expression: Apache-2.0 OR MIT"]:
+    for line in ["Name: seawall", f"Version: {VERSION}", "Requires-Python: >=3.9", "License-Expression: Apache-2.0 OR MIT", f"License-File: {notices.NAME}"]:
         hold(f"\n{line}\n" in metadata, f"no {line!r} in {metadata[:1500]}")
     hold("Requires-Dist" not in metadata, "it needs nothing else")
     hold(README.read_text() in metadata, "README is its description")
@@ -96,7 +99,7 @@ def the_wheel_holds_the_module_and_the_program_and_nothing_else(_door):
 
 @claim
 def a_source_distribution_has_all_that_a_build_needs(door):
-    """Every file of the crates, and the very releases of the lock; the build itself is the release build over again."""
+    """Every file of the crates but their tests, and the very releases of the lock; the build itself is the release build over again."""
     environment = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}"}
     tool(TOOLS / "maturin", "sdist", "--out", door.folder, cwd=PACKAGE, environment=environment)
     sized(door.folder / f"seawall-{VERSION}.tar.gz")
@@ -104,6 +107,8 @@ def a_source_distribution_has_all_that_a_build_needs(door):
     unpacked = door.folder / f"seawall-{VERSION}"
     crates = ["crates/core", "crates/client", "crates/sim", "crates/chaos", "crates/gateway"]
     tracked = tool("git", "ls-files", "--cached", *crates, cwd=ROOT).split()
+    # What the crates leave out of their own packages, maturin leaves out too.
+    tracked = [file for file in tracked if "/tests/" not in file]
     hold(len(tracked) > 500, f"{len(tracked)} files of the crates")
     same([file for file in tracked if not (unpacked / file).exists()], [], "files that are left out")
     told = json.loads("{" + tool("cargo", "metadata", "--offline", "--format-version", "1", cwd=unpacked).partition("{")[2])
