@@ -447,7 +447,7 @@ mod facts;
 mod failure;
 mod follower;
 mod handshake;
-pub mod headers;
+mod headers;
 mod held;
 pub mod lint;
 mod live;

@@ -16,6 +16,7 @@ pub use crate::facts::{facts, prepare};
 pub use crate::failure::{Failure, plainly};
 pub use crate::follower::{Follower, Reply as FollowedReply, Sending};
 pub use crate::handshake::HANDSHAKE_WITHIN;
+pub use crate::headers::{OWN_PREFIX, strip};
 pub use crate::memory::Hold;
 pub use crate::relay::{Broken, Interrupted, Piece, Relay};
 pub use crate::shared::unix_micros;

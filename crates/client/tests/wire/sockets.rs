@@ -25,7 +25,7 @@ fn handshake(bench: &Bench, path: &'static str, chaos: &str) -> Call {
     let target = PathAndQuery::from_static(path);
     let facts = Request::of(&Method::GET, target.path(), &headers, Some(&[]), 0).with_query(target.query());
     assert!(facts.websocket);
-    seawall::headers::strip(&mut headers, |_| false);
+    seawall::proxy::strip(&mut headers, |_| false);
     headers.insert("x-chaos", HeaderValue::from_str(chaos).unwrap());
     Call { facts, target, headers, payload: Payload::Kept(Bytes::new()), ..bench.call(chaos, false) }
 }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
-use seawall::headers::strip;
+use seawall::proxy::strip;
 use seawall::proxy::{Answer, Failure};
 use seawall_core::event::{Outcome, Reason};
 use seawall_core::verdict::code::Code;
