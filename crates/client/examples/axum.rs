@@ -24,8 +24,7 @@ const MISDEEDS: &str = r#"
 /// The upstream's events, as they come. One that is cut off is an error of the body, so the connection ends in the middle and
 /// no browser takes it for whole. Who leaves drops this body, or this whole future, and with it the attempt under way.
 async fn ask(State(client): State<Client>, question: String) -> Result<Response, Failed> {
-    let messages = json!([{"role": "user", "content": question}]);
-    let request = json!({"model": "gpt-4o", "stream": true, "messages": messages});
+    let request = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": question}]});
     let response = client.post("/v1/chat/completions", &request).await.map_err(Failed)?;
     let body = Body::new(response.into_http().into_body());
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], body).into_response())
@@ -53,10 +52,9 @@ impl IntoResponse for Failed {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (openai, chaos) = upstream::or_chaos(MISDEEDS).await?;
-    let client = Client::builder().upstream(openai).build()?;
+    let router = Router::new().route("/ask", post(ask)).with_state(Client::builder().upstream(openai).build()?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let before = chaos.as_ref().map_or_else(|| "the API".to_owned(), |chaos| chaos.url());
     println!("http://{}/ask, in front of {before}", listener.local_addr()?);
-    axum::serve(listener, Router::new().route("/ask", post(ask)).with_state(client)).await?;
-    Ok(())
+    Ok(axum::serve(listener, router).await?)
 }
