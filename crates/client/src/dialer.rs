@@ -81,7 +81,7 @@ mod tests {
     use crate::upstream::Key;
 
     fn headers(base: &str, proxy: Option<Proxy>) -> (String, HeaderMap) {
-        let mut settings = Upstream::named("page", base.parse().unwrap());
+        let mut settings = Upstream::at("page", base.parse().unwrap());
         settings.keys.push(Key::new(header::AUTHORIZATION, HeaderValue::from_static("Bearer own")));
         settings.proxy = proxy;
         let (uri, headers) = Dialer::to(&settings).unwrap().aimed(&PathAndQuery::from_static("/api?a=1"));

@@ -40,7 +40,7 @@ const DONE: &str = "[DONE]";
 pub struct Events {
     body: ResponseBody,
     scanner: Scanner,
-    ready: VecDeque<Event>,
+    ready: VecDeque<StreamEvent>,
     request_id: Option<String>,
     dialect: Option<Dialect>,
     /// What it ends with, after what is ready.
@@ -71,7 +71,7 @@ impl Events {
     }
 
     /// The next event; `None` after the last.
-    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+    pub async fn next(&mut self) -> Option<Result<StreamEvent, Error>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
@@ -87,7 +87,7 @@ impl Events {
         self.request_id.as_deref()
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<StreamEvent, Error>>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
@@ -117,7 +117,7 @@ impl Events {
         let has_done = matches!(dialect, Some(Dialect::Chat | Dialect::Completions));
         let taken = scanner.push(bytes, |event| {
             if !(has_done && event.data == DONE.as_bytes()) {
-                ready.push_back(Event {
+                ready.push_back(StreamEvent {
                     name: String::from_utf8_lossy(event.name).into_owned(),
                     data: String::from_utf8_lossy(event.data).into_owned(),
                 });
@@ -139,9 +139,9 @@ impl Events {
 }
 
 impl Stream for Events {
-    type Item = Result<Event, Error>;
+    type Item = Result<StreamEvent, Error>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<StreamEvent, Error>>> {
         self.poll_event(cx)
     }
 }
@@ -154,12 +154,12 @@ impl fmt::Debug for Events {
 
 /// One event of a stream.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct StreamEvent {
     name: String,
     data: String,
 }
 
-impl Event {
+impl StreamEvent {
     /// What `event:` said; empty where nothing did, as in OpenAI's streams of completions.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -181,9 +181,9 @@ impl Event {
     }
 }
 
-impl fmt::Debug for Event {
+impl fmt::Debug for StreamEvent {
     /// Without its data, which is somebody's words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("name", &self.name).field("bytes", &self.data.len()).finish()
+        f.debug_struct("StreamEvent").field("name", &self.name).field("bytes", &self.data.len()).finish()
     }
 }

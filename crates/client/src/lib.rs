@@ -167,7 +167,7 @@
 //! let azure = Upstream::new("https://example.openai.azure.com/openai/v1")?
 //!     .name("azure")
 //!     .key_in("api-key", "example")?
-//!     .model("gpt-4o", "my-deployment")
+//!     .renames("gpt-4o", "my-deployment")
 //!     .priority(2);
 //! let client = Client::builder().upstreams([openai, azure]).build()?;
 //! # let _ = client;
@@ -380,7 +380,7 @@
 //! - No task outlives its connection: a call runs on the task that awaits it, and each connection has one task of its own, which ends
 //!   with it. Beside them, names are resolved and bodies above 4 MiB are looked at on tokio's blocking threads.
 //! - It sends nothing anywhere but to the upstreams that you name.
-//! - It changes no byte of a body but a model's name where an upstream knows the model by another ([`Upstream::model`]), and the
+//! - It changes no byte of a body but a model's name where an upstream knows the model by another ([`Upstream::renames`]), and the
 //!   request for a stream where that was asked for ([`policy::Upgrade`], [`policy::ToolsPolicy::Probe`]).
 //! - There is no `unsafe` in it.
 //!
@@ -483,7 +483,7 @@ pub use client::{Builder, Client};
 pub use connect::Proxy;
 pub use content::Body;
 pub use error::Error;
-pub use events::{Event, Events};
+pub use events::{Events, StreamEvent};
 pub use memory::Memory;
 pub use observer::{Answered, Observer};
 pub use overrides::{Overrides, TAG_BYTES_MAX};

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     fn upstream(base: &str, key: Option<&str>) -> Peer {
-        let mut upstream = Upstream::named("u", base.parse().unwrap());
+        let mut upstream = Upstream::at("u", base.parse().unwrap());
         upstream.keys =
             key.iter().map(|k| Key::new(header::AUTHORIZATION, HeaderValue::from_str(k).unwrap())).collect();
         Peer::build(upstream).unwrap()

@@ -20,7 +20,7 @@ const OPENAI: &str = "https://api.openai.com/v1";
 ///     .name("azure")
 ///     .key_in("api-key", "example")?
 ///     .priority(2)
-///     .model("gpt-4o", "my-deployment");
+///     .renames("gpt-4o", "my-deployment");
 /// assert_eq!((openai.name.as_str(), azure.name.as_str()), ("api.openai.com", "azure"));
 /// # Ok(())
 /// # }
@@ -61,7 +61,7 @@ impl Upstream {
         let is_http = base.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"));
         let has_password = base.authority().is_some_and(|authority| authority.as_str().contains('@'));
         match base.host() {
-            Some(host) if is_http && !has_password => Ok(Upstream::named(host.to_owned(), base.clone())),
+            Some(host) if is_http && !has_password => Ok(Upstream::at(host.to_owned(), base.clone())),
             _ => Err(BuildError::new(wrong_address())),
         }
     }
@@ -75,7 +75,7 @@ impl Upstream {
     /// The upstream called `name` at an address that is parsed already. What is wrong with the address, building the client tells;
     /// [`Upstream::new`] tells at once.
     #[must_use]
-    pub fn named(name: impl Into<String>, base: Uri) -> Upstream {
+    pub fn at(name: impl Into<String>, base: Uri) -> Upstream {
         Upstream {
             name: name.into(),
             base,
@@ -140,7 +140,7 @@ impl Upstream {
 
     /// Asked for `model`, it is sent the name `here` in its place; nothing else of the request is replaced. May be said of several.
     #[must_use]
-    pub fn model(mut self, model: impl Into<String>, here: impl Into<String>) -> Upstream {
+    pub fn renames(mut self, model: impl Into<String>, here: impl Into<String>) -> Upstream {
         self.model_map.push((model.into(), here.into()));
         self
     }

@@ -217,7 +217,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 /// An upstream, as it is spoken to.
 pub(crate) fn upstream(config: &UpstreamConfig) -> Upstream {
-    let mut upstream = Upstream::named(config.name.clone(), config.base.clone());
+    let mut upstream = Upstream::at(config.name.clone(), config.base.clone());
     upstream.keys = config.api_keys.iter().filter_map(|key| own_key(config.auth, key)).collect();
     upstream.proxy = config.proxy.as_ref().map(through);
     upstream.roots_pem = config.roots.as_ref().map(|roots| roots.pem.clone());

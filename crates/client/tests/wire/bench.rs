@@ -71,7 +71,7 @@ pub(crate) async fn bench(policy: Policy) -> Bench {
 
 pub(crate) async fn bench_with(policy: Policy, chaos: seawall_chaos::Settings) -> Bench {
     let chaos = Server::start(chaos).await.unwrap();
-    let settings = Upstream::named("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
+    let settings = Upstream::at("chaos", format!("{}/v1", chaos.url()).parse().unwrap());
     let notes = Arc::new(Notes::default());
     let client =
         Client::builder().upstream(settings).policy(policy).observer(Arc::clone(&notes) as _).seed(1).build().unwrap();

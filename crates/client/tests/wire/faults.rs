@@ -129,7 +129,7 @@ async fn a_kept_connection_that_ended_before_it_took_the_request_is_no_attempt()
     const ROUNDS: usize = 20;
     let mut bench = bench(policy()).await;
     let (port, tell, is_done) = closes_when_told(ROUNDS);
-    let settings = Upstream::named("closes", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
+    let settings = Upstream::at("closes", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
     bench.client =
         Client::builder().upstream(settings).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
     let mut at_once = 0;
@@ -155,7 +155,7 @@ async fn a_kept_connection_that_ended_before_it_took_the_request_is_no_attempt()
 async fn nobody_listening_is_never_sent() {
     let mut bench = bench(policy()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let settings = Upstream::named("nobody", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
+    let settings = Upstream::at("nobody", format!("http://127.0.0.1:{port}/v1").parse().unwrap());
     bench.client =
         Client::builder().upstream(settings).policy(policy()).observer(Arc::clone(&bench.notes) as _).build().unwrap();
     let Conclusion::Failure(failure) = bench.client.run(bench.call("ok", false)).await else { panic!("answered") };

@@ -48,7 +48,7 @@ fn failed(notes: &Notes) -> Vec<Attempt> {
 
 /// A client of one upstream at `base`, which nothing is told of but what `notes` hear.
 fn client_of(base: &str, roots_pem: Option<Vec<u8>>) -> (Client, Arc<Notes>) {
-    let mut settings = Upstream::named("u", base.parse().unwrap());
+    let mut settings = Upstream::at("u", base.parse().unwrap());
     settings.roots_pem = roots_pem;
     let notes = Arc::new(Notes::default());
     let builder = Client::builder().upstream(settings).policy(policy()).observer(Arc::clone(&notes) as _);

@@ -185,3 +185,15 @@ async fn it_works_under_what_tower_puts_around_a_service() {
     let boxed = bench.client.boxed_clone();
     assert_eq!(boxed.oneshot(ask("ok", false)).await.unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_call_can_be_made_on_a_task_of_its_own() {
+    let bench = bench(policy()).await;
+    let nobody = service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>(std::io::Error::other("nobody")) });
+    let layered = SeawallLayer::new(bench.client.clone()).layer(nobody);
+    let ask = |base: &str| Request::get(format!("{base}/v1/models")).body(Body::empty()).unwrap();
+    let (alone, below) = (bench.client.clone().oneshot(ask("")), layered.oneshot(ask(&bench.chaos.url())));
+    let alone = tokio::spawn(async move { alone.await.map(|response| response.status()) });
+    let below = tokio::spawn(async move { below.await.map(|response| response.status()) });
+    assert_eq!((alone.await.unwrap().unwrap(), below.await.unwrap().unwrap()), (StatusCode::OK, StatusCode::OK));
+}

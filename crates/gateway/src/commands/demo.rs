@@ -203,7 +203,7 @@ async fn load(url: &str, args: &DemoArgs, chaos: &Running, err: &mut impl Write)
     let base: Uri = format!("{url}/v1").parse().map_err(io::Error::other)?;
     let mut policy = Policy::default();
     policy.retry.max_attempts = 1;
-    let settings = Upstream::named("demo", base);
+    let settings = Upstream::at("demo", base);
     let client = Client::builder().upstream(settings).policy(policy).build().map_err(io::Error::other)?;
     let total = RATE * args.seconds;
     let mut tick = interval(Duration::from_micros(1_000_000 / RATE));

@@ -107,7 +107,7 @@ impl Admin {
 
     /// The one at an address that [`base`] took.
     fn at(base: Uri, address: String, token: Option<&Secret>) -> Result<Admin, Silence> {
-        let dialer = Dialer::to(&Upstream::named("admin", base)).map_err(|error| trouble(&error))?;
+        let dialer = Dialer::to(&Upstream::at("admin", base)).map_err(|error| trouble(&error))?;
         let token = token.and_then(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
             value.set_sensitive(true);

@@ -18,7 +18,7 @@ pub(crate) fn receivers(config: &Config) -> Vec<Settings> {
 
 /// `None` for an address that is none, which the configuration rules out.
 fn receiver(alert: &AlertConfig, remind_every: Duration) -> Option<Settings> {
-    let mut way = Way::named(alert.name.clone(), alert.url.expose().parse().ok()?);
+    let mut way = Way::at(alert.name.clone(), alert.url.expose().parse().ok()?);
     way.proxy = alert.proxy.as_ref().map(through);
     way.roots_pem = alert.roots.as_ref().map(|Roots { pem, .. }| pem.clone());
     let first = alert.secrets.first();

@@ -20,7 +20,7 @@ const FRESH_POLLS: i64 = 3;
 /// page is on the same host; elsewhere the system's are.
 pub(crate) fn site(page: &StatusPage, upstream: Option<&UpstreamConfig>) -> Result<Site, BuildError> {
     let roots = upstream.filter(|upstream| upstream.base.host() == page.url.host()).and_then(|u| u.roots.as_ref());
-    let mut settings = Upstream::named(page.shown(), page.url.clone());
+    let mut settings = Upstream::at(page.shown(), page.url.clone());
     settings.proxy = page.proxy.as_ref().map(through);
     settings.roots_pem = roots.map(|Roots { pem, .. }| pem.clone());
     Site::new(&settings)

@@ -21,7 +21,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
 
 fn collector(config: &Config) -> Option<Collector> {
     let telemetry = &config.telemetry;
-    let mut way = Way::named("telemetry", telemetry.collector()?.clone());
+    let mut way = Way::at("telemetry", telemetry.collector()?.clone());
     way.proxy = telemetry.proxy.as_ref().map(through);
     way.roots_pem = telemetry.roots.as_ref().map(|Roots { pem, .. }| pem.clone());
     let sent = |(name, value): &(http::HeaderName, config::Secret)| Some((name.clone(), config::sent(value)?));

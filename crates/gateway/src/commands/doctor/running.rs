@@ -34,7 +34,7 @@ pub(super) async fn gateway(config: &Config, serve: Option<Serve>) -> (Running, 
     let Some(base) = serve.admin.as_ref().and_then(|admin| format!("http://{admin}").parse().ok()) else {
         return (found(State::Skip, format!("pid {} says nothing of its admin side", serve.pid)), Some(serve));
     };
-    let mut settings = Upstream::named("admin", base);
+    let mut settings = Upstream::at("admin", base);
     if let Some(token) = &config.server.admin_token
         && let Ok(value) = HeaderValue::try_from(format!("Bearer {}", token.expose()))
     {

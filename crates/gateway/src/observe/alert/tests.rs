@@ -23,7 +23,7 @@ fn forms() -> [Form; 4] {
 }
 
 fn settings(form: Form, url: &str) -> Settings {
-    let way = seawall::Upstream::named(form.name(), url.parse().unwrap());
+    let way = seawall::Upstream::at(form.name(), url.parse().unwrap());
     Settings { name: form.name().into(), form, min_severity: Severity::Warning, way }
 }
 

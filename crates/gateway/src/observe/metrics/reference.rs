@@ -30,7 +30,7 @@ struct Told {
 fn scrape() -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let way = seawall::Upstream::named("webhook", "http://127.0.0.1:9/".parse().unwrap());
+        let way = seawall::Upstream::at("webhook", "http://127.0.0.1:9/".parse().unwrap());
         let form = alert::Form::Slack;
         let sink = alert::Settings { name: "chat".into(), form, min_severity: Severity::Warning, way };
         let alerts = Alerts::start(vec![sink], &alert::samples::links()).unwrap();

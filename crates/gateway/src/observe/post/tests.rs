@@ -40,7 +40,7 @@ pub(in super::super) fn answer(status: &str, headers: &str, body: &str) -> Vec<u
 }
 
 async fn sent(url: &str) -> Result<StatusCode, Refused> {
-    let dialer = Dialer::to(&seawall::Upstream::named("s", url.parse().unwrap())).unwrap();
+    let dialer = Dialer::to(&seawall::Upstream::at("s", url.parse().unwrap())).unwrap();
     let path = PathAndQuery::from_static("/services/T0/B0/canary?x=1");
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer canary"))]);
     send(&dialer, Post { path, headers, body: Bytes::from_static(b"{\"canary\":1}") }).await

@@ -362,7 +362,7 @@ fn attempts_and_names_are_bounded_and_inert() {
 
 fn collector(url: &str) -> Collector {
     Collector {
-        way: seawall::Upstream::named("telemetry", format!("{url}/base/").parse().unwrap()),
+        way: seawall::Upstream::at("telemetry", format!("{url}/base/").parse().unwrap()),
         headers: HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer collector"))]),
         traces: true,
         metrics_every: Some(Duration::from_secs(3_600)),

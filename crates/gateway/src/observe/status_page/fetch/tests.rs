@@ -44,7 +44,7 @@ fn with(status: &str, headers: &str, body: &str) -> Vec<u8> {
 }
 
 fn site(url: &str) -> Site {
-    let mut settings = Upstream::named("page", url.parse().unwrap());
+    let mut settings = Upstream::at("page", url.parse().unwrap());
     let key = HeaderValue::from_static("Bearer sk-canary");
     settings.keys.push(seawall::Key::new(header::AUTHORIZATION, key));
     Site::new(&settings).unwrap()
