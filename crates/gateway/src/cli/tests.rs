@@ -188,7 +188,8 @@ fn guides() -> Vec<(String, String)> {
 
 /// Command lines of ours in a page: of blocks of code and of code within a line.
 fn commands(text: &str) -> Vec<String> {
-    let is_ours = |line: &&str| line.starts_with("seawall ");
+    // A line of a Cargo.toml names the library.
+    let is_ours = |line: &&str| line.starts_with("seawall ") && !line.starts_with("seawall = ");
     let lines = text.lines().map(|line| line.trim_start_matches("$ ").split("  #").next().unwrap_or_default());
     let spans = text.split('`').skip(1).step_by(2).filter(|span| !span.contains('\n'));
     lines
